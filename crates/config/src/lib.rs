@@ -1,0 +1,1 @@
+//! One documented TOML schema: defaults, file, environment, flags; every problem at once.

@@ -1,0 +1,1 @@
+//! The binary: the command line, the one composition root, the demo.

@@ -1,0 +1,2 @@
+//! The corkboard command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The accept loop, time-outs, connection caps and drain that every role serves through.

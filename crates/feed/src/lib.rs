@@ -1,0 +1,1 @@
+//! Reading: compose stored cards and broadcasts, states, unread, etag, live hints.

@@ -1,0 +1,1 @@
+//! Connected content: the address guard, the HTTP client, the cache and the call log.

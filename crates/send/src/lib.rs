@@ -1,0 +1,1 @@
+//! The pipeline: audience, variant, render, write, invalidate; durable chunks with leases.

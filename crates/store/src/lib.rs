@@ -1,0 +1,1 @@
+//! All SQL: the store traits and the embedded SQLite implementation.

@@ -1,0 +1,1 @@
+//! The Liquid engine: parse, limits, render, suspend on a fetch, dialects.

@@ -1,0 +1,1 @@
+//! Dev only: scripted HTTP peer, fake clock, waiting without sleeping.
