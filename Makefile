@@ -1,0 +1,54 @@
+# The front door. `make` alone lists what there is; the logic is in .ci/ and in `cargo xtask`.
+
+# Passed on to `corkboard demo`, for example DEMO_ARGS="--listen 127.0.0.1:9000 --dir /tmp/board".
+DEMO_ARGS ?=
+# Passed on to the benches, for example BENCH_ARGS=feed.
+BENCH_ARGS ?=
+# Cases per property test in `make soak`; an ordinary run takes 256.
+SOAK_CASES ?= 20000
+
+DENY_CHECKS := bans licenses sources
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check check-advisories bench soak fmt
+
+help: ## this list
+	@echo "make <target>:"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 20
+
+demo: ## build and run the demo: everything in one process, sample data, ready to try
+	@.ci/need-rust
+	@.ci/need cc:build-essential
+	@echo "Building corkboard (a few minutes the first time), then serving the demo until Ctrl-C." >&2
+	cargo run --release --locked -p corkboard -- demo $(DEMO_ARGS)
+
+test: ## run every test
+	@.ci/need-rust
+	@.ci/need cc:build-essential
+	@.ci/test
+
+check: ## format, lints, tidy, dependency policy (without advisories)
+	@.ci/need-rust
+	@.ci/need cc:build-essential
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo xtask tidy
+	@# Rooms that are not built yet already have their bans: no warning about those.
+	deny=$$(.ci/need-cargo-deny) && "$$deny" --locked check --allow unused-wrapper --hide-inclusion-graph $(DENY_CHECKS)
+
+check-advisories: ## known vulnerabilities in dependencies; fetches the RustSec database from github.com
+	@.ci/need-rust
+	deny=$$(.ci/need-cargo-deny) && "$$deny" --locked check advisories
+
+bench: ## the reproducible comparisons: writes bench/results/
+	@.ci/need-rust
+	@.ci/need cc:build-essential wrk:wrk nginx:nginx
+	cargo xtask bench $(BENCH_ARGS)
+
+soak: ## every test in a release build, with many more cases per property
+	@.ci/need-rust
+	@.ci/need cc:build-essential
+	PROPTEST_CASES=$(SOAK_CASES) .ci/test --release
+
+fmt: ## format the code
+	cargo fmt --all
