@@ -51,7 +51,11 @@ pub(crate) fn decode(
     prefix: &'static str,
     text: &str,
 ) -> Result<[u8; 16], ParseIdError> {
-    let refuse = || ParseIdError { kind, prefix, text: text.chars().take(64).collect() };
+    let refuse = || ParseIdError {
+        kind,
+        prefix,
+        text: text.chars().take(64).collect(),
+    };
     let digits = text
         .strip_prefix(prefix)
         .and_then(|rest| rest.strip_prefix('_'))
@@ -61,7 +65,10 @@ pub(crate) fn decode(
     }
     let mut value: u128 = 0;
     for (place, byte) in digits.bytes().enumerate() {
-        let digit = ALPHABET.iter().position(|known| *known == byte).ok_or_else(refuse)?;
+        let digit = ALPHABET
+            .iter()
+            .position(|known| *known == byte)
+            .ok_or_else(refuse)?;
         // 26 digits hold 130 bits: the first one may only use its low three.
         if place == 0 && digit > 7 {
             return Err(refuse());
@@ -156,13 +163,24 @@ mod tests {
     #[test]
     fn another_kind_of_id_is_refused() {
         let campaign = CampaignId::generate(Timestamp::from_millis(1_700_000_000_000));
-        let error = campaign.to_string().parse::<CardId>().expect_err("prefix differs");
+        let error = campaign
+            .to_string()
+            .parse::<CardId>()
+            .expect_err("prefix differs");
         assert!(error.to_string().contains("card id"), "{error}");
     }
 
     #[test]
     fn malformed_texts_are_refused() {
-        for text in ["", "crd_", "crd", "crd_8zzzzzzzzzzzzzzzzzzzzzzzzz", "crd_0000000000000000000000000O", "CRD_00000000000000000000000000", "crd_000000000000000000000000000"] {
+        for text in [
+            "",
+            "crd_",
+            "crd",
+            "crd_8zzzzzzzzzzzzzzzzzzzzzzzzz",
+            "crd_0000000000000000000000000O",
+            "CRD_00000000000000000000000000",
+            "crd_000000000000000000000000000",
+        ] {
             assert!(text.parse::<CardId>().is_err(), "{text}");
         }
     }

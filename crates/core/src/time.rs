@@ -26,6 +26,9 @@ pub const SECONDS_PER_DAY: i64 = 86_400;
 const LIMIT_MICROS: i64 = 253_402_207_200 * MICROS_PER_SECOND;
 
 impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+
     /// From microseconds since the epoch, clamped to the printable range.
     #[must_use]
     pub fn from_micros(micros: i64) -> Self {
@@ -192,7 +195,10 @@ pub type SharedClock = Arc<dyn Clock>;
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the host's clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the host's clock"
+    )]
     fn now(&self) -> Timestamp {
         let elapsed = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
