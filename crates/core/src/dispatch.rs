@@ -50,7 +50,7 @@ pub enum Cause {
 pub enum DispatchState {
     /// Waiting for its time.
     Planned,
-    /// Being worked on; for a broadcast or at first impression: in force.
+    /// Being worked on; for a campaign at first impression: in force.
     Running,
     Done,
     Stopped,
@@ -81,8 +81,6 @@ pub enum SkipReason {
     NotYetReeligible,
     /// Named in a trigger, but not in the campaign's audience.
     NotInAudience,
-    /// Named in a trigger, but unknown.
-    UnknownUser,
     /// The template called `abort_message`.
     Aborted,
     /// The template failed for this user.

@@ -1,1 +1,16 @@
-//! All SQL: the store traits and the embedded SQLite implementation.
+//! All SQL of Corkboard: two traits, and the databases behind them.
+//!
+//! [`CardStore`] holds everything keyed by a user (users, events, cards, states, receipts) and will
+//! exist once per card database. [`ControlStore`] holds everything keyed by a workspace
+//! (tenants, campaigns, dispatches, chunks, idempotency, the call log) and exists once. Nothing
+//! outside this room writes SQL. [`sqlite`] is the embedded implementation; [`conformance`] is the
+//! behaviour that every implementation must show.
+
+pub mod card_store;
+pub mod control_store;
+pub mod error;
+pub mod page;
+
+pub use card_store::CardStore;
+pub use control_store::ControlStore;
+pub use error::StoreError;

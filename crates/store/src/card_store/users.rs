@@ -1,0 +1,36 @@
+//! Scanning an audience page by page.
+
+use corkboard_core::audience::Audience;
+use corkboard_core::id::WorkspaceId;
+use corkboard_core::slot::{Slot, SlotRange};
+use corkboard_core::time::Timestamp;
+use corkboard_core::user::{User, UserId};
+use serde::{Deserialize, Serialize};
+
+/// The last user of a page; the next page begins after it. Stored with a chunk's progress.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScanPosition {
+    pub slot: Slot,
+    pub user: UserId,
+}
+
+/// One page of an audience.
+#[derive(Debug, Clone)]
+pub struct ScanRequest<'a> {
+    pub workspace: WorkspaceId,
+    pub slots: SlotRange,
+    pub after: Option<ScanPosition>,
+    pub audience: &'a Audience,
+    /// The time that `within_seconds` counts back from.
+    pub now: Timestamp,
+    /// Most users of the page.
+    pub limit: usize,
+}
+
+/// Matching users in scan order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UserPage {
+    pub users: Vec<User>,
+    /// Where the next page begins; `None` when the range is exhausted.
+    pub next: Option<ScanPosition>,
+}

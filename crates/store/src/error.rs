@@ -1,0 +1,64 @@
+//! What can go wrong in a store, told apart by what the caller can do about it.
+
+use corkboard_core::cohort::Cohort;
+
+/// An error of either store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A unique name or id is taken. `what` names it, as in "workspace name".
+    #[error("{what} is already taken")]
+    Conflict { what: &'static str },
+    /// The row to be changed does not exist, or belongs to another workspace.
+    #[error("no such {what}")]
+    NotFound { what: &'static str },
+    /// The row has changed since it was read, or is in a state that does not allow the change.
+    #[error("{what} has changed or does not allow this")]
+    Stale { what: &'static str },
+    /// A newer holder of the lease has taken over; the write was refused and nothing was written.
+    #[error("the lease on chunk {chunk} has passed to another worker")]
+    Fenced { chunk: u32 },
+    /// Rows for a cohort that does not exist (already retired).
+    #[error("cohort {0} does not exist: it has been retired")]
+    NoSuchCohort(Cohort),
+    /// Too much is waiting already; try again later. Nothing was written.
+    #[error("the store has too much to do")]
+    Overloaded,
+    /// The disk is full, or the file system refuses to write.
+    #[error("the disk is full")]
+    DiskFull(#[source] BoxError),
+    /// The database cannot be reached or opened.
+    #[error("the database at {place} cannot be used")]
+    Unavailable {
+        place: String,
+        #[source]
+        source: BoxError,
+    },
+    /// The database's schema is newer than this program.
+    #[error("{place} has schema version {found}, this program knows {known}: use a newer program")]
+    SchemaTooNew {
+        place: String,
+        found: u32,
+        known: u32,
+    },
+    /// A stored row cannot be understood.
+    #[error("a stored {what} cannot be read")]
+    Corrupt {
+        what: &'static str,
+        #[source]
+        source: BoxError,
+    },
+    /// Anything else the database said.
+    #[error("the database failed on {statement}")]
+    Database {
+        statement: &'static str,
+        #[source]
+        source: BoxError,
+    },
+}
+
+/// A source error without a type of its own.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What store calls return.
+pub type Result<T> = std::result::Result<T, StoreError>;
