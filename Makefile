@@ -27,11 +27,12 @@ test: ## run every test
 	@.ci/need cc:build-essential
 	@.ci/test
 
-check: ## format, lints, tidy, dependency policy (without advisories)
+check: ## format, lints, documentation links, tidy, dependency policy (without advisories)
 	@.ci/need-rust
 	@.ci/need cc:build-essential
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked --quiet
 	cargo xtask tidy
 	@# Rooms that are not built yet already have their bans: no warning about those.
 	deny=$$(.ci/need-cargo-deny) && "$$deny" --locked check --allow unused-wrapper --hide-inclusion-graph $(DENY_CHECKS)
