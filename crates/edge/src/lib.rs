@@ -1,1 +1,30 @@
 //! The accept loop, time-outs, connection caps and drain that every role serves through.
+//!
+//! [`serve`] takes a bound listener, a tower service (an `axum::Router` is one) and a token, and
+//! answers HTTP/1.1 until the token is cancelled. What a hostile or broken client can hold is
+//! bounded here: connections, header bytes, and the time spent silent, in a header, in a body, idle
+//! or not reading its response. What a request means is not known here. HTTP/2 and TLS are left to
+//! a balancer in front. Start reading in `serve.rs`, then `connection.rs`.
+
+mod accept;
+mod activity;
+mod connection;
+mod gate;
+mod listen;
+mod meters;
+mod options;
+mod peers;
+mod reply;
+mod request;
+mod serve;
+mod signal;
+mod socket;
+mod watchdog;
+
+pub use gate::{DrainSignal, PeerAddr};
+pub use listen::{BACKLOG, ListenError, listen};
+pub use options::EdgeOptions;
+pub use reply::ReplyBody;
+pub use request::{RequestBody, RequestBodyError};
+pub use serve::{DrainReport, serve};
+pub use signal::termination;

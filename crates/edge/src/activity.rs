@@ -1,0 +1,242 @@
+//! What a connection is doing and since when: written by its socket, its service and its bodies,
+//! read by its watchdog.
+//!
+//! All of them run in the connection's own task (a handler may move a request body elsewhere, which
+//! costs accuracy at worst), so the atomics are for `Sync`, not for ordering.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::options::EdgeOptions;
+
+/// What the connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Nothing was ever sent.
+    Silent = 0,
+    /// A request's header began and is not complete.
+    Header = 1,
+    /// A request is being answered.
+    Busy = 2,
+    /// A response was given, the next request has not begun.
+    Idle = 3,
+    /// We said goodbye and throw away what the client still sends.
+    Lingering = 4,
+}
+
+/// Why the watchdog ends a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expired {
+    Header,
+    Idle,
+    Write,
+    Linger,
+}
+
+#[derive(Debug)]
+pub(crate) struct Activity {
+    born: Instant,
+    phase: AtomicU8,
+    /// Microseconds after `born` at which the phase's time began to run.
+    since: AtomicU64,
+    /// Microseconds after `born`, plus one, at which a write found no room; 0 when writes go through.
+    blocked: AtomicU64,
+    peer_closed: AtomicBool,
+    body_unread: AtomicBool,
+    body_timed_out: AtomicBool,
+}
+
+impl Activity {
+    pub(crate) fn new() -> Self {
+        Self {
+            born: Instant::now(),
+            phase: AtomicU8::new(Phase::Silent as u8),
+            since: AtomicU64::new(0),
+            blocked: AtomicU64::new(0),
+            peer_closed: AtomicBool::new(false),
+            body_unread: AtomicBool::new(false),
+            body_timed_out: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(Relaxed) {
+            0 => Phase::Silent,
+            1 => Phase::Header,
+            2 => Phase::Busy,
+            3 => Phase::Idle,
+            _ => Phase::Lingering,
+        }
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.since.store(self.micros(), Relaxed);
+        self.phase.store(phase as u8, Relaxed);
+    }
+
+    fn micros(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Bytes came in.
+    pub(crate) fn received(&self) {
+        match self.phase() {
+            // The clock of the first header has been running since the connection was accepted.
+            Phase::Silent => self.phase.store(Phase::Header as u8, Relaxed),
+            Phase::Idle => self.enter(Phase::Header),
+            Phase::Header | Phase::Busy | Phase::Lingering => {}
+        }
+    }
+
+    /// The client will send no more.
+    pub(crate) fn peer_closed(&self) {
+        self.peer_closed.store(true, Relaxed);
+    }
+
+    /// A header is complete.
+    pub(crate) fn request_began(&self) {
+        self.body_unread.store(false, Relaxed);
+        self.body_timed_out.store(false, Relaxed);
+        self.phase.store(Phase::Busy as u8, Relaxed);
+    }
+
+    /// The response is handed over; the last of it may still be on its way to the socket.
+    pub(crate) fn response_ended(&self) {
+        if self.phase() == Phase::Busy {
+            self.enter(Phase::Idle);
+        }
+    }
+
+    pub(crate) fn wrote(&self) {
+        self.blocked.store(0, Relaxed);
+        if self.phase() == Phase::Idle {
+            self.since.store(self.micros(), Relaxed);
+        }
+    }
+
+    pub(crate) fn write_blocked(&self) {
+        if self.blocked.load(Relaxed) == 0 {
+            self.blocked.store(self.micros().saturating_add(1), Relaxed);
+        }
+    }
+
+    /// The request's body was let go before its end.
+    pub(crate) fn body_left_unread(&self) {
+        self.body_unread.store(true, Relaxed);
+    }
+
+    pub(crate) fn body_timed_out(&self) {
+        self.body_timed_out.store(true, Relaxed);
+    }
+
+    pub(crate) fn has_body_timed_out(&self) -> bool {
+        self.body_timed_out.load(Relaxed)
+    }
+
+    /// Closing now, with the client still sending, would reset the connection and could take the
+    /// answer with it: after a body nobody read, or after a header that was refused.
+    pub(crate) fn wants_linger(&self) -> bool {
+        !self.peer_closed.load(Relaxed)
+            && (self.body_unread.load(Relaxed) || self.phase() == Phase::Header)
+    }
+
+    pub(crate) fn lingering(&self) {
+        if self.phase() != Phase::Lingering {
+            self.enter(Phase::Lingering);
+        }
+    }
+
+    /// When the connection's patience ends, if it does.
+    pub(crate) fn deadline(&self, options: &EdgeOptions) -> Option<(Instant, Expired)> {
+        let since = self.after_birth(self.since.load(Relaxed));
+        let phase = match self.phase() {
+            Phase::Silent | Phase::Header => {
+                Some((since + options.header_timeout, Expired::Header))
+            }
+            Phase::Busy => None,
+            Phase::Idle => Some((since + options.idle_timeout, Expired::Idle)),
+            Phase::Lingering => Some((since + options.linger_timeout, Expired::Linger)),
+        };
+        let write = self.blocked.load(Relaxed).checked_sub(1).map(|micros| {
+            (
+                self.after_birth(micros) + options.write_timeout,
+                Expired::Write,
+            )
+        });
+        [phase, write]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(at, _)| *at)
+    }
+
+    fn after_birth(&self, micros: u64) -> Instant {
+        self.born + Duration::from_micros(micros)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn pass(seconds: u64) {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+    }
+
+    fn left(activity: &Activity) -> Option<(u64, Expired)> {
+        let (at, why) = activity.deadline(&EdgeOptions::default())?;
+        Some((at.duration_since(Instant::now()).as_secs(), why))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn more_bytes_of_a_header_do_not_extend_its_time() {
+        let activity = Activity::new();
+        assert_eq!(left(&activity), Some((10, Expired::Header)));
+        pass(4).await;
+        activity.received();
+        pass(4).await;
+        activity.received();
+        assert_eq!(left(&activity), Some((2, Expired::Header)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_connection_has_longer_than_one_in_mid_header() {
+        let activity = Activity::new();
+        activity.received();
+        activity.request_began();
+        assert_eq!(
+            left(&activity),
+            None,
+            "a request may take as long as its handler lets it"
+        );
+        pass(100).await;
+        activity.response_ended();
+        assert_eq!(left(&activity), Some((75, Expired::Idle)));
+        pass(70).await;
+        activity.received();
+        assert_eq!(left(&activity), Some((10, Expired::Header)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_nothing_is_given_up_even_in_a_stream() {
+        let activity = Activity::new();
+        activity.request_began();
+        activity.write_blocked();
+        pass(20).await;
+        activity.write_blocked();
+        assert_eq!(left(&activity), Some((10, Expired::Write)));
+        activity.wrote();
+        assert_eq!(left(&activity), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_download_that_moves_is_not_idle() {
+        let activity = Activity::new();
+        activity.request_began();
+        activity.response_ended();
+        pass(74).await;
+        activity.wrote();
+        assert_eq!(left(&activity), Some((75, Expired::Idle)));
+    }
+}

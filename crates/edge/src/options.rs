@@ -1,0 +1,66 @@
+//! What the accept loop allows a client to hold, and for how long.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// Bounds of one listener. The defaults suit a public listener; tests shorten the times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EdgeOptions {
+    /// Label of this listener in metrics and logs, such as `public` or `admin`.
+    pub name: &'static str,
+    /// Connections open at once. At the cap nothing is refused: accepting stops, so that newcomers
+    /// wait in the kernel's backlog until a connection ends.
+    pub max_connections: usize,
+    /// Connections open at once from one peer (an IPv4 address, or an IPv6 /64). Above it a new
+    /// connection is closed at once. `None`: no cap, for behind a balancer every peer is the balancer.
+    pub max_connections_per_peer: Option<NonZeroU32>,
+    /// From accepting a connection, or from the first byte of a later request, until the whole
+    /// header is there. Covers silent connections and half headers. The connection is closed.
+    pub header_timeout: Duration,
+    /// Between a response and the first byte of the next request. The connection is closed.
+    pub idle_timeout: Duration,
+    /// From the first read of a body until its end. Answered with 408.
+    pub body_timeout: Duration,
+    /// Between two pieces of a body. Answered with 408. Together with `body_timeout` and
+    /// `max_body_bytes` this is the minimum rate of a body.
+    pub body_progress_timeout: Duration,
+    /// How long a client may not take a single byte of a response. The connection is closed.
+    pub write_timeout: Duration,
+    /// After a refusal, how long what the client still sends is read and thrown away, so that it
+    /// gets to see the answer instead of a reset.
+    pub linger_timeout: Duration,
+    /// Request line and headers together; more is answered with 431.
+    pub max_header_bytes: usize,
+    /// Header lines; more is answered with 431. Any other value than 100 costs one allocation for
+    /// each request.
+    pub max_headers: usize,
+    /// A request whose `Content-Length` is above this is answered with 413 and not read. A body of
+    /// unstated length is the router's to limit. `None`: no early refusal.
+    pub max_body_bytes: Option<u64>,
+    /// After shutdown, how long an idle connection stays open for a request that is already on its
+    /// way; that request is answered with `Connection: close`.
+    pub drain_idle_grace: Duration,
+    /// After shutdown, how long requests in flight may take before they are cut off.
+    pub drain_timeout: Duration,
+}
+
+impl Default for EdgeOptions {
+    fn default() -> Self {
+        Self {
+            name: "public",
+            max_connections: 12_000,
+            max_connections_per_peer: None,
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            body_timeout: Duration::from_secs(30),
+            body_progress_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(30),
+            linger_timeout: Duration::from_secs(5),
+            max_header_bytes: 32 * 1024,
+            max_headers: 100,
+            max_body_bytes: Some(1024 * 1024),
+            drain_idle_grace: Duration::from_millis(250),
+            drain_timeout: Duration::from_secs(20),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! A request's body under a time limit.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::activity::Activity;
+use crate::options::EdgeOptions;
+
+/// The body of a request as handlers see it: hyper's, which fails when the client is too slow.
+/// The clock runs from the first read, so a handler that reads late takes nothing from the client.
+///
+/// When a body timed out, the edge answers 408, whatever the handler makes of the error.
+#[derive(Debug)]
+pub struct RequestBody {
+    inner: Incoming,
+    activity: Arc<Activity>,
+    whole: Duration,
+    progress: Duration,
+    /// Present once a read had to wait: most bodies arrive with their header and never need it.
+    clock: Option<BodyClock>,
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct BodyClock {
+    /// When the whole body must be there.
+    whole_at: Instant,
+    /// Armed for the nearer of `whole_at` and the end of patience with this one read.
+    sleep: Pin<Box<Sleep>>,
+    /// Whether the read before this one had to wait too.
+    waiting: bool,
+}
+
+/// A request's body ended before it was complete.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestBodyError {
+    /// The client sent nothing, or too little, for too long.
+    #[error("the client was too slow in sending the body")]
+    TimedOut,
+    /// The connection broke, or the body is not validly framed.
+    #[error("the body could not be read from the connection")]
+    Connection(#[source] hyper::Error),
+}
+
+impl RequestBody {
+    pub(crate) fn new(inner: Incoming, activity: Arc<Activity>, options: &EdgeOptions) -> Self {
+        let ended = inner.is_end_stream();
+        Self {
+            inner,
+            activity,
+            whole: options.body_timeout,
+            progress: options.body_progress_timeout,
+            clock: None,
+            ended,
+        }
+    }
+
+    fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let progress = self.progress;
+        let clock = match &mut self.clock {
+            Some(clock) => {
+                if !clock.waiting {
+                    let next = (Instant::now() + progress).min(clock.whole_at);
+                    clock.sleep.as_mut().reset(next);
+                }
+                clock
+            }
+            None => {
+                let now = Instant::now();
+                let first = now + progress.min(self.whole);
+                self.clock.insert(BodyClock {
+                    whole_at: now + self.whole,
+                    sleep: Box::pin(sleep_until(first)),
+                    waiting: true,
+                })
+            }
+        };
+        clock.waiting = true;
+        clock.sleep.as_mut().poll(cx)
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = RequestBodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        let this = &mut *self;
+        if this.activity.has_body_timed_out() && !this.ended {
+            return Poll::Ready(Some(Err(RequestBodyError::TimedOut)));
+        }
+        match Pin::new(&mut this.inner).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(clock) = &mut this.clock {
+                    clock.waiting = false;
+                    // A drip that always has a byte ready must not outrun the clock.
+                    if Instant::now() >= clock.whole_at && !this.inner.is_end_stream() {
+                        this.activity.body_timed_out();
+                    }
+                }
+                this.ended = this.inner.is_end_stream();
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                Poll::Ready(Some(Err(RequestBodyError::Connection(error))))
+            }
+            Poll::Ready(None) => {
+                this.ended = true;
+                Poll::Ready(None)
+            }
+            Poll::Pending => match this.poll_clock(cx) {
+                Poll::Ready(()) => {
+                    this.activity.body_timed_out();
+                    Poll::Ready(Some(Err(RequestBodyError::TimedOut)))
+                }
+                Poll::Pending => Poll::Pending,
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        if !self.ended && !self.inner.is_end_stream() {
+            self.activity.body_left_unread();
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The accept loop and its end.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::server::conn::http1;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::accept;
+use crate::activity::Activity;
+use crate::connection::{self, BoxError, Ended};
+use crate::gate::Shared;
+use crate::meters::Meters;
+use crate::options::EdgeOptions;
+use crate::peers::{PeerSlot, Peers};
+use crate::request::RequestBody;
+
+/// Aborted tasks end at their next poll; one that does not is stuck in a handler that never yields.
+const ABORT_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a listener did, in connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DrainReport {
+    /// Accepted over the whole life of the listener.
+    pub served: u64,
+    /// Open at shutdown and ended in order.
+    pub drained: u64,
+    /// Open at shutdown and cut off after `drain_timeout`.
+    pub aborted: u64,
+}
+
+/// Serves `service` on `listener` until `shutdown` is cancelled, then drains: stops accepting, lets
+/// requests in flight finish, closes idle connections, and cuts off what is left after
+/// `drain_timeout`. Returns when no connection is left.
+///
+/// `service` is cloned for each request; an `axum::Router` fits. A client that hangs up cancels the
+/// future of its request, so work that must be completed belongs in a task of its own. Dropping
+/// this future ends all connections at once.
+pub async fn serve<S, B>(
+    listener: TcpListener,
+    service: S,
+    options: EdgeOptions,
+    shutdown: CancellationToken,
+) -> DrainReport
+where
+    S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let edge = Edge::new(options, &shutdown);
+    // Should this future be dropped, the connections must not outlive it.
+    let _abort_all = (
+        edge.drain.clone().drop_guard(),
+        edge.abort.clone().drop_guard(),
+    );
+    let slots = Arc::new(Semaphore::new(
+        edge.options.max_connections.min(Semaphore::MAX_PERMITS),
+    ));
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a gauge; connections stay below 2^52"
+    )]
+    edge.meters
+        .connections_limit
+        .set(edge.options.max_connections as f64);
+
+    // The permit comes before the connection: at the cap nobody is accepted.
+    while let Some(permit) = edge.unless_stopped(reserve(&slots, &edge.meters)).await {
+        let next = edge
+            .unless_stopped(accept::next(&listener, &edge.meters))
+            .await;
+        let Some((stream, peer)) = next else { break };
+        edge.spawn(stream, peer, permit, service.clone());
+    }
+    // Those whose handshake the kernel has already completed would be reset with the listener.
+    for (stream, peer) in accept::waiting(listener) {
+        let Ok(permit) = Arc::clone(&slots).try_acquire_owned() else {
+            break;
+        };
+        edge.spawn(stream, peer, permit, service.clone());
+    }
+    edge.finish().await
+}
+
+/// One listener at work.
+struct Edge {
+    options: Arc<EdgeOptions>,
+    meters: Arc<Meters>,
+    builder: Arc<http1::Builder>,
+    peers: Arc<Peers>,
+    tasks: TaskTracker,
+    served: AtomicU64,
+    drain: CancellationToken,
+    abort: CancellationToken,
+}
+
+impl Edge {
+    fn new(mut options: EdgeOptions, shutdown: &CancellationToken) -> Self {
+        // Idle connections must have gone before what is left is cut off.
+        options.drain_idle_grace = options.drain_idle_grace.min(options.drain_timeout / 2);
+        Self {
+            meters: Arc::new(Meters::new(options.name)),
+            builder: Arc::new(connection::builder(&options)),
+            peers: Peers::new(options.max_connections_per_peer),
+            tasks: TaskTracker::new(),
+            served: AtomicU64::new(0),
+            drain: shutdown.child_token(),
+            abort: CancellationToken::new(),
+            options: Arc::new(options),
+        }
+    }
+
+    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.drain.run_until_cancelled(work).await
+    }
+
+    fn spawn<S, B>(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        permit: OwnedSemaphorePermit,
+        service: S,
+    ) where
+        S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let Ok(peer_slot) = self.peers.admit(peer.ip()) else {
+            self.meters.refused("peer_cap");
+            return;
+        };
+        self.served.fetch_add(1, Ordering::Relaxed);
+        self.meters.accepted.increment(1);
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, %peer, "cannot switch off Nagle's algorithm");
+        }
+        let shared = Arc::new(Shared {
+            activity: Arc::new(Activity::new()),
+            peer,
+            // A child of its own: polling it takes a lock that no other connection wants.
+            drain: self.drain.child_token(),
+            options: Arc::clone(&self.options),
+            meters: Arc::clone(&self.meters),
+        });
+        let builder = Arc::clone(&self.builder);
+        let abort = self.abort.clone();
+        let place = Place::new(permit, peer_slot, Arc::clone(&self.meters));
+        self.tasks.spawn(async move {
+            place.end(connection::drive(&builder, stream, service, shared, abort).await);
+        });
+    }
+
+    async fn finish(self) -> DrainReport {
+        let open = self.tasks.len();
+        self.tasks.close();
+        tracing::info!(listener = self.options.name, open, "draining connections");
+        let mut aborted = 0;
+        if tokio::time::timeout(self.options.drain_timeout, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            aborted = self.tasks.len();
+            self.abort.cancel();
+            if tokio::time::timeout(ABORT_PATIENCE, self.tasks.wait())
+                .await
+                .is_err()
+            {
+                tracing::error!(
+                    listener = self.options.name,
+                    stuck = self.tasks.len(),
+                    "connections are stuck in a handler that does not yield"
+                );
+            }
+        }
+        let report = DrainReport {
+            served: self.served.load(Ordering::Relaxed),
+            drained: u64::try_from(open - aborted.min(open)).unwrap_or(u64::MAX),
+            aborted: u64::try_from(aborted).unwrap_or(u64::MAX),
+        };
+        tracing::info!(
+            listener = self.options.name,
+            served = report.served,
+            drained = report.drained,
+            aborted = report.aborted,
+            "drained"
+        );
+        report
+    }
+}
+
+/// A permit for one more connection. At the cap this waits until a connection ends, which every
+/// connection's deadlines see to.
+async fn reserve(slots: &Arc<Semaphore>, meters: &Meters) -> OwnedSemaphorePermit {
+    if let Ok(permit) = Arc::clone(slots).try_acquire_owned() {
+        return permit;
+    }
+    meters.at_capacity.set(1.0);
+    let permit = Arc::clone(slots)
+        .acquire_owned()
+        .await
+        .expect("the semaphore is never closed: only this loop and its permits hold it");
+    meters.at_capacity.set(0.0);
+    permit
+}
+
+/// What a connection holds, given back when its task ends in whatever way.
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    _peer_slot: Option<PeerSlot>,
+    meters: Arc<Meters>,
+    ended: &'static str,
+}
+
+impl Place {
+    fn new(permit: OwnedSemaphorePermit, peer_slot: Option<PeerSlot>, meters: Arc<Meters>) -> Self {
+        meters.connections.increment(1.0);
+        // Overwritten at every end but one: a handler that panics unwinds the task.
+        Self {
+            _permit: permit,
+            _peer_slot: peer_slot,
+            meters,
+            ended: "panic",
+        }
+    }
+
+    fn end(mut self, ended: Ended) {
+        self.ended = ended.label();
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.meters.connections.decrement(1.0);
+        self.meters.closed(self.ended);
+    }
+}

@@ -1,0 +1,254 @@
+//! A small service behind a real edge, and a client that speaks bytes.
+
+use std::convert::Infallible;
+use std::future::{pending, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use corkboard_edge::{DrainReport, DrainSignal, EdgeOptions, PeerAddr, RequestBody, listen, serve};
+use http::{Request, Response, StatusCode};
+use http_body::{Body, Frame};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// Longer than anything here takes; reached only by a test that fails.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Time-outs short enough to wait for.
+pub(crate) fn short() -> EdgeOptions {
+    EdgeOptions {
+        name: "test",
+        header_timeout: Duration::from_millis(300),
+        idle_timeout: Duration::from_millis(600),
+        body_timeout: Duration::from_millis(800),
+        body_progress_timeout: Duration::from_millis(300),
+        write_timeout: Duration::from_millis(400),
+        linger_timeout: Duration::from_secs(5),
+        drain_idle_grace: Duration::from_millis(50),
+        drain_timeout: Duration::from_secs(10),
+        max_body_bytes: Some(1024),
+        ..EdgeOptions::default()
+    }
+}
+
+/// Patient ones, for tests in which nothing may time out.
+pub(crate) fn patient() -> EdgeOptions {
+    EdgeOptions {
+        name: "test",
+        ..EdgeOptions::default()
+    }
+}
+
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) shutdown: CancellationToken,
+    /// Lets `/gate` answer.
+    pub(crate) gate: Arc<Notify>,
+    /// Rung when `/gate` is reached.
+    pub(crate) reached: Arc<Notify>,
+    tasks: JoinSet<DrainReport>,
+}
+
+impl Server {
+    pub(crate) fn start(options: EdgeOptions) -> Self {
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (gate, reached) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let service = {
+            let (gate, reached) = (Arc::clone(&gate), Arc::clone(&reached));
+            tower::service_fn(move |request| {
+                answer(request, Arc::clone(&gate), Arc::clone(&reached))
+            })
+        };
+        let shutdown = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(serve(listener, service, options, shutdown.clone()));
+        Self {
+            address,
+            shutdown,
+            gate,
+            reached,
+            tasks,
+        }
+    }
+
+    pub(crate) async fn connect(&self) -> Client {
+        Client {
+            stream: TcpStream::connect(self.address).await.unwrap(),
+        }
+    }
+
+    /// Connects without yielding, so that the server has no chance to accept.
+    pub(crate) fn connect_now(&self) -> Client {
+        let stream = std::net::TcpStream::connect(self.address).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        Client {
+            stream: TcpStream::from_std(stream).unwrap(),
+        }
+    }
+
+    /// The report of a drain that was asked for.
+    pub(crate) async fn report(&mut self) -> DrainReport {
+        timeout(DEADLINE, self.tasks.join_next())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap()
+    }
+}
+
+type Reply = Response<UnsyncBoxBody<Bytes, io::Error>>;
+
+fn text(status: StatusCode, text: impl Into<Bytes>) -> Reply {
+    let body = Full::new(text.into())
+        .map_err(|never| match never {})
+        .boxed_unsync();
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response
+}
+
+async fn answer(
+    request: Request<RequestBody>,
+    gate: Arc<Notify>,
+    reached: Arc<Notify>,
+) -> Result<Reply, Infallible> {
+    Ok(match request.uri().path() {
+        "/echo" => match request.into_body().collect().await {
+            Ok(body) => text(StatusCode::OK, body.to_bytes()),
+            Err(error) => text(StatusCode::BAD_REQUEST, error.to_string()),
+        },
+        "/gate" => {
+            reached.notify_one();
+            gate.notified().await;
+            text(StatusCode::OK, "opened")
+        }
+        "/peer" => {
+            let peer = request.extensions().get::<PeerAddr>().unwrap().0;
+            text(StatusCode::OK, peer.to_string())
+        }
+        "/events" => events(&request),
+        "/forever" => pending().await,
+        "/flood" => Response::new(Flood.boxed_unsync()),
+        "/panic" => panic!("asked for by a test"),
+        path => text(StatusCode::OK, path.to_owned()),
+    })
+}
+
+/// One event at once, then silence until the drain.
+fn events(request: &Request<RequestBody>) -> Reply {
+    let drain = request.extensions().get::<DrainSignal>().unwrap().0.clone();
+    let first = futures_util::stream::once(async { Ok(Frame::data(Bytes::from("event: hi\n\n"))) });
+    let silence = futures_util::stream::once(async move {
+        drain.cancelled().await;
+        Ok(Frame::data(Bytes::from("event: bye\n\n")))
+    });
+    Response::new(StreamBody::new(futures_util::StreamExt::chain(first, silence)).boxed_unsync())
+}
+
+/// A body without end, for a client that does not read.
+struct Flood;
+
+impl Body for Flood {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        std::task::Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(
+            &[b'x'; 16 * 1024],
+        )))))
+    }
+}
+
+pub(crate) struct Client {
+    stream: TcpStream,
+}
+
+impl Client {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// Sends as much as the server takes before it closes.
+    pub(crate) async fn send_all_it_takes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        timeout(DEADLINE, self.stream.write_all(bytes))
+            .await
+            .unwrap()
+    }
+
+    /// Closes the sending half.
+    pub(crate) async fn finish(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.stream.local_addr().unwrap()
+    }
+
+    /// Whether a byte comes before the end.
+    pub(crate) async fn first_byte(&mut self, byte: &mut [u8; 1]) -> bool {
+        matches!(
+            timeout(DEADLINE, self.stream.read(byte)).await.unwrap(),
+            Ok(1)
+        )
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) {
+        self.send(format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n"))
+            .await;
+    }
+
+    /// Everything until the server closes. A reset is an error of its own.
+    pub(crate) async fn until_closed(&mut self) -> String {
+        let mut bytes = Vec::new();
+        timeout(DEADLINE, self.stream.read_to_end(&mut bytes))
+            .await
+            .expect("the server keeps the connection open")
+            .expect("the connection was reset");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Reads until the text ends with `end`.
+    pub(crate) async fn until(&mut self, end: &str) -> String {
+        let mut seen = Vec::new();
+        let reading = async {
+            while !seen.ends_with(end.as_bytes()) {
+                seen.push(self.stream.read_u8().await.unwrap());
+            }
+        };
+        let done = timeout(DEADLINE, reading).await.is_ok();
+        let seen = String::from_utf8_lossy(&seen).into_owned();
+        assert!(done, "waited for {end:?}, got {seen:?}");
+        seen
+    }
+
+    /// The connection ends without a word, be it by an end or a reset; how long that took.
+    pub(crate) async fn silently_closed(&mut self) -> Duration {
+        let start = Instant::now();
+        let mut bytes = Vec::new();
+        let ended = timeout(DEADLINE, self.stream.read_to_end(&mut bytes)).await;
+        let _end_or_reset = ended.expect("the server keeps the connection open");
+        assert_eq!(String::from_utf8_lossy(&bytes), "");
+        start.elapsed()
+    }
+
+    /// Nothing has arrived by now.
+    pub(crate) async fn has_nothing(&self) -> bool {
+        let nothing =
+            poll_fn(|cx| std::task::Poll::Ready(self.stream.poll_read_ready(cx).is_pending()));
+        nothing.await
+    }
+}
