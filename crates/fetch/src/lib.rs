@@ -1,1 +1,33 @@
-//! Connected content: the address guard, the HTTP client, the cache and the call log.
+//! Connected content: one HTTP call in the middle of a template, made safely and only once.
+//!
+//! [`FetchClient`] answers `corkboard_core::connected::FetchRequest`s. On the way stand, in this
+//! order: validation of the request, the address [`guard`], the response cache and the sharing of
+//! calls in flight, admission (bounded concurrency), and the network with its own small connection
+//! pool. Every failure is an answer with a status and a reason, never an error.
+//!
+//! There is one path: sends, previews and the command line use the same client.
+
+mod admission;
+mod body;
+mod cache;
+mod call;
+mod client;
+mod connect;
+pub mod guard;
+pub mod log;
+mod meter;
+mod network;
+mod options;
+mod pool;
+mod problem;
+mod request;
+pub mod resolve;
+mod shared;
+mod tls;
+
+pub use client::FetchClient;
+pub use guard::Guard;
+pub use log::{CallLog, ChannelCallLog, DiscardCallLog, FetchRecord};
+pub use meter::describe_metrics;
+pub use options::{FetchOptions, FetchOptionsError};
+pub use resolve::{Resolve, SystemResolver};

@@ -1,0 +1,243 @@
+//! The front of this room: takes a request, decides who answers it, and owns every task behind it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use corkboard_core::connected::{
+    ConnectedContent, FetchRequest, FetchResponse, FetchScope, FetchSource,
+};
+use corkboard_core::time::SharedClock;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::admission::Admission;
+use crate::body::BodyLimits;
+use crate::call::{Answer, Asked, Engine};
+use crate::connect::Connector;
+use crate::guard::Guard;
+use crate::log::CallLog;
+use crate::meter::{self, Outcome};
+use crate::network::Network;
+use crate::options::{FetchOptions, FetchOptionsError};
+use crate::pool::Pool;
+use crate::problem::Problem;
+use crate::request::{Prepared, Rules, Sharing};
+use crate::resolve::Resolve;
+use crate::shared::{Found, Landing, Lead, Shared};
+use crate::tls;
+
+/// Between the deadline of a call and its answer being told.
+const LANDING_TIME: Duration = Duration::from_millis(250);
+
+/// Connections have nothing left to do at shutdown but to close.
+const CLOSING_TIME: Duration = Duration::from_secs(1);
+
+/// Connected content over the network. One per process; share it in an `Arc`.
+///
+/// Dropping it ends its connections; [`FetchClient::shutdown`] first lets running calls finish.
+#[derive(Debug)]
+pub struct FetchClient {
+    rules: Rules,
+    engine: Arc<Engine>,
+    shared: Shared,
+    clock: SharedClock,
+    total_timeout: Duration,
+    /// No new calls.
+    draining: CancellationToken,
+    /// Calls; those that fill the cache are tasks and outlive the caller that began them.
+    calls: TaskTracker,
+    /// Connections and the sweeper of idle ones.
+    connections: TaskTracker,
+    stop: CancellationToken,
+    _stop_on_drop: DropGuard,
+}
+
+impl FetchClient {
+    /// A client with these settings. Must be called inside a Tokio runtime.
+    pub fn new(
+        options: FetchOptions,
+        clock: SharedClock,
+        log: Arc<dyn CallLog>,
+        resolver: Arc<dyn Resolve>,
+    ) -> Result<Self, FetchOptionsError> {
+        let user_agent = options.check()?;
+        let tls = tls::client_config(&options.extra_roots)?;
+        let guard = Guard::new(options.allow_networks, options.allow_ports);
+        let stop = CancellationToken::new();
+        let connections = TaskTracker::new();
+        let connector = Connector {
+            guard: guard.clone(),
+            resolver,
+            tls,
+            connect_timeout: options.connect_timeout,
+            total_timeout: options.total_timeout,
+            tasks: connections.clone(),
+            stop: stop.clone(),
+        };
+        let network = Network {
+            connector,
+            pool: Pool::new(
+                options.max_idle,
+                options.max_idle_per_host,
+                options.idle_timeout,
+            ),
+            limits: BodyLimits {
+                max_body: options.max_body,
+                max_json_values: options.max_json_values,
+            },
+            total_timeout: options.total_timeout,
+        };
+        let engine = Arc::new(Engine {
+            admission: Admission::new(options.max_in_flight, options.max_queued),
+            network,
+            log,
+            total_timeout: options.total_timeout,
+        });
+        connections.spawn(sweep(Arc::clone(&engine), stop.clone()));
+        Ok(Self {
+            rules: Rules {
+                guard,
+                max_request_body: options.max_request_body,
+                cache_ttl: options.cache_ttl,
+                user_agent,
+            },
+            engine,
+            shared: Shared::new(options.cache_bytes, Arc::clone(&clock)),
+            clock,
+            total_timeout: options.total_timeout,
+            draining: CancellationToken::new(),
+            calls: TaskTracker::new(),
+            connections,
+            stop: stop.clone(),
+            _stop_on_drop: stop.drop_guard(),
+        })
+    }
+
+    /// Refuses new requests (599), lets calls in flight end (they do, by their deadline), then
+    /// closes all connections. Takes at most the total time-out and two seconds.
+    pub async fn shutdown(&self) {
+        self.draining.cancel();
+        self.calls.close();
+        // What is not done by then is cut off below.
+        let _ = timeout(self.total_timeout + CLOSING_TIME, self.calls.wait()).await;
+        self.engine.network.pool.clear();
+        self.stop.cancel();
+        self.connections.close();
+        let _ = timeout(CLOSING_TIME, self.connections.wait()).await;
+    }
+
+    async fn answer(&self, asked: Asked, request: FetchRequest) -> (Answer, FetchSource) {
+        let refuse = |problem| {
+            let answer = self
+                .engine
+                .refuse(asked, request.method, &request.url, problem);
+            (answer, FetchSource::Refused)
+        };
+        if self.draining.is_cancelled() {
+            return refuse(Problem::ShuttingDown);
+        }
+        let prepared = match Prepared::new(&self.rules, asked.scope.workspace, &request) {
+            Ok(prepared) => prepared,
+            Err(problem) => return refuse(problem),
+        };
+        match prepared.sharing {
+            Some(sharing) => self.shareable(asked, prepared, sharing).await,
+            None => match self.engine.admission.ticket() {
+                Some(ticket) => {
+                    // In the caller's own time: when it goes away, so does the call. The token
+                    // makes a shutdown wait for it all the same.
+                    let _running = self.calls.token();
+                    let answer = self.engine.call(asked, &prepared, &ticket).await;
+                    (answer, FetchSource::Network)
+                }
+                None => refuse(Problem::QueueFull),
+            },
+        }
+    }
+
+    async fn shareable(
+        &self,
+        asked: Asked,
+        prepared: Prepared,
+        sharing: Sharing,
+    ) -> (Answer, FetchSource) {
+        match self.shared.find(sharing) {
+            Found::Cached(answer) => {
+                meter::count(Outcome::Cached);
+                (answer, FetchSource::Cache)
+            }
+            Found::InFlight(landing) => {
+                let answer = landed(landing, asked.deadline).await;
+                meter::count(Outcome::Shared);
+                (answer, FetchSource::Shared)
+            }
+            Found::Nothing(lead, landing) => {
+                self.fill(asked, prepared, lead);
+                (landed(landing, asked.deadline).await, FetchSource::Network)
+            }
+        }
+    }
+
+    /// Makes the call in a task of its own, so that it ends well for those who wait even when the
+    /// caller that began it goes away.
+    fn fill(&self, asked: Asked, prepared: Prepared, lead: Lead) {
+        let engine = Arc::clone(&self.engine);
+        let Some(ticket) = engine.admission.ticket() else {
+            let url = prepared.target.url().as_str();
+            let answer = engine.refuse(asked, prepared.method, url, Problem::QueueFull);
+            lead.land(answer);
+            return;
+        };
+        let shared = self.shared.clone();
+        let stop = self.stop.clone();
+        self.calls.spawn(async move {
+            let call = engine.call(asked, &prepared, &ticket);
+            if let Some(answer) = stop.run_until_cancelled(call).await {
+                lead.land(answer);
+                meter::cache_holds(shared.weight());
+            }
+        });
+    }
+}
+
+/// The answer of a call in flight. It ends by its own deadline, which is never later than ours; the
+/// little extra lets it say why.
+async fn landed(mut landing: Landing, deadline: Instant) -> Answer {
+    let interrupted = || Answer::failed(Problem::Interrupted, 0);
+    match timeout_at(deadline + LANDING_TIME, landing.wait_for(Option::is_some)).await {
+        Ok(Ok(answer)) => answer.clone().unwrap_or_else(interrupted),
+        Ok(Err(_)) | Err(_) => interrupted(),
+    }
+}
+
+async fn sweep(engine: Arc<Engine>, stop: CancellationToken) {
+    let period = engine
+        .network
+        .pool
+        .idle_timeout()
+        .max(Duration::from_millis(100))
+        / 2;
+    let mut tick = interval(period);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(tick.tick()).await.is_some() {
+        engine.network.pool.sweep();
+    }
+}
+
+#[async_trait]
+impl ConnectedContent for FetchClient {
+    async fn fetch(&self, scope: FetchScope, request: FetchRequest) -> FetchResponse {
+        let start = Instant::now();
+        let deadline = start + self.total_timeout;
+        let asked = Asked {
+            scope,
+            at: self.clock.now(),
+            start,
+            deadline,
+        };
+        let (answer, source) = self.answer(asked, request).await;
+        answer.into_response(source, start.elapsed())
+    }
+}

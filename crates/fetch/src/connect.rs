@@ -1,0 +1,148 @@
+//! A new connection to a checked origin: resolve, judge every address, connect to exactly a judged
+//! one, look who answered, and only then speak.
+//!
+//! There are no proxies and no environment: what is connected to is what was checked.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use url::Host;
+
+use crate::guard::{Guard, Origin, Refusal};
+use crate::problem::Problem;
+use crate::resolve::Resolve;
+
+/// The sending half of a connection.
+pub(crate) type Sender = SendRequest<Full<Bytes>>;
+
+/// A name may have many addresses; trying more than these would only use up the time-out.
+const ADDRESSES_TRIED: usize = 4;
+
+/// Bound of a response's head, and of the read buffer of a connection.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
+
+#[derive(Debug)]
+pub(crate) struct Connector {
+    pub(crate) guard: Guard,
+    pub(crate) resolver: Arc<dyn Resolve>,
+    pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) total_timeout: Duration,
+    /// Owns the task behind every connection.
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stop: CancellationToken,
+}
+
+impl Connector {
+    pub(crate) async fn open(&self, origin: &Origin, deadline: Instant) -> Result<Sender, Problem> {
+        let addresses = self.addresses(origin, deadline).await?;
+        let stream = self.dial(&addresses, origin.port, deadline).await?;
+        if !origin.https {
+            return self.start(stream).await;
+        }
+        let name = match &origin.host {
+            Host::Domain(name) => ServerName::try_from(name.clone())
+                .map_err(|error| Problem::Tls(error.to_string()))?,
+            Host::Ipv4(address) => ServerName::from(IpAddr::V4(*address)),
+            Host::Ipv6(address) => ServerName::from(IpAddr::V6(*address)),
+        };
+        let handshake = TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream);
+        let stream = timeout_at(deadline, handshake)
+            .await
+            .map_err(|_| Problem::TimedOut(self.total_timeout))?
+            .map_err(|error| Problem::Tls(error.to_string()))?;
+        self.start(stream).await
+    }
+
+    async fn addresses(&self, origin: &Origin, deadline: Instant) -> Result<Vec<IpAddr>, Problem> {
+        let name = match &origin.host {
+            Host::Ipv4(address) => return self.literal((*address).into()),
+            Host::Ipv6(address) => return self.literal((*address).into()),
+            Host::Domain(name) => name,
+        };
+        let found = timeout_at(deadline, self.resolver.resolve(name))
+            .await
+            .map_err(|_| Problem::Resolve(format!("no reply within {:?}", self.total_timeout)))?
+            .map_err(|error| Problem::Resolve(error.to_string()))?;
+        if found.is_empty() {
+            return Err(Problem::Resolve("the answer was empty".to_owned()));
+        }
+        Ok(self.guard.check_name(name, &found)?)
+    }
+
+    fn literal(&self, address: IpAddr) -> Result<Vec<IpAddr>, Problem> {
+        Ok(vec![self.guard.check_address(address)?])
+    }
+
+    /// Tries the addresses one after the other; each gets an equal share of the time that is left.
+    async fn dial(
+        &self,
+        addresses: &[IpAddr],
+        port: u16,
+        deadline: Instant,
+    ) -> Result<TcpStream, Problem> {
+        let end = deadline.min(Instant::now() + self.connect_timeout);
+        let tried = &addresses[..addresses.len().min(ADDRESSES_TRIED)];
+        let mut last = Problem::Connect("no address to try".to_owned());
+        for (done, address) in tried.iter().enumerate() {
+            let now = Instant::now();
+            let left = u32::try_from(tried.len() - done).unwrap_or(1);
+            let share = now + end.saturating_duration_since(now) / left;
+            let wanted = SocketAddr::new(*address, port);
+            match timeout_at(share, TcpStream::connect(wanted)).await {
+                Ok(Ok(stream)) => return confirm(stream, wanted),
+                Ok(Err(error)) => last = Problem::Connect(error.to_string()),
+                Err(_) => {
+                    last = Problem::Connect(format!("none within {:?}", self.connect_timeout));
+                }
+            }
+        }
+        Err(last)
+    }
+
+    async fn start<S>(&self, stream: S) -> Result<Sender, Problem>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (sender, connection) = Builder::new()
+            .max_buf_size(MAX_HEAD_BYTES)
+            .max_header_size(MAX_HEAD_BYTES)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| Problem::Connect(error.to_string()))?;
+        let stop = self.stop.clone();
+        // Ends when the sender is dropped, when the peer closes, or at shutdown. What goes wrong on
+        // it reaches the call that is using it.
+        self.tasks.spawn(async move {
+            let _ = stop.run_until_cancelled(connection).await;
+        });
+        Ok(sender)
+    }
+}
+
+/// The kernel says who is at the other end; it has to be the address that was judged.
+fn confirm(stream: TcpStream, wanted: SocketAddr) -> Result<TcpStream, Problem> {
+    let peer = stream
+        .peer_addr()
+        .map_err(|error| Problem::Connect(error.to_string()))?;
+    if peer.ip() != wanted.ip() || peer.port() != wanted.port() {
+        return Err(Refusal::OtherPeer.into());
+    }
+    // Requests are small and written at once: waiting to fill packets only costs time. Failing to
+    // set this is harmless.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}

@@ -1,0 +1,88 @@
+//! The counters of this room. Labels are bounded: never a host, never an id.
+
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+
+const CALLS: &str = "corkboard_fetch_calls_total";
+const SECONDS: &str = "corkboard_fetch_seconds";
+const IN_FLIGHT: &str = "corkboard_fetch_in_flight";
+const CACHE_BYTES: &str = "corkboard_fetch_cache_bytes";
+const LOG_DROPPED: &str = "corkboard_fetch_log_dropped_total";
+
+/// How a request ended; the label of the calls counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Success,
+    HttpError,
+    Failed,
+    Refused,
+    Cached,
+    Shared,
+    Cancelled,
+}
+
+impl Outcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::HttpError => "http_error",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+            Self::Cached => "cached",
+            Self::Shared => "shared",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+pub(crate) fn count(outcome: Outcome) {
+    counter!(CALLS, "outcome" => outcome.as_str()).increment(1);
+}
+
+pub(crate) fn call_took(elapsed: Duration) {
+    histogram!(SECONDS).record(elapsed.as_secs_f64());
+}
+
+pub(crate) fn cache_holds(bytes: usize) {
+    gauge!(CACHE_BYTES).set(bytes as f64);
+}
+
+pub(crate) fn log_dropped() {
+    counter!(LOG_DROPPED).increment(1);
+}
+
+/// Counts a call in flight for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct InFlight(());
+
+impl InFlight {
+    pub(crate) fn enter() -> Self {
+        gauge!(IN_FLIGHT).increment(1.0);
+        Self(())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        gauge!(IN_FLIGHT).decrement(1.0);
+    }
+}
+
+/// Tells the exporter what the metrics of this room mean. Call once, after installing it.
+pub fn describe_metrics() {
+    describe_counter!(CALLS, "Connected-content requests by how they ended");
+    describe_histogram!(
+        SECONDS,
+        "Seconds from asking to the end of a call over the network"
+    );
+    describe_gauge!(IN_FLIGHT, "Connected-content calls on the network now");
+    describe_gauge!(
+        CACHE_BYTES,
+        "Memory held by cached responses, in bytes (estimated)"
+    );
+    describe_counter!(
+        LOG_DROPPED,
+        "Call-log records dropped because the listener fell behind"
+    );
+}

@@ -1,0 +1,191 @@
+//! One exchange with an endpoint: a connection (kept or new), the request, the head, the body; all
+//! under one deadline.
+
+use std::error::Error;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use corkboard_core::connected::{FetchBody, FetchMethod};
+use http::header::{CONTENT_ENCODING, TRANSFER_ENCODING};
+use http::{HeaderMap, Response};
+use http_body::Body;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time::{Instant, timeout_at};
+
+use crate::body::{self, BodyLimits};
+use crate::connect::{Connector, Sender};
+use crate::pool::{Pool, PoolKey};
+use crate::problem::Problem;
+use crate::request::Prepared;
+
+/// What came of an exchange.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) outcome: Result<(u16, FetchBody), Problem>,
+    /// Bytes of the body that arrived.
+    pub(crate) bytes: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Network {
+    pub(crate) connector: Connector,
+    pub(crate) pool: Pool,
+    pub(crate) limits: BodyLimits,
+    pub(crate) total_timeout: Duration,
+}
+
+impl Network {
+    pub(crate) async fn exchange(&self, request: &Prepared, deadline: Instant) -> Exchange {
+        let mut bytes = 0;
+        let outcome = self.attempt(request, deadline, &mut bytes).await;
+        Exchange { outcome, bytes }
+    }
+
+    async fn attempt(
+        &self,
+        request: &Prepared,
+        deadline: Instant,
+        bytes: &mut u64,
+    ) -> Result<(u16, FetchBody), Problem> {
+        let key = PoolKey {
+            workspace: request.workspace,
+            origin: request.target.origin().clone(),
+        };
+        let (response, sender) = self.head(request, &key, deadline).await?;
+        let status = response.status().as_u16();
+        if !response.status().is_success() {
+            // The body is of no use. Left unread, a short one that is already here is skipped and
+            // the connection kept; any other makes the connection close.
+            drop(response);
+            self.pool.give_back(key, sender);
+            return Err(match status {
+                301 | 302 | 303 | 307 | 308 => Problem::Redirect(status),
+                _ => Problem::NotSuccess(status),
+            });
+        }
+        if let Some(encoding) = encoding(response.headers()) {
+            return Err(Problem::Encoded { status, encoding });
+        }
+        let content = self
+            .read(status, response.into_body(), deadline, bytes)
+            .await?;
+        self.pool.give_back(key, sender);
+        let body = body::interpret(status, &content, &self.limits)?;
+        if body == FetchBody::Empty {
+            Err(Problem::NoBody(status))
+        } else {
+            Ok((status, body))
+        }
+    }
+
+    /// Sends the request and waits for the head of the answer.
+    async fn head(
+        &self,
+        request: &Prepared,
+        key: &PoolKey,
+        deadline: Instant,
+    ) -> Result<(Response<Incoming>, Sender), Problem> {
+        while let Some(mut kept) = self.pool.take(key) {
+            // Not ready means: still skipping the rest of its last answer, or just closed.
+            match timeout_at(deadline, kept.ready()).await {
+                Err(_) => return Err(Problem::TimedOut(self.total_timeout)),
+                Ok(Err(_)) => continue,
+                Ok(Ok(())) => {}
+            }
+            match timeout_at(deadline, kept.try_send_request(request.to_http())).await {
+                Err(_) => return Err(Problem::TimedOut(self.total_timeout)),
+                Ok(Ok(response)) => return Ok((response, kept)),
+                // The other side closed a connection that it found idle, just as we used it again.
+                // Trying once more is right if the request was not sent, or changes nothing.
+                Ok(Err(mut failure)) => {
+                    let unsent = failure.take_message().is_some();
+                    let repeatable = request.method == FetchMethod::Get;
+                    let error = failure.into_error();
+                    if !unsent && (!repeatable || error.is_parse()) {
+                        return Err(Problem::Broken(whole_story(&error)));
+                    }
+                    break;
+                }
+            }
+        }
+        let mut sender = self.connector.open(&key.origin, deadline).await?;
+        match timeout_at(deadline, sender.send_request(request.to_http())).await {
+            Err(_) => Err(Problem::TimedOut(self.total_timeout)),
+            Ok(Err(error)) => Err(Problem::Broken(whole_story(&error))),
+            Ok(Ok(response)) => Ok((response, sender)),
+        }
+    }
+
+    /// The whole body, or why not. The limit counts what arrives, whatever was declared.
+    async fn read(
+        &self,
+        status: u16,
+        mut body: Incoming,
+        deadline: Instant,
+        bytes: &mut u64,
+    ) -> Result<Bytes, Problem> {
+        let limit = self.limits.max_body;
+        let too_long = Problem::BodyTooLong { status, limit };
+        if body.size_hint().lower() > limit as u64 {
+            return Err(too_long);
+        }
+        let mut content = BytesMut::new();
+        loop {
+            let frame =
+                timeout_at(deadline, body.frame())
+                    .await
+                    .map_err(|_| Problem::BodyTimedOut {
+                        status,
+                        after: self.total_timeout,
+                    })?;
+            let frame = match frame {
+                None => return Ok(content.freeze()),
+                Some(Ok(frame)) => frame,
+                Some(Err(error)) => {
+                    return Err(Problem::BodyBroken {
+                        status,
+                        cause: whole_story(&error),
+                    });
+                }
+            };
+            if let Some(data) = frame.data_ref() {
+                *bytes += data.len() as u64;
+                if content.len() + data.len() > limit {
+                    return Err(too_long);
+                }
+                content.extend_from_slice(data);
+            }
+        }
+    }
+}
+
+/// The encoding of a body that would have to be decoded first. None is ever asked for, and decoding
+/// unasked would make a small answer a large one.
+fn encoding(headers: &HeaderMap) -> Option<String> {
+    let of = |name, harmless: &str| {
+        let mut values = headers.get_all(name).iter();
+        let odd = values.find(|value| {
+            let value = value.as_bytes().trim_ascii();
+            !value.is_empty() && !value.eq_ignore_ascii_case(harmless.as_bytes())
+        })?;
+        Some(
+            String::from_utf8_lossy(odd.as_bytes())
+                .chars()
+                .take(32)
+                .collect(),
+        )
+    };
+    of(CONTENT_ENCODING, "identity").or_else(|| of(TRANSFER_ENCODING, "chunked"))
+}
+
+fn whole_story(error: &hyper::Error) -> String {
+    let mut story = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        story.push_str(": ");
+        story.push_str(&error.to_string());
+        cause = error.source();
+    }
+    story
+}

@@ -1,0 +1,199 @@
+//! From what a template asked for to what goes over the wire: checked once, completely, before
+//! anything is connected or cached.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use corkboard_core::connected::{FetchCaching, FetchMethod, FetchRequest};
+use corkboard_core::id::{Id, WorkspaceId};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use sha2::{Digest, Sha256};
+use url::Position;
+
+use crate::guard::{Guard, Target};
+use crate::problem::Problem;
+
+/// The documented bounds of `:cache_max_age`.
+const SHORTEST_MAX_AGE: Duration = Duration::from_secs(300);
+pub(crate) const LONGEST_MAX_AGE: Duration = Duration::from_secs(14_400);
+
+const MAX_HEADERS: usize = 64;
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+
+/// Headers that belong to the connection. A template that could set them could desynchronise
+/// requests on a shared connection, or get a body that nobody will decode.
+const OWNED: [&str; 13] = [
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+
+/// Identifies a request for sharing: SHA-256 over workspace, method, URL, headers and body.
+pub(crate) type CacheKey = [u8; 32];
+
+/// What preparing needs to know.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    pub(crate) guard: Guard,
+    pub(crate) max_request_body: usize,
+    pub(crate) cache_ttl: Duration,
+    pub(crate) user_agent: HeaderValue,
+}
+
+/// A request that may be sent.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) target: Target,
+    pub(crate) method: FetchMethod,
+    pub(crate) path: PathAndQuery,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) sharing: Option<Sharing>,
+}
+
+/// Under which key, and up to which age, an answer may be shared.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sharing {
+    pub(crate) key: CacheKey,
+    pub(crate) max_age: Duration,
+}
+
+impl Prepared {
+    pub(crate) fn new(
+        rules: &Rules,
+        workspace: WorkspaceId,
+        request: &FetchRequest,
+    ) -> Result<Self, Problem> {
+        let target = rules.guard.check_url(&request.url)?;
+        let url = target.url();
+        let path = PathAndQuery::try_from(&url[Position::BeforePath..Position::AfterQuery])
+            .map_err(|_| Problem::Path)?;
+        let body = request.body.clone().map(Bytes::from).unwrap_or_default();
+        if body.len() > rules.max_request_body {
+            return Err(Problem::RequestBody(body.len(), rules.max_request_body));
+        }
+        if request.method == FetchMethod::Get && !body.is_empty() {
+            return Err(Problem::BodyOnGet);
+        }
+        let headers = headers(rules, &target, request)?;
+        let max_age = match (request.caching, request.method) {
+            (FetchCaching::Never, _) | (FetchCaching::Default, FetchMethod::Post) => None,
+            (FetchCaching::Default, FetchMethod::Get) => Some(rules.cache_ttl),
+            (FetchCaching::MaxAge(age), _) => Some(age.clamp(SHORTEST_MAX_AGE, LONGEST_MAX_AGE)),
+        };
+        let sharing = max_age.map(|max_age| {
+            let key = cache_key(workspace, request.method, url.as_str(), &headers, &body);
+            Sharing { key, max_age }
+        });
+        Ok(Self {
+            workspace,
+            target,
+            method: request.method,
+            path,
+            headers,
+            body,
+            sharing,
+        })
+    }
+
+    /// For the wire: origin form, so that a request means the same on any connection.
+    pub(crate) fn to_http(&self) -> http::Request<http_body_util::Full<Bytes>> {
+        let mut request = http::Request::new(http_body_util::Full::new(self.body.clone()));
+        *request.method_mut() = match self.method {
+            FetchMethod::Get => Method::GET,
+            FetchMethod::Post => Method::POST,
+        };
+        *request.uri_mut() = self.path.clone().into();
+        *request.headers_mut() = self.headers.clone();
+        request
+    }
+}
+
+fn headers(rules: &Rules, target: &Target, request: &FetchRequest) -> Result<HeaderMap, Problem> {
+    let bytes: usize = request
+        .headers
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
+    if request.headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
+        return Err(Problem::Headers(MAX_HEADERS, MAX_HEADER_BYTES));
+    }
+    let mut headers = HeaderMap::with_capacity(request.headers.len() + 5);
+    for (name, value) in &request.headers {
+        let parsed = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| Problem::HeaderName(name.chars().take(64).collect()))?;
+        if OWNED.contains(&parsed.as_str()) {
+            return Err(Problem::HeaderOwned(parsed.to_string()));
+        }
+        let value = header_value(parsed.as_str(), value)?;
+        headers.append(parsed, value);
+    }
+    let content_type = match &request.content_type {
+        Some(text) => Some(header_value("content-type", text)?),
+        None => None,
+    };
+    // A header that the template wrote out is more specific than any of these.
+    let accept = content_type.clone().unwrap_or(ANYTHING);
+    headers.entry(ACCEPT).or_insert(accept);
+    let default_type = (request.method == FetchMethod::Post).then_some(FORM);
+    if let Some(content_type) = content_type.or(default_type) {
+        headers.entry(CONTENT_TYPE).or_insert(content_type);
+    }
+    headers
+        .entry(USER_AGENT)
+        .or_insert_with(|| rules.user_agent.clone());
+    headers.insert(ACCEPT_ENCODING, IDENTITY);
+    let url = target.url();
+    let host = header_value("host", &url[Position::BeforeHost..Position::AfterPort])?;
+    headers.insert(HOST, host);
+    Ok(headers)
+}
+
+fn header_value(name: &str, value: &str) -> Result<HeaderValue, Problem> {
+    HeaderValue::from_bytes(value.as_bytes()).map_err(|_| Problem::HeaderValue(name.to_owned()))
+}
+
+/// Every part is preceded by its length, so that no two different requests look alike.
+fn cache_key(
+    workspace: WorkspaceId,
+    method: FetchMethod,
+    url: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> CacheKey {
+    let mut hash = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    part(&workspace.to_bytes());
+    part(method.as_str().as_bytes());
+    part(url.as_bytes());
+    part(body);
+    // The wanted headers come from a sorted map; the rest follows in a fixed order.
+    for (name, value) in headers {
+        part(name.as_str().as_bytes());
+        part(value.as_bytes());
+    }
+    hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! Connected content over real sockets.
