@@ -1,0 +1,126 @@
+//! `[origin]`: content from a relational database.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::duration;
+use crate::reader::Section;
+use crate::sections::cache::REDIS;
+use crate::sections::store::POSTGRES;
+use crate::url::ServiceUrl;
+
+/// The origin role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OriginConfig {
+    /// The source database; there whenever there is an endpoint.
+    pub database: Option<ServiceUrl>,
+    /// Redis in front of it.
+    pub redis: Option<ServiceUrl>,
+    /// What is served.
+    #[serde(rename = "endpoint", skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<EndpointConfig>,
+}
+
+/// One path and where its content comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EndpointConfig {
+    /// With `{key}` in it.
+    pub path: String,
+    /// Where rows come from.
+    #[serde(flatten)]
+    pub source: EndpointSource,
+    /// The column, and the path parameter.
+    pub key: String,
+    /// How long a row may be served from memory or Redis.
+    #[serde(serialize_with = "duration::serialize")]
+    pub ttl: Duration,
+}
+
+/// Where an endpoint's rows come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EndpointSource {
+    /// The row of this table whose key column has the value.
+    Table(String),
+    /// A SELECT with the value as `$1`.
+    Query(String),
+}
+
+impl OriginConfig {
+    pub(crate) fn read(section: &mut Section<'_>) -> Self {
+        let database = section.url("database", &POSTGRES);
+        let redis = section.url("redis", &REDIS);
+        let endpoints: Vec<_> = section.sections("endpoint", EndpointConfig::read);
+        if !endpoints.is_empty() && !section.has("database") {
+            section.problem(
+                "database",
+                "is required where there is an [[origin.endpoint]]",
+            );
+        }
+        Self {
+            database,
+            redis,
+            endpoints: endpoints.into_iter().flatten().collect(),
+        }
+    }
+}
+
+impl EndpointConfig {
+    fn read(section: &mut Section<'_>) -> Option<Self> {
+        let path = section.text("path");
+        let key = section.text("key");
+        if !path.is_empty() && !path.starts_with('/') {
+            section.problem("path", "must begin with a slash");
+        }
+        if !path.is_empty() && !key.is_empty() && !path.contains(&format!("{{{key}}}")) {
+            section.problem("path", format!("must contain the key as {{{key}}}"));
+        }
+        let ttl = if section.has("ttl") {
+            section.duration("ttl", ["1s", "30d"])
+        } else {
+            Duration::from_secs(3_600)
+        };
+        let table = section.optional_text("table");
+        let query = section.optional_text("query");
+        let source = match (table, query) {
+            (Some(table), None) => {
+                if !is_table_name(&table) {
+                    let message = "takes a name such as offers or shop.offers; use query for more";
+                    section.problem("table", message);
+                }
+                EndpointSource::Table(table)
+            }
+            (None, Some(query)) => {
+                if !query.contains("$1") {
+                    section.problem("query", "must name the key's value as $1");
+                }
+                EndpointSource::Query(query)
+            }
+            (Some(_), Some(_)) => {
+                section.problem("query", "give either table or query, not both");
+                return None;
+            }
+            (None, None) => {
+                if !section.has("table") && !section.has("query") {
+                    section.problem("table", "give either table or query");
+                }
+                return None;
+            }
+        };
+        Some(Self {
+            path,
+            source,
+            key,
+            ttl,
+        })
+    }
+}
+
+fn is_table_name(text: &str) -> bool {
+    let is_name = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    text.split('.').count() <= 2 && text.split('.').all(is_name)
+}
