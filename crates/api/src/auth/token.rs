@@ -1,0 +1,269 @@
+//! User tokens: who reads a feed, vouched for by an app's key.
+//!
+//! A token is a JWT whose `aud` is one app's id, `sub` the user's id, and which has an `exp`. The
+//! app's keys decide the algorithm; what the token's header says must be one of theirs. Apps are
+//! remembered for a few seconds, so a replaced key is gone everywhere within [`APP_LIFETIME`].
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use corkboard_core::id::{AppId, WorkspaceId};
+use corkboard_core::tenancy::{App, MIN_SECRET_BYTES, TokenAlgorithm, TokenKey};
+use corkboard_core::time::{SharedClock, Timestamp};
+use corkboard_core::user::UserId;
+use corkboard_store::{ControlStore, StoreError};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::crypto;
+
+/// How long an app's keys are remembered.
+pub const APP_LIFETIME: Duration = Duration::from_secs(5);
+/// Apps remembered at a time. When full, all are forgotten: they come back with the next request.
+const MAX_APPS: usize = 1_024;
+/// Longest token that is looked at.
+const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+/// The reader of a feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedUser {
+    pub workspace: WorkspaceId,
+    pub app: AppId,
+    pub user: UserId,
+}
+
+/// Why a token was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    #[error("{0}")]
+    Invalid(&'static str),
+    #[error("the token has expired; get a new one from the app's server")]
+    Expired,
+    #[error("the app's keys could not be read")]
+    Store(#[source] StoreError),
+}
+
+/// Why a key cannot verify tokens.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenKeyError {
+    #[error("the key is not a public key in PEM form for {0:?}")]
+    NotAKey(TokenAlgorithm),
+    #[error("the secret has {0} bytes; it needs at least {MIN_SECRET_BYTES}")]
+    SecretTooShort(usize),
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    /// `NumericDate`: seconds, possibly with a fraction.
+    exp: f64,
+    nbf: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct Unverified {
+    aud: Audience,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+struct KnownApp {
+    workspace: WorkspaceId,
+    keys: Vec<(Algorithm, DecodingKey)>,
+}
+
+/// Checks user tokens.
+pub struct TokenVerifier {
+    control: Arc<dyn ControlStore>,
+    clock: SharedClock,
+    leeway: Duration,
+    apps: Mutex<HashMap<AppId, (Instant, Option<Arc<KnownApp>>)>>,
+}
+
+impl fmt::Debug for TokenVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenVerifier").field("leeway", &self.leeway).finish_non_exhaustive()
+    }
+}
+
+impl TokenVerifier {
+    /// `leeway` is how far the app's clock may be off.
+    #[must_use]
+    pub fn new(control: Arc<dyn ControlStore>, clock: SharedClock, leeway: Duration) -> Self {
+        crypto::install();
+        Self { control, clock, leeway, apps: Mutex::default() }
+    }
+
+    /// The user that the token vouches for.
+    pub async fn verify(&self, token: &str) -> Result<VerifiedUser, TokenError> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(TokenError::Invalid("the token is longer than 8 KiB"));
+        }
+        let header = jsonwebtoken::decode_header(token)
+            .map_err(|_| TokenError::Invalid("the token is not a JWT with a known algorithm"))?;
+        let app_id = addressed_app(token)?;
+        let app = self
+            .app(app_id)
+            .await?
+            .ok_or(TokenError::Invalid("'aud' must be the id of an app"))?;
+        let mut known = app.keys.iter().filter(|(algorithm, _)| *algorithm == header.alg).peekable();
+        if known.peek().is_none() {
+            return Err(TokenError::Invalid("the app has no key for the token's algorithm"));
+        }
+        let mut last = TokenError::Invalid("the signature does not match any of the app's keys");
+        for (algorithm, key) in known {
+            match self.check(token, app_id, *algorithm, key) {
+                Ok(user) => return Ok(VerifiedUser { workspace: app.workspace, app: app_id, user }),
+                Err(Refusal::Signature) => {}
+                Err(Refusal::Claims(error)) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn check(
+        &self,
+        token: &str,
+        app: AppId,
+        algorithm: Algorithm,
+        key: &DecodingKey,
+    ) -> Result<UserId, Refusal> {
+        let mut validation = Validation::new(algorithm);
+        // Times are checked below, against the clock that everything else goes by.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        validation.set_required_spec_claims(&["exp", "sub", "aud"]);
+        validation.set_audience(&[app]);
+        let claims = jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|error| {
+            use jsonwebtoken::errors::ErrorKind;
+            match error.kind() {
+                ErrorKind::InvalidSignature | ErrorKind::Provider(_) => Refusal::Signature,
+                ErrorKind::MissingRequiredClaim(_) | ErrorKind::Json(_) => {
+                    Refusal::Claims(TokenError::Invalid("the token needs 'sub', 'exp' and 'aud'"))
+                }
+                _ => Refusal::Claims(TokenError::Invalid("the token is malformed")),
+            }
+        })?;
+        self.check_times(&claims.claims).map_err(Refusal::Claims)?;
+        UserId::parse(claims.claims.sub)
+            .map_err(|_| Refusal::Claims(TokenError::Invalid("'sub' is not a valid user id")))
+    }
+
+    fn check_times(&self, claims: &Claims) -> Result<(), TokenError> {
+        let leeway = self.leeway.as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "seconds of this era are exact in a double")]
+        let now = self.clock.now().as_seconds() as f64;
+        // NaN and infinities cannot come out of JSON; absurd values compare as they are.
+        if claims.exp + leeway <= now {
+            return Err(TokenError::Expired);
+        }
+        match claims.nbf {
+            Some(from) if from - leeway > now => Err(TokenError::Invalid("the token is not valid yet")),
+            _ => Ok(()),
+        }
+    }
+
+    async fn app(&self, id: AppId) -> Result<Option<Arc<KnownApp>>, TokenError> {
+        let now = Instant::now();
+        if let Some((read_at, app)) = self.remembered().get(&id) {
+            if now.duration_since(*read_at) < APP_LIFETIME {
+                return Ok(app.clone());
+            }
+        }
+        let app = self.control.find_app(id).await.map_err(TokenError::Store)?;
+        let app = app.map(|app| Arc::new(KnownApp::from(&app)));
+        let mut apps = self.remembered();
+        if apps.len() >= MAX_APPS {
+            apps.clear();
+        }
+        apps.insert(id, (now, app.clone()));
+        Ok(app)
+    }
+
+    fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<AppId, (Instant, Option<Arc<KnownApp>>)>> {
+        self.apps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Refusal {
+    /// Another key may fit.
+    Signature,
+    /// The signature fits, the claims do not.
+    Claims(TokenError),
+}
+
+impl From<&App> for KnownApp {
+    fn from(app: &App) -> Self {
+        // A key that cannot be read was refused when the app was created; here it fits nothing.
+        let keys = app.keys.iter().filter_map(|key| decoding_key(key).ok()).collect();
+        Self { workspace: app.workspace, keys }
+    }
+}
+
+/// Whose keys to check with. Read before the signature, trusted only after it.
+fn addressed_app(token: &str) -> Result<AppId, TokenError> {
+    let claims: Unverified = jsonwebtoken::dangerous::insecure_decode_claims(token)
+        .map_err(|_| TokenError::Invalid("the token needs 'sub', 'exp' and 'aud'"))?;
+    let audience = match claims.aud {
+        Audience::One(one) => one,
+        Audience::Several(mut several) if several.len() == 1 => several.remove(0),
+        Audience::Several(_) => return Err(TokenError::Invalid("'aud' must name one app")),
+    };
+    audience.parse().map_err(|_| TokenError::Invalid("'aud' must be the id of an app"))
+}
+
+fn decoding_key(key: &TokenKey) -> Result<(Algorithm, DecodingKey), TokenKeyError> {
+    let not_a_key = |_| TokenKeyError::NotAKey(key.algorithm);
+    Ok(match key.algorithm {
+        TokenAlgorithm::Es256 => {
+            (Algorithm::ES256, DecodingKey::from_ec_pem(&key.material).map_err(not_a_key)?)
+        }
+        TokenAlgorithm::EdDsa => {
+            (Algorithm::EdDSA, DecodingKey::from_ed_pem(&key.material).map_err(not_a_key)?)
+        }
+        TokenAlgorithm::Rs256 => {
+            (Algorithm::RS256, DecodingKey::from_rsa_pem(&key.material).map_err(not_a_key)?)
+        }
+        TokenAlgorithm::Hs256 => (Algorithm::HS256, DecodingKey::from_secret(&key.material)),
+    })
+}
+
+/// The key that `material` holds: a public key in PEM form, whose kind says the algorithm.
+///
+/// Fails when it is none of the three kinds, or a private key by mistake.
+pub fn check_token_key(pem: &[u8]) -> Result<TokenKey, TokenKeyError> {
+    let private = pem.windows(8).any(|window| window == b" PRIVATE");
+    for algorithm in [TokenAlgorithm::Es256, TokenAlgorithm::EdDsa, TokenAlgorithm::Rs256] {
+        let key = TokenKey { algorithm, material: pem.to_vec() };
+        if !private && decoding_key(&key).is_ok() {
+            return Ok(key);
+        }
+    }
+    Err(TokenKeyError::NotAKey(TokenAlgorithm::Es256))
+}
+
+/// Signs a token with an HS256 secret. Apps sign on their own servers; this is for the demo.
+pub fn sign_hs256(
+    secret: &[u8],
+    app: AppId,
+    user: &UserId,
+    expires_at: Timestamp,
+) -> Result<String, TokenKeyError> {
+    if secret.len() < MIN_SECRET_BYTES {
+        return Err(TokenKeyError::SecretTooShort(secret.len()));
+    }
+    crypto::install();
+    let claims = serde_json::json!({ "sub": user, "aud": app, "exp": expires_at.as_seconds() });
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(secret))
+        .map_err(|_| TokenKeyError::SecretTooShort(secret.len()))
+}

@@ -1,0 +1,112 @@
+//! JSON bodies: bounded, of the right media type, and with the place named where they are wrong.
+
+use axum::extract::{FromRequest, Request};
+use bytes::Bytes;
+use corkboard_core::campaign::Invalid;
+use http::{HeaderMap, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use crate::problem::{Code, Problem};
+use crate::state::ApiState;
+
+/// A request body of type `T`.
+#[derive(Debug)]
+pub(crate) struct ApiJson<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<ApiState> for ApiJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &ApiState) -> Result<Self, Problem> {
+        check_media_type(request.headers())?;
+        let body = read(request.into_body(), state.options.max_body_bytes).await?;
+        parse(&body).map(Self)
+    }
+}
+
+/// Only `application/json`, with any parameters; nothing else is guessed at.
+fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let essence = given.split(';').next().unwrap_or("").trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Problem::new(Code::UnsupportedMediaType, "send the body with Content-Type: application/json"))
+}
+
+/// The whole body, at most `limit` bytes of it.
+pub(crate) async fn read(body: axum::body::Body, limit: usize) -> Result<Bytes, Problem> {
+    match Limited::new(body, limit).collect().await {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(Problem::new(Code::BodyTooLarge, format!("a body may have at most {limit} bytes")))
+        }
+        // The connection broke or was too slow; the edge answers if there is anyone to answer to.
+        Err(_) => Err(Problem::new(Code::RequestTimeout, "the body did not arrive completely")),
+    }
+}
+
+/// Reads JSON: what is no JSON at all is malformed, what says the wrong thing is invalid.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = pointer(error.path());
+        refusal(error.inner(), path)
+    })?;
+    json.end().map_err(|error| refusal(&error, String::new()))?;
+    Ok(value)
+}
+
+fn refusal(error: &serde_json::Error, path: String) -> Problem {
+    match error.classify() {
+        Category::Data => {
+            // serde_json appends a position that means nothing once the place is named.
+            let text = error.to_string();
+            let message = text.split(" at line ").next().unwrap_or(&text);
+            Problem::invalid(vec![Invalid::new(path, message)])
+        }
+        Category::Syntax | Category::Eof | Category::Io => {
+            Problem::new(Code::MalformedJson, format!("the body is not JSON: {error}"))
+        }
+    }
+}
+
+/// A path of keys and indices as a JSON pointer (RFC 6901).
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut pointer = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => {
+                pointer.push('/');
+                pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+            }
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    pointer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corkboard_core::campaign::CampaignDefinition;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_are_refused_without_a_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let parsed = parse::<CampaignDefinition>(&body);
+            prop_assert!(parsed.is_err_and(|problem| problem.status().is_client_error()));
+        }
+    }
+
+    #[test]
+    fn nesting_beyond_the_parsers_depth_is_malformed() {
+        let deep = "[".repeat(100_000);
+        let problem = parse::<serde_json::Value>(deep.as_bytes()).unwrap_err();
+        assert_eq!(problem.status(), 400);
+    }
+}

@@ -1,0 +1,61 @@
+//! All routes in one place.
+
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::response::Redirect;
+use axum::{Json, Router};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::problem::{Code, Problem};
+use crate::state::{ApiDeps, ApiOptions, ApiState};
+use crate::{client, idempotency, observe, openapi, server};
+
+/// The whole surface as a service for the edge.
+pub fn router(deps: ApiDeps, options: ApiOptions) -> Router {
+    let state = ApiState::new(deps, options);
+    let (routes, paths) = routes().split_for_parts();
+    let document = openapi::finish(paths);
+    let served = document.clone();
+    routes
+        .layer(middleware::from_fn_with_state(state.clone(), idempotency::layer))
+        .route("/openapi.json", axum::routing::get(move || std::future::ready(Json(served.clone()))))
+        .route("/", axum::routing::get(|| std::future::ready(Redirect::temporary("/docs/"))))
+        .merge(SwaggerUi::new("/docs").external_url_unchecked("/openapi.json", to_value(&document)))
+        .fallback(|| std::future::ready(Problem::new(Code::NotFound, "there is nothing at this path; see /docs")))
+        .method_not_allowed_fallback(|| {
+            std::future::ready(Problem::new(Code::MethodNotAllowed, "the path does not take this method; see /docs"))
+        })
+        // Bodies are limited where they are read, with an answer of ours.
+        .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn(observe::layer))
+        .with_state(state)
+}
+
+fn to_value(document: &utoipa::openapi::OpenApi) -> serde_json::Value {
+    serde_json::to_value(document).unwrap_or_default()
+}
+
+/// Every operation of the contract.
+pub(crate) fn routes() -> OpenApiRouter<ApiState> {
+    use server::{calls, campaigns, dispatches, launches, preview, stats, track, user_cards, users};
+    OpenApiRouter::new()
+        .routes(routes!(client::feed::get_feed))
+        .routes(routes!(client::events::report_events))
+        .routes(routes!(client::live::live))
+        .routes(routes!(track::track_users))
+        .routes(routes!(users::get_user, users::erase_user))
+        .routes(routes!(user_cards::list_user_cards))
+        .routes(routes!(user_cards::remove_user_card))
+        .routes(routes!(campaigns::create_campaign, campaigns::list_campaigns))
+        .routes(routes!(campaigns::get_campaign, campaigns::replace_campaign, campaigns::delete_campaign))
+        .routes(routes!(launches::launch_campaign))
+        .routes(routes!(launches::trigger_campaign))
+        .routes(routes!(launches::stop_campaign))
+        .routes(routes!(stats::get_stats))
+        .routes(routes!(dispatches::get_dispatch))
+        .routes(routes!(preview::preview))
+        .routes(routes!(stats::explain))
+        .routes(routes!(calls::list_fetches))
+}
