@@ -1,1 +1,11 @@
-//! Connected content over real sockets.
+//! Connected content over real sockets: every rule against a peer that keeps or breaks it.
+
+mod answers;
+mod bench_client;
+mod guarding;
+mod lifecycle;
+mod limits;
+mod metering;
+mod recording;
+mod sharing;
+mod wire;

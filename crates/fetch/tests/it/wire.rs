@@ -1,0 +1,153 @@
+//! What the endpoint sees: requests, connections, TLS.
+
+use std::time::Duration;
+
+use corkboard_core::connected::{ConnectedContent, FetchBody, FetchCaching, FetchRequest};
+use corkboard_fetch::FetchOptions;
+use corkboard_testkit::{Peer, Reply, wait_until};
+use serde_json::json;
+
+use crate::bench_client::{Bench, expect_failure, get, open_options, post, scope, text};
+
+#[tokio::test]
+async fn the_request_arrives_as_the_template_wrote_it() {
+    let (peer, bench) = (Peer::start().await, Bench::open());
+    peer.on("/in", Reply::text("ok"));
+    let mut request = post(&peer.url("/in?a=b%20c#fragment"), "x=1&y=2");
+    request.headers.insert("X-Token".to_owned(), "t".to_owned());
+    assert_eq!(bench.fetch(request).await.status, 200);
+    let seen = &peer.requests()[0];
+    assert_eq!(
+        (seen.method.as_str(), seen.target.as_str()),
+        ("POST", "/in?a=b%20c")
+    );
+    assert_eq!(&seen.body[..], b"x=1&y=2");
+    assert_eq!(seen.header("x-token"), Some("t"));
+    assert_eq!(
+        seen.header("content-type"),
+        Some("application/x-www-form-urlencoded")
+    );
+    assert_eq!(
+        seen.header("host"),
+        Some(peer.address().to_string().as_str())
+    );
+    assert_eq!(seen.header("referer"), None);
+    let agent = seen.header("user-agent").unwrap_or_default();
+    assert!(agent.starts_with("Corkboard/"), "{agent}");
+}
+
+#[tokio::test]
+async fn connections_are_kept_and_used_again() {
+    let (peer, bench) = (Peer::start().await, Bench::open());
+    peer.on("/*", Reply::text("ok"))
+        .on("/missing", Reply::json(&json!({})).with_status(404));
+    for number in 0..10 {
+        assert_eq!(
+            bench.get(&peer.url(&format!("/{number}"))).await.status,
+            200
+        );
+        assert_eq!(bench.get(&peer.url("/missing")).await.status, 404);
+    }
+    assert_eq!((peer.total_calls(), peer.connections()), (20, 1));
+}
+
+#[tokio::test]
+async fn workspaces_do_not_share_connections() {
+    let (peer, bench) = (Peer::start().await, Bench::open());
+    peer.on("/", Reply::text("ok"));
+    for workspace in [1, 2, 1, 2] {
+        let uncached = FetchRequest {
+            caching: FetchCaching::Never,
+            ..get(&peer.url("/"))
+        };
+        assert_eq!(
+            bench.client.fetch(scope(workspace), uncached).await.status,
+            200
+        );
+    }
+    assert_eq!(peer.connections(), 2);
+}
+
+#[tokio::test]
+async fn idle_connections_are_closed_in_the_end() {
+    let bench = Bench::with(FetchOptions {
+        idle_timeout: Duration::from_millis(100),
+        ..open_options()
+    });
+    let peer = Peer::start().await;
+    peer.on("/", Reply::text("ok"));
+    assert_eq!(bench.get(&peer.url("/")).await.status, 200);
+    wait_until(
+        Duration::from_secs(5),
+        "the idle connection to close",
+        || {
+            let open = peer.open_connections();
+            std::future::ready(if open == 0 {
+                Ok(())
+            } else {
+                Err(format!("{open} open"))
+            })
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_died_is_replaced_without_anybody_noticing() {
+    let (peer, bench) = (Peer::start().await, Bench::open());
+    // Every connection answers once and then closes at the next request.
+    for (path, replies) in [
+        (
+            "/get",
+            vec![Reply::text("first"), Reply::close(), Reply::text("again")],
+        ),
+        (
+            "/post",
+            vec![Reply::text("first"), Reply::close(), Reply::text("again")],
+        ),
+    ] {
+        peer.on_sequence(path, replies);
+    }
+    let uncached = |path: &str| FetchRequest {
+        caching: FetchCaching::Never,
+        ..get(&peer.url(path))
+    };
+    assert_eq!(text(&bench.fetch(uncached("/get")).await), "first");
+    assert_eq!(text(&bench.fetch(uncached("/get")).await), "again");
+    assert_eq!(peer.calls("/get"), 3);
+
+    // A POST that was sent may have had its effect: it is not sent twice.
+    assert_eq!(
+        text(&bench.fetch(post(&peer.url("/post"), "a")).await),
+        "first"
+    );
+    expect_failure(
+        &bench.fetch(post(&peer.url("/post"), "a")).await,
+        599,
+        "broke off",
+    );
+    assert_eq!(peer.calls("/post"), 2);
+}
+
+#[tokio::test]
+async fn tls_is_spoken_to_those_who_are_trusted_only() {
+    let (peer, certificate) = Peer::start_tls().await;
+    peer.on("/", Reply::json(&json!({"secure": true})));
+    let trusting = FetchOptions {
+        extra_roots: vec![certificate],
+        ..open_options()
+    };
+    let bench = Bench::with(trusting.clone());
+    bench.resolver.name("localhost", &[&["127.0.0.1"]]);
+    bench.resolver.name("other.example", &[&["127.0.0.1"]]);
+    let response = bench.get(&peer.url_as("localhost", "/")).await;
+    assert!(matches!(response.body, FetchBody::Json(_)), "{response:?}");
+    let other_name = bench.get(&peer.url_as("other.example", "/")).await;
+    expect_failure(&other_name, 599, "no secure connection");
+
+    let distrusting = Bench::open();
+    distrusting.resolver.name("localhost", &[&["127.0.0.1"]]);
+    let response = distrusting.get(&peer.url_as("localhost", "/")).await;
+    expect_failure(&response, 599, "no secure connection");
+    assert_eq!(peer.total_calls(), 1);
+}
