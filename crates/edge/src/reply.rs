@@ -76,7 +76,7 @@ impl Refusal {
             ),
             Self::BodyTimedOut => (
                 StatusCode::REQUEST_TIMEOUT,
-                "The request took too long",
+                "The request took too long to arrive",
                 "the body did not arrive in time; send it again over a better connection".into(),
             ),
         };

@@ -1,6 +1,9 @@
 //! The edge as a client sees it: raw bytes over loopback, short time-outs, no sleeps.
 
-#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failed step of a test is a failed test"
+)]
 
 mod drain;
 mod limits;
