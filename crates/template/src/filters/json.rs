@@ -1,0 +1,91 @@
+//! Values as JSON text.
+
+use super::Args;
+use crate::error::TemplateError;
+use crate::print::float;
+use crate::runtime::{Runtime, Sink};
+use crate::value::{Text, Value};
+
+enum Step {
+    Value(Value),
+    Key(Text),
+    Literal(&'static str),
+}
+
+/// The value as JSON. Nested values are walked with an explicit stack.
+pub(super) fn json(rt: &mut Runtime, input: Value, _: &Args<'_>) -> Result<Value, TemplateError> {
+    rt.build(|rt, out| {
+        let mut steps = vec![Step::Value(input)];
+        while let Some(step) = steps.pop() {
+            match step {
+                Step::Literal(text) => out.push_str(text)?,
+                Step::Key(key) => {
+                    quoted(rt.str(key), out)?;
+                    out.push(':')?;
+                }
+                Step::Value(Value::List(seq)) => {
+                    steps.push(Step::Literal("]"));
+                    for index in (0..seq.len as usize).rev() {
+                        steps.extend(rt.item(seq, index).map(Step::Value));
+                        if index > 0 {
+                            steps.push(Step::Literal(","));
+                        }
+                    }
+                    steps.push(Step::Literal("["));
+                }
+                Step::Value(Value::Map(seq)) => {
+                    steps.push(Step::Literal("}"));
+                    for index in (0..seq.len as usize).rev() {
+                        if let Some((key, value)) = rt.entry(seq, index) {
+                            steps.push(Step::Value(value));
+                            steps.push(Step::Key(key));
+                        }
+                        if index > 0 {
+                            steps.push(Step::Literal(","));
+                        }
+                    }
+                    steps.push(Step::Literal("{"));
+                }
+                Step::Value(Value::Text(text)) => quoted(rt.str(text), out)?,
+                Step::Value(Value::Nil) => out.push_str("null")?,
+                Step::Value(Value::Float(n)) if !n.is_finite() => out.push_str("null")?,
+                Step::Value(Value::Float(n)) => out.push_str(&float(n))?,
+                Step::Value(number @ (Value::Int(_) | Value::Bool(_))) => rt.print(number, out)?,
+                Step::Value(other) => {
+                    out.push('"')?;
+                    rt.print(other, out)?;
+                    out.push('"')?;
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The text as it stands between the quotes of a JSON string.
+pub(super) fn json_escape(
+    rt: &mut Runtime,
+    input: Value,
+    _: &Args<'_>,
+) -> Result<Value, TemplateError> {
+    let text = rt.to_text(input)?;
+    rt.build(|rt, out| escaped(rt.str(text), out))
+}
+
+fn quoted(text: &str, out: &mut Sink<'_>) -> Result<(), TemplateError> {
+    out.push('"')?;
+    escaped(text, out)?;
+    out.push('"')
+}
+
+fn escaped(text: &str, out: &mut Sink<'_>) -> Result<(), TemplateError> {
+    text.chars().try_for_each(|c| match c {
+        '"' => out.push_str("\\\""),
+        '\\' => out.push_str("\\\\"),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        c if u32::from(c) < 0x20 => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+        c => out.push(c),
+    })
+}

@@ -1,0 +1,84 @@
+//! Sorting, with nil last.
+
+use std::cmp::Ordering;
+
+use super::Args;
+use crate::error::{TemplateError, codes};
+use crate::runtime::Runtime;
+use crate::value::Value;
+
+/// Items with what they are sorted by.
+fn keyed(
+    rt: &mut Runtime,
+    input: Value,
+    args: &Args<'_>,
+) -> Result<Vec<(Value, Value)>, TemplateError> {
+    let items = rt.items(input)?;
+    let comparisons = items.len() as u64 * u64::from(items.len().max(1).ilog2() + 1);
+    rt.meter.charge(comparisons)?;
+    let property = args.at(0);
+    items
+        .into_iter()
+        .map(|item| match property {
+            Value::Nil => Ok((item, item)),
+            property => Ok((rt.property(item, property)?.unwrap_or(Value::Nil), item)),
+        })
+        .collect()
+}
+
+fn items_of(rt: &mut Runtime, keyed: &[(Value, Value)]) -> Result<Value, TemplateError> {
+    let items: Vec<Value> = keyed.iter().map(|(_, item)| *item).collect();
+    rt.new_list(&items)
+}
+
+pub(super) fn sort(
+    rt: &mut Runtime,
+    input: Value,
+    args: &Args<'_>,
+) -> Result<Value, TemplateError> {
+    let mut keyed = keyed(rt, input, args)?;
+    // Checked first, so that the comparison is a total order.
+    let kind = |value: Value| match value {
+        Value::Nil => 0,
+        Value::Int(_) | Value::Float(_) => 1,
+        Value::Text(_) => 2,
+        _ => 3,
+    };
+    let mut kinds = keyed
+        .iter()
+        .map(|(key, _)| kind(*key))
+        .filter(|kind| *kind > 0);
+    if let Some(first) = kinds.next() {
+        let mixed = kinds.any(|kind| kind != first);
+        if (mixed || first == 3) && keyed.len() > 1 {
+            let message = "'sort' of values that cannot be compared with each other";
+            return Err(TemplateError::new(codes::INVALID_VALUE, message));
+        }
+    }
+    keyed.sort_by(|(a, _), (b, _)| rt.order(*a, *b).unwrap_or(Ordering::Equal));
+    items_of(rt, &keyed)
+}
+
+/// Ignores the case of ASCII letters; everything is compared as text.
+pub(super) fn sort_natural(
+    rt: &mut Runtime,
+    input: Value,
+    args: &Args<'_>,
+) -> Result<Value, TemplateError> {
+    let mut keyed = keyed(rt, input, args)?;
+    for (key, _) in &mut keyed {
+        if !matches!(key, Value::Nil) {
+            *key = Value::Text(rt.to_text(*key)?);
+        }
+    }
+    keyed.sort_by(|(a, _), (b, _)| match (*a, *b) {
+        (Value::Text(a), Value::Text(b)) => {
+            let fold = |text| rt.str(text).bytes().map(|b| b.to_ascii_lowercase());
+            fold(a).cmp(fold(b))
+        }
+        (Value::Nil, Value::Nil) => Ordering::Equal,
+        (Value::Nil, _) => Ordering::Greater,
+        _ => Ordering::Less,
+    });
+    items_of(rt, &keyed)
+}

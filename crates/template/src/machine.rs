@@ -1,0 +1,290 @@
+//! Runs a compiled template: one loop over a flat list, suspended at will.
+//!
+//! A machine owns its state and shares the rest, so that it can wait for a fetch inside an async task
+//! and go on on another thread. It never recurses and never blocks; whoever drives it answers its
+//! requests.
+
+mod access;
+mod fetch;
+mod loops;
+mod state;
+
+use std::sync::Arc;
+
+use corkboard_core::connected::{FetchRequest, FetchResponse};
+
+use crate::error::{TemplateError, codes};
+use crate::limits::Limits;
+use crate::op::Op;
+use crate::program::{Program, Template};
+use crate::runtime::{Output, Print, Runtime};
+use crate::scope::Scope;
+use crate::value::{Text, Value};
+
+use self::loops::LoopFrame;
+use self::state::Slot;
+
+/// What a machine wants next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// The output is complete.
+    Done,
+    /// Answer with [`Machine::resume`], then run on.
+    Fetch(FetchRequest),
+    /// The template said `abort_message`; there is no output. With the reason it gave.
+    Abort(Option<String>),
+}
+
+/// One render in progress.
+#[derive(Debug)]
+pub struct Machine {
+    program: Arc<Program>,
+    scope: Scope,
+    pub(crate) rt: Runtime,
+    pc: usize,
+    stack: Vec<Value>,
+    output: Output,
+    /// Where each open capture begins in the output.
+    captures: Vec<usize>,
+    slots: Vec<Slot>,
+    loops: Vec<LoopFrame>,
+    loop_serial: u32,
+    continues: Vec<i64>,
+    cells: Vec<Value>,
+    counters: Vec<(Text, i64)>,
+    /// Statuses of fetched results, by the slot they were saved in.
+    statuses: Vec<(u32, u16)>,
+    /// What `ifchanged` printed last.
+    pub(crate) last_changed: Option<Value>,
+    fetches_left: u32,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Ready,
+    /// Waiting for the answer to request number `n`.
+    Fetching(u32),
+    Ended,
+}
+
+impl Machine {
+    /// Prepares a render. Costs a few allocations and no parsing.
+    #[must_use]
+    pub fn start(template: &Template, scope: Scope, limits: &Limits) -> Self {
+        let program = Arc::clone(&template.program);
+        let rt = Runtime::new(
+            &program.arena,
+            scope.arenas().map(Arc::clone),
+            limits,
+            scope.now,
+        );
+        Self {
+            rt,
+            pc: 0,
+            stack: Vec::with_capacity(8),
+            output: Output {
+                text: String::new(),
+                limit: limits.output_bytes,
+            },
+            captures: Vec::new(),
+            slots: vec![Slot::default(); program.names.len()],
+            loops: Vec::new(),
+            loop_serial: 0,
+            continues: vec![0; program.continues as usize],
+            cells: vec![Value::Nil; program.cells as usize],
+            counters: Vec::new(),
+            statuses: Vec::new(),
+            last_changed: None,
+            fetches_left: limits.fetches,
+            state: State::Ready,
+            program,
+            scope,
+        }
+    }
+
+    /// Runs until the template ends, aborts, or wants something fetched.
+    ///
+    /// # Errors
+    /// When a limit is reached or a tag or filter meets a value it cannot work with. The render is
+    /// over then.
+    pub fn run(&mut self) -> Result<Step, TemplateError> {
+        match self.state {
+            State::Ready => {}
+            State::Fetching(_) => {
+                return Err(TemplateError::new(
+                    codes::MISUSE,
+                    "a fetch has not been answered",
+                ));
+            }
+            State::Ended => return Ok(Step::Done),
+        }
+        self.rt.meter.enter();
+        let outcome = self.steps();
+        self.rt.meter.leave();
+        match &outcome {
+            Ok(Step::Fetch(_)) => {}
+            _ => self.state = State::Ended,
+        }
+        outcome.map_err(|error| self.locate(error))
+    }
+
+    /// Hands the answer to the last request in.
+    ///
+    /// # Errors
+    /// When the answer does not fit the limits.
+    pub fn resume(&mut self, response: &FetchResponse) -> Result<(), TemplateError> {
+        let State::Fetching(request) = self.state else {
+            return Err(TemplateError::new(
+                codes::MISUSE,
+                "nothing is being fetched",
+            ));
+        };
+        self.state = State::Ready;
+        self.answer(request, response).map_err(|error| {
+            self.state = State::Ended;
+            self.locate(error)
+        })
+    }
+
+    /// The output so far, leaving none behind. Complete after [`Step::Done`].
+    pub fn take_output(&mut self) -> String {
+        std::mem::take(&mut self.output.text)
+    }
+
+    fn locate(&self, error: TemplateError) -> TemplateError {
+        let at = self.pc.saturating_sub(1);
+        let offset = self.program.offsets.get(at).copied().unwrap_or(0);
+        error.at(self.program.source(), offset as usize)
+    }
+
+    fn steps(&mut self) -> Result<Step, TemplateError> {
+        let program = Arc::clone(&self.program);
+        while let Some(op) = program.ops.get(self.pc) {
+            self.pc += 1;
+            self.rt.meter.charge(1)?;
+            match *op {
+                Op::Nop => {}
+                Op::Text(text) => self.output.print(self.rt.str(text))?,
+                Op::Push(constant) => {
+                    let value = program.constants.get(constant as usize).copied();
+                    self.stack.push(value.unwrap_or(Value::Nil));
+                }
+                Op::Load(path) => {
+                    let value = self.load(&program, path)?;
+                    self.stack.push(value);
+                }
+                Op::Get { from, to } => {
+                    let start = self.pop();
+                    let segments = program.segments.get(from as usize..to as usize);
+                    let value = self.follow(start, segments.unwrap_or_default())?;
+                    self.stack.push(value);
+                }
+                Op::Index => {
+                    let key = self.pop();
+                    let container = self.pop();
+                    self.stack.push(self.rt.member(container, key));
+                }
+                Op::LoadNamed => {
+                    let name = self.pop();
+                    let value = self.load_named(name);
+                    self.stack.push(value);
+                }
+                Op::Range => {
+                    let to = self.pop();
+                    let from = self.pop();
+                    let (from, to) = (self.rt.range_bound(from), self.rt.range_bound(to));
+                    let range = self.rt.new_range(from, to)?;
+                    self.stack.push(range);
+                }
+                Op::Filter(call) => self.filter(&program, call)?,
+                Op::Compare(comparison) => {
+                    let right = self.pop();
+                    let left = self.pop();
+                    let verdict = self.rt.compare(left, comparison, right)?;
+                    self.stack.push(Value::Bool(verdict));
+                }
+                Op::Emit => {
+                    let value = self.pop();
+                    self.rt.print(value, &mut self.output)?;
+                }
+                Op::Jump(target) => self.pc = target as usize,
+                Op::JumpIfFalse(target) => {
+                    if !self.pop().is_truthy() {
+                        self.pc = target as usize;
+                    }
+                }
+                Op::JumpIfTrue(target) => {
+                    if self.pop().is_truthy() {
+                        self.pc = target as usize;
+                    }
+                }
+                Op::Assign(slot) => {
+                    let value = self.pop();
+                    self.assign(slot, value);
+                }
+                Op::Capture => self.captures.push(self.output.text.len()),
+                Op::CaptureAssign(slot) => {
+                    let value = self.end_capture()?;
+                    self.assign(slot, value);
+                }
+                Op::CapturePush => {
+                    let value = self.end_capture()?;
+                    self.stack.push(value);
+                }
+                Op::LoopStart { spec, empty } => self.start_loop(&program, spec, empty)?,
+                Op::LoopNext { body } => self.next_iteration(body)?,
+                Op::LoopBreak(target) => {
+                    self.end_loop();
+                    self.pc = target as usize;
+                }
+                Op::Fetch(request) => {
+                    let wanted = self.request(&program, request)?;
+                    self.state = State::Fetching(request);
+                    return Ok(Step::Fetch(wanted));
+                }
+                Op::Abort { reason } => {
+                    return Ok(Step::Abort(reason.map(|text| self.rt.str(text).to_owned())));
+                }
+                Op::Native { run, arg } => run(self, arg)?,
+                Op::Halt => break,
+            }
+        }
+        Ok(Step::Done)
+    }
+
+    fn filter(&mut self, program: &Program, call: u32) -> Result<(), TemplateError> {
+        let Some(call) = program.calls.get(call as usize) else {
+            return Ok(());
+        };
+        let mut arguments = [Value::Nil; crate::filters::MAX_ARGUMENTS];
+        let mut positional = 0;
+        let mut keyword = None;
+        let base = self.stack.len().saturating_sub(usize::from(call.arguments));
+        for (index, value) in self.stack.drain(base..).enumerate() {
+            if call.keyword.map(usize::from) == Some(index) {
+                keyword = Some(value);
+            } else if let Some(place) = arguments.get_mut(positional) {
+                *place = value;
+                positional += 1;
+            }
+        }
+        let input = self.pop();
+        let arguments = crate::filters::Args {
+            positional: &arguments[..positional],
+            keyword,
+        };
+        let value = (call.run)(&mut self.rt, input, &arguments)?;
+        self.stack.push(value);
+        Ok(())
+    }
+
+    fn end_capture(&mut self) -> Result<Value, TemplateError> {
+        let start = self.captures.pop().unwrap_or(self.output.text.len());
+        let value = self
+            .rt
+            .new_text(self.output.text.get(start..).unwrap_or_default())?;
+        self.output.text.truncate(start);
+        Ok(value)
+    }
+}

@@ -1,0 +1,158 @@
+//! How values look as text: what an output prints, and the notation of maps inside it.
+//!
+//! Nested values are walked with an explicit stack: the depth of data never becomes stack depth.
+
+use crate::error::TemplateError;
+use crate::runtime::{Print, Runtime};
+use crate::value::{Seq, Value};
+
+enum Step {
+    Value(Value),
+    /// A value in program notation: strings quoted, nil spelled out.
+    Inspect(Value),
+    Literal(&'static str),
+}
+
+impl Runtime {
+    /// Writes a value as an output does: lists run together, nil is nothing.
+    #[inline]
+    pub(crate) fn print(&self, value: Value, out: &mut impl Print) -> Result<(), TemplateError> {
+        match value {
+            Value::Text(text) => out.print(self.str(text)),
+            Value::Nil | Value::Empty | Value::Blank => Ok(()),
+            Value::Int(n) => out.print(&n.to_string()),
+            Value::Bool(b) => out.print(if b { "true" } else { "false" }),
+            Value::Float(n) => out.print(&float(n)),
+            Value::Range(index) => {
+                let (from, to) = self.range(index);
+                out.print(&format!("{from}..{to}"))
+            }
+            Value::Loop(_) => out.print("Liquid::ForloopDrop"),
+            Value::List(_) | Value::Map(_) => self.print_nested(value, out),
+        }
+    }
+
+    fn print_nested(&self, value: Value, out: &mut impl Print) -> Result<(), TemplateError> {
+        let mut steps = vec![Step::Value(value)];
+        while let Some(step) = steps.pop() {
+            match step {
+                Step::Literal(text) => out.print(text)?,
+                Step::Value(Value::List(seq)) => {
+                    let items = (0..seq.len as usize)
+                        .rev()
+                        .filter_map(|i| self.item(seq, i));
+                    steps.extend(items.map(Step::Value));
+                }
+                Step::Value(Value::Map(seq)) => self.inspect_map(seq, &mut steps),
+                Step::Value(scalar) => self.print(scalar, out)?,
+                Step::Inspect(Value::List(seq)) => {
+                    steps.push(Step::Literal("]"));
+                    for index in (0..seq.len as usize).rev() {
+                        steps.extend(self.item(seq, index).map(Step::Inspect));
+                        if index > 0 {
+                            steps.push(Step::Literal(", "));
+                        }
+                    }
+                    steps.push(Step::Literal("["));
+                }
+                Step::Inspect(Value::Map(seq)) => self.inspect_map(seq, &mut steps),
+                Step::Inspect(Value::Text(text)) => quote(self.str(text), out)?,
+                Step::Inspect(Value::Nil) => out.print("nil")?,
+                Step::Inspect(scalar) => self.print(scalar, out)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn inspect_map(&self, seq: Seq, steps: &mut Vec<Step>) {
+        steps.push(Step::Literal("}"));
+        for index in (0..seq.len as usize).rev() {
+            if let Some((key, value)) = self.entry(seq, index) {
+                steps.push(Step::Inspect(value));
+                steps.push(Step::Literal("=>"));
+                steps.push(Step::Inspect(Value::Text(key)));
+            }
+            if index > 0 {
+                steps.push(Step::Literal(", "));
+            }
+        }
+        steps.push(Step::Literal("{"));
+    }
+
+    /// The value as text, stored: what string filters work on.
+    pub(crate) fn to_text(&mut self, value: Value) -> Result<crate::value::Text, TemplateError> {
+        match value {
+            Value::Text(text) => Ok(text),
+            Value::Nil | Value::Empty | Value::Blank => Ok(crate::value::Text::EMPTY),
+            other => match self.build(|rt, out| rt.print(other, out))? {
+                Value::Text(text) => Ok(text),
+                _ => Ok(crate::value::Text::EMPTY),
+            },
+        }
+    }
+}
+
+fn quote(text: &str, out: &mut impl Print) -> Result<(), TemplateError> {
+    out.print("\"")?;
+    for c in text.chars() {
+        match c {
+            '"' => out.print("\\\"")?,
+            '\\' => out.print("\\\\")?,
+            '\n' => out.print("\\n")?,
+            '\r' => out.print("\\r")?,
+            '\t' => out.print("\\t")?,
+            other => out.print(other.encode_utf8(&mut [0; 4]))?,
+        }
+    }
+    out.print("\"")
+}
+
+/// A float as Liquid prints it: always with a fraction, exponent outside 1e-4..1e16.
+pub(crate) fn float(n: f64) -> String {
+    if n.is_nan() {
+        return "NaN".to_owned();
+    }
+    if n.is_infinite() {
+        return if n > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
+    }
+    let magnitude = n.abs();
+    if magnitude == 0.0 || (1e-4..1e16).contains(&magnitude) {
+        let text = format!("{n}");
+        return if text.contains('.') {
+            text
+        } else {
+            text + ".0"
+        };
+    }
+    let text = format!("{n:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let point = if digits.contains('.') { "" } else { ".0" };
+    let (sign, places) = match exponent.strip_prefix('-') {
+        Some(places) => ('-', places),
+        None => ('+', exponent),
+    };
+    format!("{digits}{point}e{sign}{places:0>2}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::float;
+
+    #[test]
+    fn floats_keep_a_fraction_and_switch_to_an_exponent_at_the_edges() {
+        let printed: Vec<String> = [5.0, 0.1, 1e15, 1e16, 1.25e20, 1e-4, 1e-5, -0.0]
+            .map(float)
+            .into();
+        let wanted = [
+            "5.0",
+            "0.1",
+            "1000000000000000.0",
+            "1.0e+16",
+            "1.25e+20",
+            "0.0001",
+            "1.0e-05",
+            "-0.0",
+        ];
+        assert_eq!(printed, wanted);
+    }
+}

@@ -1,0 +1,10 @@
+//! The engine from outside: conformance, dialect, fetches, cards, and everything nasty.
+
+mod anything;
+mod card;
+mod dialect;
+mod fetches;
+mod golden;
+mod language;
+mod safety;
+mod support;
