@@ -23,6 +23,7 @@ mod meter;
 mod near;
 mod number;
 mod op;
+pub mod personal;
 mod print;
 mod program;
 mod render;
