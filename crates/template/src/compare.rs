@@ -135,7 +135,7 @@ impl Runtime {
         }
         match left {
             Value::Text(text) => {
-                let needle = self.to_text(right)?;
+                let needle = self.text_of(right)?;
                 self.meter.charge_bytes(text.len as usize)?;
                 Ok(self.str(text).contains(self.str(needle)))
             }

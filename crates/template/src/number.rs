@@ -83,12 +83,12 @@ impl Number {
 
     fn from_f64(n: f64) -> Self {
         let text = format!("{n}");
-        if n.is_finite() && text.len() < 30 {
-            if let Some(decimal) = Decimal::parse(&text) {
-                return Self::Decimal(decimal);
-            }
-        }
-        Self::Float(n)
+        let decimal = if n.is_finite() && text.len() < 30 {
+            Decimal::parse(&text)
+        } else {
+            None
+        };
+        decimal.map_or(Self::Float(n), Self::Decimal)
     }
 
     pub(crate) fn is_zero(self) -> bool {

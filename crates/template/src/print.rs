@@ -80,7 +80,7 @@ impl Runtime {
     }
 
     /// The value as text, stored: what string filters work on.
-    pub(crate) fn to_text(&mut self, value: Value) -> Result<crate::value::Text, TemplateError> {
+    pub(crate) fn text_of(&mut self, value: Value) -> Result<crate::value::Text, TemplateError> {
         match value {
             Value::Text(text) => Ok(text),
             Value::Nil | Value::Empty | Value::Blank => Ok(crate::value::Text::EMPTY),

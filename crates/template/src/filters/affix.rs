@@ -34,7 +34,7 @@ fn view(
     input: Value,
     trim: impl FnOnce(&str) -> (usize, usize),
 ) -> Result<Value, TemplateError> {
-    let text = rt.to_text(input)?;
+    let text = rt.text_of(input)?;
     rt.meter.charge_bytes(text.len as usize)?;
     let (skipped, kept) = trim(rt.str(text));
     let number = |n: usize| u32::try_from(n).unwrap_or(0);
@@ -68,7 +68,7 @@ pub(super) fn rstrip(rt: &mut Runtime, input: Value, _: &Args<'_>) -> Result<Val
 
 /// Writes the text with every `\n` or `\r\n` replaced.
 fn replace_line_ends(rt: &mut Runtime, input: Value, with: &str) -> Result<Value, TemplateError> {
-    let text = rt.to_text(input)?;
+    let text = rt.text_of(input)?;
     rt.build(|rt, out| {
         let mut lines = rt.str(text).split('\n');
         let mut line = lines.next().unwrap_or_default();

@@ -20,7 +20,7 @@ fn encode_with(
     input: Value,
     engine: &GeneralPurpose,
 ) -> Result<Value, TemplateError> {
-    let text = rt.to_text(input)?;
+    let text = rt.text_of(input)?;
     rt.meter.charge_bytes(text.len as usize)?;
     let encoded = engine.encode(rt.str(text));
     rt.new_text(&encoded)

@@ -58,7 +58,7 @@ pub(super) fn slice(
         };
         return Ok(Value::List(items));
     }
-    let text = rt.to_text(input)?;
+    let text = rt.text_of(input)?;
     rt.meter.charge_bytes(text.len as usize)?;
     let content = rt.str(text);
     let Some((from, to)) = window(offset, length, content.chars().count()) else {
@@ -78,13 +78,13 @@ pub(super) fn truncate(
         Some(given) => usize::try_from(rt.integer(given)?).unwrap_or(0),
         None => 50,
     };
-    let text = rt.to_text(input)?;
+    let text = rt.text_of(input)?;
     rt.meter.charge_bytes(text.len as usize)?;
     if rt.str(text).chars().nth(length).is_none() {
         return Ok(Value::Text(text));
     }
     let ending = match args.given(1) {
-        Some(given) => Some(rt.to_text(given)?),
+        Some(given) => Some(rt.text_of(given)?),
         None => None,
     };
     rt.build(|rt, out| {
@@ -105,13 +105,13 @@ pub(super) fn truncatewords(
         Some(given) => usize::try_from(rt.integer(given)?).unwrap_or(0).max(1),
         None => 15,
     };
-    let text = rt.to_text(input)?;
+    let text = rt.text_of(input)?;
     rt.meter.charge_bytes(text.len as usize)?;
     if words(rt.str(text)).nth(limit).is_none() {
         return Ok(Value::Text(text));
     }
     let ending = match args.given(1) {
-        Some(given) => Some(rt.to_text(given)?),
+        Some(given) => Some(rt.text_of(given)?),
         None => None,
     };
     rt.build(|rt, out| {
@@ -134,8 +134,8 @@ pub(super) fn split(
     input: Value,
     args: &Args<'_>,
 ) -> Result<Value, TemplateError> {
-    let text = rt.to_text(input)?;
-    let separator = rt.to_text(args.at(0))?;
+    let text = rt.text_of(input)?;
+    let separator = rt.text_of(args.at(0))?;
     rt.meter.charge_bytes(text.len as usize)?;
     let (content, separator) = (rt.str(text), rt.str(separator));
     let mut parts = Vec::new();

@@ -47,7 +47,7 @@ pub(super) fn date(
     input: Value,
     args: &Args<'_>,
 ) -> Result<Value, TemplateError> {
-    let pattern = rt.to_text(args.at(0))?;
+    let pattern = rt.text_of(args.at(0))?;
     let now = Moment::utc(rt.now.to_jiff());
     let moment = match input {
         _ if pattern.len == 0 => None,

@@ -10,9 +10,9 @@ pub(super) fn number_with_delimiter(
     input: Value,
     args: &Args<'_>,
 ) -> Result<Value, TemplateError> {
-    let text = rt.to_text(input)?;
+    let text = rt.text_of(input)?;
     let delimiter = match args.given(0) {
-        Some(delimiter) => Some(rt.to_text(delimiter)?),
+        Some(delimiter) => Some(rt.text_of(delimiter)?),
         None => None,
     };
     rt.build(|rt, out| {

@@ -17,7 +17,7 @@ fn entity(c: char) -> Option<&'static str> {
 }
 
 pub(super) fn escape(rt: &mut Runtime, input: Value, _: &Args<'_>) -> Result<Value, TemplateError> {
-    let text = rt.to_text(input)?;
+    let text = rt.text_of(input)?;
     rt.build(|rt, out| {
         rt.str(text).chars().try_for_each(|c| match entity(c) {
             Some(entity) => out.push_str(entity),
@@ -32,7 +32,7 @@ pub(super) fn escape_once(
     input: Value,
     _: &Args<'_>,
 ) -> Result<Value, TemplateError> {
-    let text = rt.to_text(input)?;
+    let text = rt.text_of(input)?;
     rt.build(|rt, out| {
         let content = rt.str(text);
         content
@@ -74,7 +74,7 @@ pub(super) fn strip_html(
         ("<!--", "-->"),
         ("<style", "</style>"),
     ];
-    let text = rt.to_text(input)?;
+    let text = rt.text_of(input)?;
     rt.meter.charge_bytes(text.len as usize)?;
     rt.build(|rt, out| {
         let content = rt.str(text);

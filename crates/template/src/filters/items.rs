@@ -14,8 +14,7 @@ impl Runtime {
                 let (from, to) = self.range(index);
                 // Counted out only as far as there is fuel for it.
                 self.meter.charge(self.range_len(index))?;
-                let numbers = if to < from { 0..=-1 } else { from..=to };
-                Ok(numbers.map(Value::Int).collect())
+                Ok((from..=to).map(Value::Int).collect())
             }
             other => Ok(vec![other]),
         }

@@ -68,7 +68,7 @@ pub(super) fn json_escape(
     input: Value,
     _: &Args<'_>,
 ) -> Result<Value, TemplateError> {
-    let text = rt.to_text(input)?;
+    let text = rt.text_of(input)?;
     rt.build(|rt, out| escaped(rt.str(text), out))
 }
 

@@ -6,7 +6,7 @@ use crate::runtime::Runtime;
 use crate::value::Value;
 
 pub(super) fn upcase(rt: &mut Runtime, input: Value, _: &Args<'_>) -> Result<Value, TemplateError> {
-    let text = rt.to_text(input)?;
+    let text = rt.text_of(input)?;
     rt.build(|rt, out| {
         rt.str(text)
             .chars()
@@ -20,7 +20,7 @@ pub(super) fn downcase(
     input: Value,
     _: &Args<'_>,
 ) -> Result<Value, TemplateError> {
-    let text = rt.to_text(input)?;
+    let text = rt.text_of(input)?;
     rt.build(|rt, out| {
         rt.str(text)
             .chars()
@@ -35,7 +35,7 @@ pub(super) fn capitalize(
     input: Value,
     _: &Args<'_>,
 ) -> Result<Value, TemplateError> {
-    let text = rt.to_text(input)?;
+    let text = rt.text_of(input)?;
     rt.build(|rt, out| {
         let mut letters = rt.str(text).chars();
         let first = letters.next();

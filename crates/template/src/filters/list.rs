@@ -12,7 +12,7 @@ pub(super) fn join(
 ) -> Result<Value, TemplateError> {
     let items = rt.items(input)?;
     let glue = match args.given(0) {
-        Some(glue) => Some(rt.to_text(glue)?),
+        Some(glue) => Some(rt.text_of(glue)?),
         None => None,
     };
     rt.build(|rt, out| {

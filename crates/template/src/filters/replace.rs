@@ -19,9 +19,9 @@ fn substitute(
     with: Value,
     which: Which,
 ) -> Result<Value, TemplateError> {
-    let text = rt.to_text(input)?;
-    let pattern = rt.to_text(pattern)?;
-    let with = rt.to_text(with)?;
+    let text = rt.text_of(input)?;
+    let pattern = rt.text_of(pattern)?;
+    let with = rt.text_of(with)?;
     rt.meter.charge_bytes(text.len as usize)?;
     rt.build(|rt, out| {
         let (text, pattern, with) = (rt.str(text), rt.str(pattern), rt.str(with));

@@ -68,7 +68,7 @@ pub(super) fn sort_natural(
     let mut keyed = keyed(rt, input, args)?;
     for (key, _) in &mut keyed {
         if !matches!(key, Value::Nil) {
-            *key = Value::Text(rt.to_text(*key)?);
+            *key = Value::Text(rt.text_of(*key)?);
         }
     }
     keyed.sort_by(|(a, _), (b, _)| match (*a, *b) {

@@ -20,7 +20,7 @@ fn encode(
     keep: fn(u8) -> bool,
     plus_for_space: bool,
 ) -> Result<Value, TemplateError> {
-    let text = rt.to_text(input)?;
+    let text = rt.text_of(input)?;
     rt.build(|rt, out| {
         rt.str(text).bytes().try_for_each(|byte| match byte {
             b' ' if plus_for_space => out.push('+'),
@@ -67,7 +67,7 @@ pub(super) fn url_decode(
     input: Value,
     _: &Args<'_>,
 ) -> Result<Value, TemplateError> {
-    let text = rt.to_text(input)?;
+    let text = rt.text_of(input)?;
     rt.meter.charge_bytes(text.len as usize)?;
     let bytes = rt.str(text).as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());

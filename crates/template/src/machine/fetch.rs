@@ -37,7 +37,7 @@ impl Machine {
         };
         let values = self.pop_many(site.parts.len());
         for (part, value) in site.parts.iter().zip(values) {
-            let text = self.rt.to_text(value)?;
+            let text = self.rt.text_of(value)?;
             let text = self.rt.str(text).trim();
             match part {
                 Part::Url => text.clone_into(&mut request.url),

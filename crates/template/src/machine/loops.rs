@@ -117,9 +117,10 @@ impl Machine {
         let skipped = u64::try_from(from).unwrap_or(0).min(length);
         // With a negative offset the limit counts from there, too.
         let end = match limit {
-            Some(limit) => u64::try_from(from.saturating_add(limit))
-                .unwrap_or(0)
-                .min(length),
+            Some(limit) => {
+                let end = i128::from(from) + i128::from(limit);
+                u64::try_from(end.max(0)).map_or(length, |end| end.min(length))
+            }
             None => length,
         };
         let items = match items {

@@ -70,8 +70,7 @@ pub(super) fn start(c: &mut Compiler<'_>, tag: Tag) -> Result<(), TemplateError>
     let mut pieces = split(c.source, tag.markup).into_iter();
     let url = pieces
         .next()
-        .map(|piece| unquote(c.source, piece.value))
-        .unwrap_or(tag.markup);
+        .map_or(tag.markup, |piece| unquote(c.source, piece.value));
     if url.start == url.end {
         return Err(TemplateError::syntax("'connected_content' needs a URL"));
     }
