@@ -3,13 +3,14 @@
 //! [`CardStore`] holds everything keyed by a user (users, events, cards, states, receipts) and will
 //! exist once per card database. [`ControlStore`] holds everything keyed by a workspace
 //! (tenants, campaigns, dispatches, chunks, idempotency, the call log) and exists once. Nothing
-//! outside this room writes SQL. [`sqlite`] is the embedded implementation; [`conformance`] is the
-//! behaviour that every implementation must show.
+//! outside this room writes SQL. [`sqlite`] is the embedded implementation; the behaviour that every
+//! implementation must show is the suite in `tests/it/conformance`.
 
 pub mod card_store;
 pub mod control_store;
 pub mod error;
 pub mod page;
+pub mod sqlite;
 
 pub use card_store::CardStore;
 pub use control_store::ControlStore;
