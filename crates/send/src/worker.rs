@@ -1,0 +1,175 @@
+//! Workers: each takes one chunk after the other, and leaves every one of them in order.
+
+mod candidate;
+mod page;
+mod render;
+mod walk;
+mod write;
+
+use std::error::Error;
+
+use corkboard_store::StoreError;
+use corkboard_store::control_store::{ClaimRequest, ClaimedChunk};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::backoff;
+use crate::meters::{self, ChunkOutcome};
+use crate::sender::Sender;
+use render::Cards;
+use walk::{End, Failure, Progress, Walk};
+
+/// Claims and works until `shutdown`.
+pub(crate) async fn run(sender: Sender, number: usize, shutdown: CancellationToken) {
+    let name = format!("{}-{number}", sender.inner.options.name);
+    let mut woken = sender.inner.wake.subscribe();
+    let mut failures = 0_u32;
+    while !shutdown.is_cancelled() {
+        // Marked before looking, so that a wake-up in between is not lost.
+        woken.borrow_and_update();
+        let pause = match sender.claim(&name).await {
+            Ok(Some(chunk)) => {
+                failures = 0;
+                Box::pin(sender.work(chunk, &shutdown)).await;
+                continue;
+            }
+            Ok(None) => {
+                failures = 0;
+                sender.inner.options.poll
+            }
+            Err(error) => {
+                failures = failures.saturating_add(1);
+                let error: &dyn Error = &error;
+                tracing::warn!(error, failures, "a worker could not claim a chunk");
+                backoff::pause(sender.inner.options.backoff, failures)
+            }
+        };
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return,
+            _ = woken.changed(), if failures == 0 => {}
+            () = sleep(pause) => {}
+        }
+    }
+}
+
+impl Sender {
+    async fn claim(&self, worker: &str) -> Result<Option<ClaimedChunk>, StoreError> {
+        let request = ClaimRequest {
+            worker: worker.to_owned(),
+            now: self.now(),
+            lease: self.inner.options.lease,
+        };
+        self.control().claim_chunk(&request).await
+    }
+
+    /// Works on a chunk until it is finished, lost or in need of a pause, and leaves it in order.
+    async fn work(&self, chunk: ClaimedChunk, shutdown: &CancellationToken) {
+        let mut progress = Progress::of(&chunk);
+        let outcome = match self.walk(&chunk, &mut progress, shutdown).await {
+            Ok(End::Finished) => ChunkOutcome::Finished,
+            Ok(End::ShutDown) => self.hand_back(&chunk).await,
+            Ok(End::Stopped) | Err(Failure::Store(StoreError::Stale { .. })) => {
+                ChunkOutcome::Stopped
+            }
+            Err(Failure::Store(StoreError::Fenced { .. })) => ChunkOutcome::Fenced,
+            Err(failure) => self.give_back(&chunk, progress.attempt, &failure).await,
+        };
+        tracing::debug!(
+            dispatch = %chunk.dispatch.id, chunk = chunk.chunk, token = chunk.token, ?outcome,
+            "a worker is done with a chunk"
+        );
+        meters::chunk(outcome);
+    }
+
+    async fn walk(
+        &self,
+        chunk: &ClaimedChunk,
+        progress: &mut Progress,
+        shutdown: &CancellationToken,
+    ) -> Result<End, Failure> {
+        if chunk.attempt > self.inner.options.max_attempts {
+            // Whoever held it never came to say why.
+            return Err(Failure::TooManyAttempts);
+        }
+        let dispatch = &chunk.dispatch;
+        let compiled = self
+            .inner
+            .compiled
+            .get(
+                dispatch.campaign,
+                dispatch.campaign_version,
+                &dispatch.definition,
+            )
+            .map_err(Failure::Templates)?;
+        let cards = Cards {
+            sender: self,
+            dispatch,
+            compiled: &compiled,
+        };
+        Walk {
+            sender: self,
+            chunk,
+            cards,
+            shutdown,
+            progress,
+        }
+        .run()
+        .await
+    }
+
+    /// Gives a chunk back for the next process.
+    async fn hand_back(&self, chunk: &ClaimedChunk) -> ChunkOutcome {
+        if let Err(error) = self
+            .control()
+            .release_chunk(chunk, self.now(), u32::MAX)
+            .await
+        {
+            let error: &dyn Error = &error;
+            tracing::debug!(error, "a chunk was not handed back; its lease will lapse");
+        }
+        ChunkOutcome::HandedBack
+    }
+
+    /// Gives a chunk back after a failure, to be tried again after a pause; the last attempt fails
+    /// it and its dispatch.
+    async fn give_back(
+        &self,
+        chunk: &ClaimedChunk,
+        attempt: u32,
+        failure: &Failure,
+    ) -> ChunkOutcome {
+        let options = &self.inner.options;
+        // Retrying does not mend a template.
+        let most = if failure.is_final() {
+            0
+        } else {
+            options.max_attempts
+        };
+        let outcome = if attempt >= most {
+            ChunkOutcome::Failed
+        } else {
+            ChunkOutcome::Retried
+        };
+        report(chunk, attempt, outcome, failure);
+        let retry_at = self.now().plus(backoff::pause(options.backoff, attempt));
+        if let Err(error) = self.control().release_chunk(chunk, retry_at, most).await {
+            report(chunk, attempt, outcome, &error);
+        }
+        outcome
+    }
+}
+
+fn report(
+    chunk: &ClaimedChunk,
+    attempt: u32,
+    outcome: ChunkOutcome,
+    error: &(dyn Error + 'static),
+) {
+    let (dispatch, chunk) = (chunk.dispatch.id, chunk.chunk);
+    if outcome == ChunkOutcome::Failed {
+        tracing::error!(%dispatch, chunk, attempt, error, "a chunk fails its dispatch");
+    } else {
+        tracing::warn!(%dispatch, chunk, attempt, error, "a chunk will be tried again");
+    }
+}

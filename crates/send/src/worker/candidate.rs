@@ -1,0 +1,98 @@
+//! One user who may get a card, and what the rules say before anything is rendered.
+//!
+//! The order of the rules is what keeps the counts exact when a page is repeated: a user who has
+//! this dispatch's card already is counted as that and nothing else, even if by now the user has
+//! left the audience, the card has expired or the template would fail.
+
+use std::time::Duration;
+
+use corkboard_core::dispatch::{Dispatch, SkipReason};
+use corkboard_core::slot::Slot;
+use corkboard_core::time::Timestamp;
+use corkboard_core::user::{User, UserId};
+use corkboard_store::card_store::{Receipt, ScanPosition};
+use corkboard_template::personal::CompiledCampaign;
+use serde_json::{Map, Value};
+
+/// A user whom a chunk is about.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) user: User,
+    /// Named with the user; empty for a scan.
+    pub(super) properties: Map<String, Value>,
+    /// Whether the user was named, instead of found by the audience.
+    pub(super) named: bool,
+}
+
+/// What the rules say.
+#[derive(Debug, PartialEq)]
+pub(super) enum Verdict {
+    /// Has the card from an earlier attempt.
+    Repeat,
+    Skip(SkipReason),
+    Give {
+        variant: u8,
+        expires_at: Timestamp,
+    },
+}
+
+/// Where the scan stands after this user.
+pub(super) fn position_of(dispatch: &Dispatch, user: &UserId) -> ScanPosition {
+    ScanPosition {
+        slot: Slot::of(dispatch.workspace, user),
+        user: user.clone(),
+    }
+}
+
+/// How long a user of this dispatch's campaign waits for the next card; `None`: for ever.
+pub(super) fn reeligible_after(dispatch: &Dispatch) -> Option<Duration> {
+    dispatch
+        .definition
+        .reeligible_after_seconds
+        .map(Duration::from_secs)
+}
+
+/// What to do about a candidate with this receipt of the campaign, as of `now`.
+pub(super) fn verdict(
+    dispatch: &Dispatch,
+    compiled: &CompiledCampaign,
+    candidate: &Candidate,
+    receipt: Option<&Receipt>,
+    now: Timestamp,
+) -> Verdict {
+    let user = &candidate.user;
+    if receipt.is_some_and(|receipt| receipt.dispatch == dispatch.id) {
+        return Verdict::Repeat;
+    }
+    let audience = &dispatch.definition.audience;
+    if candidate.named && !audience.matches(user, dispatch.planned_at) {
+        return Verdict::Skip(SkipReason::NotInAudience);
+    }
+    match (receipt, reeligible_after(dispatch)) {
+        (Some(_), None) => return Verdict::Skip(SkipReason::AlreadyReceived),
+        (Some(receipt), Some(after)) if receipt.at.plus(after) > dispatch.planned_at => {
+            return Verdict::Skip(SkipReason::NotYetReeligible);
+        }
+        _ => {}
+    }
+    let expiry = &dispatch.definition.expiry;
+    let expires_at = if expiry.is_shared() {
+        dispatch.expires_at
+    } else {
+        expiry.expires_at(dispatch.planned_at, &user.time_zone())
+    };
+    if expires_at <= now {
+        return Verdict::Skip(SkipReason::Expired);
+    }
+    match compiled.choose(dispatch.campaign, &user.id) {
+        Some(variant) => Verdict::Give {
+            variant,
+            expires_at,
+        },
+        // Weights that sum to zero are refused when a campaign is stored.
+        None => Verdict::Skip(SkipReason::RenderFailed),
+    }
+}
+
+#[cfg(test)]
+mod tests;

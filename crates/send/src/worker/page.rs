@@ -1,0 +1,124 @@
+//! Reading the next users of a chunk: a page of the audience, or some of the recipients named.
+
+use std::collections::HashMap;
+
+use corkboard_core::dispatch::Recipient;
+use corkboard_core::slot::SlotRange;
+use corkboard_core::user::{User, UserId};
+use corkboard_store::StoreError;
+use corkboard_store::card_store::{Receipt, ScanPosition, ScanRequest};
+use corkboard_store::control_store::ChunkWork;
+
+use super::candidate::{Candidate, Verdict, position_of, verdict};
+use super::walk::Walk;
+
+/// Some users of a chunk, with what the rules say about each.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) candidates: Vec<(Candidate, Verdict)>,
+    /// Where the next page begins; `None` after the last one.
+    pub(super) next: Option<ScanPosition>,
+}
+
+impl Walk<'_> {
+    /// The users after the position.
+    pub(super) async fn read_page(&self) -> Result<Page, StoreError> {
+        let (candidates, next) = match &self.chunk.work {
+            ChunkWork::Scan { slots } => self.scan(*slots).await?,
+            ChunkWork::Recipients { recipients } => self.look_up(recipients).await?,
+        };
+        let receipts = self.receipts(&candidates).await?;
+        let now = self.sender.now();
+        let candidates = candidates
+            .into_iter()
+            .map(|candidate| {
+                let receipt = receipts.get(&candidate.user.id);
+                let (dispatch, compiled) = (self.cards.dispatch, self.cards.compiled);
+                let verdict = verdict(dispatch, compiled, &candidate, receipt, now);
+                (candidate, verdict)
+            })
+            .collect();
+        Ok(Page { candidates, next })
+    }
+
+    async fn scan(
+        &self,
+        slots: SlotRange,
+    ) -> Result<(Vec<Candidate>, Option<ScanPosition>), StoreError> {
+        let dispatch = self.cards.dispatch;
+        let request = ScanRequest {
+            workspace: dispatch.workspace,
+            slots,
+            after: self.progress.position.clone(),
+            audience: &dispatch.definition.audience,
+            now: dispatch.planned_at,
+            limit: self.sender.inner.options.batch,
+        };
+        let page = self.sender.cards().scan_users(&request).await?;
+        let found = |user: User| Candidate {
+            user,
+            properties: Default::default(),
+            named: false,
+        };
+        Ok((page.users.into_iter().map(found).collect(), page.next))
+    }
+
+    async fn look_up(
+        &self,
+        recipients: &[Recipient],
+    ) -> Result<(Vec<Candidate>, Option<ScanPosition>), StoreError> {
+        let dispatch = self.cards.dispatch;
+        let done = self.progress.position.as_ref().map_or(0, |position| {
+            let last = recipients
+                .iter()
+                .position(|recipient| recipient.user_id == position.user);
+            last.map_or(0, |last| last + 1)
+        });
+        let left = &recipients[done..];
+        let part = &left[..left.len().min(self.sender.inner.options.batch)];
+        let ids: Vec<UserId> = part
+            .iter()
+            .map(|recipient| recipient.user_id.clone())
+            .collect();
+        let known = self
+            .sender
+            .cards()
+            .find_users(dispatch.workspace, &ids)
+            .await?;
+        let next = match part.last() {
+            Some(last) if part.len() < left.len() => Some(position_of(dispatch, &last.user_id)),
+            _ => None,
+        };
+        let candidates = part.iter().zip(known).map(|(recipient, user)| Candidate {
+            user: user
+                .unwrap_or_else(|| User::unknown(recipient.user_id.clone(), dispatch.planned_at)),
+            properties: recipient.properties.clone(),
+            named: true,
+        });
+        Ok((candidates.collect(), next))
+    }
+
+    async fn receipts(
+        &self,
+        candidates: &[Candidate],
+    ) -> Result<HashMap<UserId, Receipt>, StoreError> {
+        if candidates.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let dispatch = self.cards.dispatch;
+        let ids: Vec<UserId> = candidates
+            .iter()
+            .map(|candidate| candidate.user.id.clone())
+            .collect();
+        let found = self
+            .sender
+            .cards()
+            .campaign_receipts(dispatch.workspace, dispatch.campaign, &ids)
+            .await?;
+        Ok(ids
+            .into_iter()
+            .zip(found)
+            .filter_map(|(id, receipt)| Some((id, receipt?)))
+            .collect())
+    }
+}
