@@ -61,12 +61,12 @@ impl Cards<'_> {
                     Shape::Pointer | Shape::Broadcast => Ok(None),
                 };
                 match content {
-                    Ok(content) => Outcome::Card(NewCard {
+                    Ok(content) => Outcome::Card(Box::new(NewCard {
                         user,
                         variant,
                         expires_at,
                         content,
-                    }),
+                    })),
                     Err(reason) => Outcome::Skipped(reason),
                 }
             }
