@@ -1,1 +1,40 @@
 //! Reading: compose stored cards and broadcasts, states, unread, etag, live hints.
+//!
+//! [`Feeds`] answers everything that is asked about cards: a user's feed (whole, or what changed
+//! since a cursor), what users did with cards, and for the people who send them: listings,
+//! statistics, explanations, previews. A feed is composed from two parts: the user's own rows, read
+//! from the card store, and what concerns a whole workspace (broadcasts, cancelled campaigns), kept
+//! in memory. So launching a broadcast costs nothing per user, and reading costs the same however
+//! many campaigns there have been.
+//!
+//! [`LiveHub`] is where changes are announced, and from where open connections hear of them.
+
+mod compose;
+mod cursor;
+mod delta;
+mod error;
+mod explain;
+mod feeds;
+mod first_impression;
+mod hub;
+mod inspect;
+mod live;
+mod options;
+mod preview;
+mod read;
+mod record;
+mod stats;
+mod subscription;
+mod view;
+
+pub use error::FeedError;
+pub use explain::Explanation;
+pub use feeds::{Deps, Feeds};
+pub use hub::LiveHub;
+pub use inspect::{InspectedCard, InspectedState};
+pub use options::FeedOptions;
+pub use preview::{Preview, PreviewFetch, PreviewRequest, PreviewUser};
+pub use read::{FeedQuery, FeedReply};
+pub use record::{Recorded, ReportedEvent};
+pub use stats::{DayStats, Stats, VariantStats};
+pub use subscription::{Hint, Subscription};
