@@ -18,6 +18,9 @@ pub enum StoreError {
     /// A newer holder of the lease has taken over; the write was refused and nothing was written.
     #[error("the lease on chunk {chunk} has passed to another worker")]
     Fenced { chunk: u32 },
+    /// The `after` of a page request is not one that a list gave out as `next`.
+    #[error("the cursor is not one that this list has given out")]
+    BadCursor,
     /// Rows for a cohort that does not exist (already retired).
     #[error("cohort {0} does not exist: it has been retired")]
     NoSuchCohort(Cohort),

@@ -1,0 +1,131 @@
+//! The connected-content call log: appended in batches, searched newest first, bounded.
+
+use std::time::Duration;
+
+use corkboard_core::id::{CampaignId, Id, WorkspaceId};
+use corkboard_core::time::Timestamp;
+use rusqlite::{Connection, Row, params};
+
+use super::columns::{count, id, optional_id, stored, time};
+use super::cursor::{Place, cut, rows_wanted};
+use super::query::{all, change};
+use crate::control_store::{CallFilter, CallRow};
+use crate::error::Result;
+use crate::page::{Page, PageRequest};
+
+/// Most rows, over all workspaces.
+pub(super) const MAX_ROWS: i64 = 1_000_000;
+/// How long a row is kept at most.
+const KEPT: Duration = Duration::from_secs(30 * 86_400);
+
+const INSERT: &str = "
+    INSERT INTO call (at, workspace, campaign, method, host, status, elapsed_ms, bytes, source,
+                      problem, url)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+/// Ids grow by one with each row, so no more rows are left than this.
+pub(super) const DROP_SURPLUS: &str = "
+    DELETE FROM call WHERE id <= (SELECT max(id) FROM call) - ?1";
+pub(super) const DROP_OLD: &str = "
+    DELETE FROM call WHERE id IN (SELECT id FROM call WHERE at < ?1 LIMIT ?2)";
+
+/// One statement per index; what the index does not cover is looked at row by row.
+macro_rules! list_calls {
+    ($leading:literal) => {
+        concat!(
+            "SELECT id, at, workspace, campaign, method, host, status, elapsed_ms, bytes, source,
+                    problem, url
+             FROM call WHERE workspace = ?1 AND ",
+            $leading,
+            " AND (at, id) < (?5, ?6) ORDER BY at DESC, id DESC LIMIT ?7"
+        )
+    };
+}
+pub(super) const LIST: &str = list_calls!("?2 IS NULL AND ?3 IS NULL AND ?4 IS NULL");
+pub(super) const LIST_OF_STATUS: &str = list_calls!("?2 IS NULL AND ?3 IS NULL AND status = ?4");
+pub(super) const LIST_OF_HOST: &str =
+    list_calls!("?2 IS NULL AND host = ?3 AND (?4 IS NULL OR status = ?4)");
+pub(super) const LIST_OF_CAMPAIGN: &str =
+    list_calls!("campaign = ?2 AND (?3 IS NULL OR host = ?3) AND (?4 IS NULL OR status = ?4)");
+
+/// Appends calls and drops the oldest beyond `max_rows`, so that the log never outgrows its bound.
+pub(super) fn append(connection: &Connection, calls: &[CallRow], max_rows: i64) -> Result<()> {
+    for call in calls {
+        let values = params![
+            call.at.as_micros(),
+            call.workspace.to_bytes(),
+            call.campaign.map(CampaignId::to_bytes),
+            call.method,
+            call.host,
+            call.status,
+            call.elapsed_ms,
+            stored(call.bytes),
+            call.source,
+            call.problem,
+            call.url,
+        ];
+        change(connection, INSERT, values)?;
+    }
+    change(connection, DROP_SURPLUS, [max_rows])?;
+    Ok(())
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    filter: &CallFilter,
+    page: &PageRequest,
+) -> Result<Page<CallRow>> {
+    let before = Place::<8>::before(page)?;
+    let CallFilter {
+        host,
+        status,
+        campaign,
+    } = filter;
+    let sql = match (campaign, host, status) {
+        (Some(_), _, _) => LIST_OF_CAMPAIGN,
+        (None, Some(_), _) => LIST_OF_HOST,
+        (None, None, Some(_)) => LIST_OF_STATUS,
+        (None, None, None) => LIST,
+    };
+    let values = params![
+        workspace.to_bytes(),
+        campaign.map(CampaignId::to_bytes),
+        host,
+        status,
+        before.at.as_micros(),
+        i64::from_be_bytes(before.id),
+        rows_wanted(page),
+    ];
+    let rows = all(connection, sql, values, read)?;
+    let page = cut(rows, page, |(row_id, call)| Place {
+        at: call.at,
+        id: row_id.to_be_bytes(),
+    });
+    Ok(Page {
+        items: page.items.into_iter().map(|(_, call)| call).collect(),
+        next: page.next,
+    })
+}
+
+/// Drops at most `limit` rows that are older than is kept; returns how many.
+pub(super) fn prune(connection: &Connection, now: Timestamp, limit: u32) -> Result<usize> {
+    let oldest_kept = now.minus(KEPT).as_micros();
+    change(connection, DROP_OLD, params![oldest_kept, limit])
+}
+
+fn read(row: &Row<'_>) -> Result<(i64, CallRow)> {
+    let call = CallRow {
+        at: time(row, "at")?,
+        workspace: id(row, "workspace")?,
+        campaign: optional_id(row, "campaign")?,
+        method: row.get("method")?,
+        url: row.get("url")?,
+        host: row.get("host")?,
+        status: row.get("status")?,
+        elapsed_ms: row.get("elapsed_ms")?,
+        bytes: count(row, "bytes")?,
+        source: row.get("source")?,
+        problem: row.get("problem")?,
+    };
+    Ok((row.get("id")?, call))
+}

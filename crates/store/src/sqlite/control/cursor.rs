@@ -1,0 +1,99 @@
+//! Where a page of a list ended: the time and the id of its last item, as opaque text.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use corkboard_core::time::Timestamp;
+
+use crate::error::{Result, StoreError};
+use crate::page::{MAX_PAGE, Page, PageRequest};
+
+/// The key that newest-first lists are ordered by. `N` bytes of id break ties of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place<const N: usize> {
+    pub(super) at: Timestamp,
+    pub(super) id: [u8; N],
+}
+
+impl<const N: usize> Place<N> {
+    /// Later than every item: where the first page begins.
+    const START: Self = Self {
+        at: Timestamp::EPOCH,
+        id: [u8::MAX; N],
+    };
+
+    /// Where the wanted page begins, exclusively.
+    pub(super) fn before(page: &PageRequest) -> Result<Self> {
+        let Some(text) = &page.after else {
+            return Ok(Self {
+                at: Timestamp::from_micros(i64::MAX),
+                ..Self::START
+            });
+        };
+        Self::decode(text).ok_or(StoreError::BadCursor)
+    }
+
+    fn decode(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (at, id) = bytes.split_first_chunk::<8>()?;
+        Some(Self {
+            at: Timestamp::from_micros(i64::from_be_bytes(*at)),
+            id: id.try_into().ok()?,
+        })
+    }
+
+    fn encode(self) -> String {
+        let bytes = [&self.at.as_micros().to_be_bytes(), self.id.as_slice()].concat();
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+}
+
+/// How many rows to ask for: one more than the page holds tells whether there is another.
+pub(super) fn rows_wanted(page: &PageRequest) -> i64 {
+    i64::from(page.limit.clamp(1, MAX_PAGE)) + 1
+}
+
+/// Cuts what was read to the page's size; the last item kept says where the next page begins.
+pub(super) fn cut<T, const N: usize>(
+    mut items: Vec<T>,
+    page: &PageRequest,
+    place: impl Fn(&T) -> Place<N>,
+) -> Page<T> {
+    let limit = page.limit.clamp(1, MAX_PAGE) as usize;
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items
+        .last()
+        .filter(|_| more)
+        .map(|item| place(item).encode());
+    Page { items, next }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_survives_its_text_form() {
+        let place = Place {
+            at: Timestamp::from_seconds(1_795_255_200),
+            id: *b"0123456789abcdef",
+        };
+        assert_eq!(Place::decode(&place.encode()), Some(place));
+    }
+
+    #[test]
+    fn unreadable_and_foreign_texts_are_refused() {
+        let short = Place {
+            at: Timestamp::EPOCH,
+            id: [0; 8],
+        };
+        for text in ["", "!", "AAAA", &short.encode()] {
+            let page = PageRequest {
+                limit: 1,
+                after: Some(text.to_owned()),
+            };
+            let refused = Place::<16>::before(&page);
+            assert!(matches!(refused, Err(StoreError::BadCursor)), "{text}");
+        }
+    }
+}

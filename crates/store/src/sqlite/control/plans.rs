@@ -1,0 +1,54 @@
+//! How SQLite runs the statements that are run often.
+
+use rusqlite::Connection;
+
+use super::{calls, campaigns, chunks, dispatches, idempotency, live};
+use crate::error::Result;
+
+/// Statements whose cost must not grow with what has been stored, by name.
+const HOT: &[(&str, &str)] = &[
+    ("list campaigns", campaigns::LIST),
+    ("list campaigns heeding events", campaigns::HEEDING_EVENTS),
+    ("stop campaign: chunks", campaigns::DROP_CHUNKS),
+    ("stop campaign: dispatches", campaigns::STOP_DISPATCHES),
+    ("delete campaign", campaigns::DELETE),
+    ("find dispatch", dispatches::FIND),
+    ("list dispatches", dispatches::LIST),
+    ("list due dispatches", dispatches::DUE),
+    ("start dispatch", dispatches::START),
+    ("add tally", dispatches::ADD_TALLY),
+    ("look for a free chunk", chunks::ANY_FREE),
+    ("claim chunk: wake", chunks::WAKE),
+    ("claim chunk: choose", chunks::NEXT),
+    ("claim chunk: lease", chunks::LEASE),
+    ("checkpoint chunk", chunks::CHECKPOINT),
+    ("finish chunk", chunks::FINISH),
+    ("release chunk", chunks::RELEASE),
+    ("drop chunks", chunks::DROP_ALL),
+    ("live set: dispatches", live::LIVE),
+    ("live set: cancelled", live::CANCELLED),
+    ("begin idempotent request", idempotency::FIND),
+    ("finish idempotent request", idempotency::FINISH),
+    ("prune idempotency keys", idempotency::PRUNE),
+    ("append calls: drop surplus", calls::DROP_SURPLUS),
+    ("list calls", calls::LIST),
+    ("list calls of a host", calls::LIST_OF_HOST),
+    ("list calls of a status", calls::LIST_OF_STATUS),
+    ("list calls of a campaign", calls::LIST_OF_CAMPAIGN),
+    ("prune calls", calls::DROP_OLD),
+];
+
+pub(super) fn explain(connection: &Connection) -> Result<Vec<(&'static str, Vec<String>)>> {
+    let mut plans = Vec::new();
+    for (name, sql) in HOT {
+        // Parameters stay unbound: plans do not depend on them.
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+        let mut rows = statement.raw_query();
+        let mut steps = Vec::new();
+        while let Some(row) = rows.next()? {
+            steps.push(row.get("detail")?);
+        }
+        plans.push((*name, steps));
+    }
+    Ok(plans)
+}

@@ -1,0 +1,9 @@
+//! The store through its traits.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failed step of a test is a failed test"
+)]
+
+mod control;
+mod plans;
