@@ -39,7 +39,10 @@ impl Runtime {
             (Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_)) => {
                 Ok(wanted(self.number(left).compare(self.number(right))))
             }
-            (Value::Text(a), Value::Text(b)) => Ok(wanted(self.str(a).cmp(self.str(b)))),
+            (Value::Text(a), Value::Text(b)) => {
+                self.meter.charge_bytes(a.len.min(b.len) as usize)?;
+                Ok(wanted(self.str(a).cmp(self.str(b))))
+            }
             (Value::Text(_), Value::Int(_) | Value::Float(_))
             | (Value::Int(_) | Value::Float(_), Value::Text(_)) => Err(TemplateError::new(
                 codes::INVALID_VALUE,
@@ -50,14 +53,14 @@ impl Runtime {
     }
 
     /// Equality without recursion; every compared pair costs fuel.
-    pub(crate) fn equal(&mut self, left: Value, right: Value) -> Result<bool, TemplateError> {
-        if let Some(verdict) = self.equal_scalars(left, right) {
+    pub(crate) fn equal(&self, left: Value, right: Value) -> Result<bool, TemplateError> {
+        if let Some(verdict) = self.equal_scalars(left, right)? {
             return Ok(verdict);
         }
         let mut pairs = vec![(left, right)];
         while let Some((left, right)) = pairs.pop() {
             self.meter.charge(1)?;
-            if let Some(verdict) = self.equal_scalars(left, right) {
+            if let Some(verdict) = self.equal_scalars(left, right)? {
                 if !verdict {
                     return Ok(false);
                 }
@@ -86,9 +89,9 @@ impl Runtime {
     }
 
     /// None when the two are lists or maps of equal size, whose members decide.
-    fn equal_scalars(&self, left: Value, right: Value) -> Option<bool> {
+    fn equal_scalars(&self, left: Value, right: Value) -> Result<Option<bool>, TemplateError> {
         #[expect(clippy::float_cmp, reason = "templates compare exactly")]
-        Some(match (left, right) {
+        Ok(Some(match (left, right) {
             (Value::Empty, other) | (other, Value::Empty) => self.is_empty(other),
             (Value::Blank, other) | (other, Value::Blank) => self.is_blank(other),
             (Value::Nil, Value::Nil) => true,
@@ -98,17 +101,23 @@ impl Runtime {
             (Value::Int(_), Value::Float(_)) | (Value::Float(_), Value::Int(_)) => {
                 self.number(left).compare(self.number(right)).is_eq()
             }
-            (Value::Text(a), Value::Text(b)) => a == b || self.str(a) == self.str(b),
+            (Value::Text(a), Value::Text(b)) => {
+                if a == b || a.len != b.len {
+                    return Ok(Some(a.len == b.len));
+                }
+                self.meter.charge_bytes(a.len as usize)?;
+                self.str(a) == self.str(b)
+            }
             (Value::Range(a), Value::Range(b)) => self.range(a) == self.range(b),
             (Value::Loop(a), Value::Loop(b)) => a == b,
             (Value::List(a), Value::List(b)) | (Value::Map(a), Value::Map(b)) => {
                 if a.len == b.len && a != b {
-                    return None;
+                    return Ok(None);
                 }
                 a == b
             }
             _ => false,
-        })
+        }))
     }
 
     /// What equals `empty`.

@@ -19,6 +19,8 @@ pub struct Limits {
     pub value_bytes: usize,
     /// `connected_content` calls of one render.
     pub fetches: u32,
+    /// All fetched results of one render, in bytes as the engine holds them, together.
+    pub fetched_bytes: usize,
     /// Computing time of one render. Time spent waiting for a fetch does not count.
     pub deadline: Duration,
 }
@@ -32,6 +34,7 @@ impl Default for Limits {
             output_bytes: 256 << 10,
             value_bytes: 4 << 20,
             fetches: 20,
+            fetched_bytes: 16 << 20,
             deadline: Duration::from_millis(500),
         }
     }

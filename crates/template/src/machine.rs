@@ -57,6 +57,8 @@ pub struct Machine {
     /// What `ifchanged` printed last.
     pub(crate) last_changed: Option<Value>,
     fetches_left: u32,
+    /// Bytes that fetched results may still take.
+    fetched_room: usize,
     state: State,
 }
 
@@ -97,6 +99,7 @@ impl Machine {
             statuses: Vec::new(),
             last_changed: None,
             fetches_left: limits.fetches,
+            fetched_room: limits.fetched_bytes,
             state: State::Ready,
             program,
             scope,
@@ -165,7 +168,10 @@ impl Machine {
             self.rt.meter.charge(1)?;
             match *op {
                 Op::Nop => {}
-                Op::Text(text) => self.output.print(self.rt.str(text))?,
+                Op::Text(text) => {
+                    self.rt.meter.charge_bytes(text.len as usize)?;
+                    self.output.print(self.rt.str(text))?;
+                }
                 Op::Push(constant) => {
                     let value = program.constants.get(constant as usize).copied();
                     self.stack.push(value.unwrap_or(Value::Nil));
@@ -183,10 +189,12 @@ impl Machine {
                 Op::Index => {
                     let key = self.pop();
                     let container = self.pop();
+                    self.charge_key(key)?;
                     self.stack.push(self.rt.member(container, key));
                 }
                 Op::LoadNamed => {
                     let name = self.pop();
+                    self.charge_key(name)?;
                     let value = self.load_named(name);
                     self.stack.push(value);
                 }
@@ -281,6 +289,7 @@ impl Machine {
 
     fn end_capture(&mut self) -> Result<Value, TemplateError> {
         let start = self.captures.pop().unwrap_or(self.output.text.len());
+        self.rt.meter.charge_bytes(self.output.text.len() - start)?;
         let value = self
             .rt
             .new_text(self.output.text.get(start..).unwrap_or_default())?;

@@ -2,7 +2,9 @@
 //!
 //! Fuel is what decides, because it is the same on every machine; the deadline is the safety net
 //! under it. The clock is looked at once per [`STRIDE`] units of fuel, so that metering stays cheap.
+//! The counters are cells, so that reading a long value can cost fuel without being a change.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -17,8 +19,8 @@ const BYTES_PER_UNIT: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Meter {
-    fuel: u64,
-    next_look: u64,
+    fuel: Cell<u64>,
+    next_look: Cell<u64>,
     running_since: Option<Instant>,
     spent: Duration,
     deadline: Duration,
@@ -27,8 +29,8 @@ pub(crate) struct Meter {
 impl Meter {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
-            fuel: limits.fuel,
-            next_look: limits.fuel.saturating_sub(STRIDE),
+            fuel: Cell::new(limits.fuel),
+            next_look: Cell::new(limits.fuel.saturating_sub(STRIDE)),
             running_since: None,
             spent: Duration::ZERO,
             deadline: limits.deadline,
@@ -49,18 +51,16 @@ impl Meter {
     }
 
     #[inline]
-    pub(crate) fn charge(&mut self, units: u64) -> Result<(), TemplateError> {
-        match self.fuel.checked_sub(units) {
-            Some(rest) => self.fuel = rest,
-            None => {
-                self.fuel = 0;
-                return Err(TemplateError::new(
-                    codes::OUT_OF_FUEL,
-                    "the template takes too many steps; look for a loop that runs too often",
-                ));
-            }
-        }
-        if self.fuel <= self.next_look {
+    pub(crate) fn charge(&self, units: u64) -> Result<(), TemplateError> {
+        let Some(rest) = self.fuel.get().checked_sub(units) else {
+            self.fuel.set(0);
+            return Err(TemplateError::new(
+                codes::OUT_OF_FUEL,
+                "the template takes too many steps; look for a loop that runs too often",
+            ));
+        };
+        self.fuel.set(rest);
+        if rest <= self.next_look.get() {
             self.look()
         } else {
             Ok(())
@@ -68,13 +68,13 @@ impl Meter {
     }
 
     /// Charges for working through text.
-    pub(crate) fn charge_bytes(&mut self, bytes: usize) -> Result<(), TemplateError> {
+    pub(crate) fn charge_bytes(&self, bytes: usize) -> Result<(), TemplateError> {
         self.charge((bytes / BYTES_PER_UNIT) as u64)
     }
 
     #[cold]
-    fn look(&mut self) -> Result<(), TemplateError> {
-        self.next_look = self.fuel.saturating_sub(STRIDE);
+    fn look(&self) -> Result<(), TemplateError> {
+        self.next_look.set(self.fuel.get().saturating_sub(STRIDE));
         let running = self
             .running_since
             .map_or(Duration::ZERO, |since| since.elapsed());

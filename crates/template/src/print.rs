@@ -18,7 +18,10 @@ impl Runtime {
     #[inline]
     pub(crate) fn print(&self, value: Value, out: &mut impl Print) -> Result<(), TemplateError> {
         match value {
-            Value::Text(text) => out.print(self.str(text)),
+            Value::Text(text) => {
+                self.meter.charge_bytes(text.len as usize)?;
+                out.print(self.str(text))
+            }
             Value::Nil | Value::Empty | Value::Blank => Ok(()),
             Value::Int(n) => out.print(&n.to_string()),
             Value::Bool(b) => out.print(if b { "true" } else { "false" }),
@@ -35,6 +38,7 @@ impl Runtime {
     fn print_nested(&self, value: Value, out: &mut impl Print) -> Result<(), TemplateError> {
         let mut steps = vec![Step::Value(value)];
         while let Some(step) = steps.pop() {
+            self.meter.charge(1)?;
             match step {
                 Step::Literal(text) => out.print(text)?,
                 Step::Value(Value::List(seq)) => {

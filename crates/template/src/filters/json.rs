@@ -17,6 +17,7 @@ pub(super) fn json(rt: &mut Runtime, input: Value, _: &Args<'_>) -> Result<Value
     rt.build(|rt, out| {
         let mut steps = vec![Step::Value(input)];
         while let Some(step) = steps.pop() {
+            rt.meter.charge(1)?;
             match step {
                 Step::Literal(text) => out.push_str(text)?,
                 Step::Key(key) => {

@@ -37,7 +37,7 @@ pub(super) fn last(rt: &mut Runtime, input: Value, _: &Args<'_>) -> Result<Value
 /// An integer has the size of its representation, as Liquid has it.
 pub(super) fn size(rt: &mut Runtime, input: Value, _: &Args<'_>) -> Result<Value, TemplateError> {
     let otherwise = if matches!(input, Value::Int(_)) { 8 } else { 0 };
-    Ok(Value::Int(rt.size(input).unwrap_or(otherwise)))
+    Ok(Value::Int(rt.size(input)?.unwrap_or(otherwise)))
 }
 
 pub(super) fn reverse(

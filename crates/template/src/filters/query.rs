@@ -25,6 +25,7 @@ impl Runtime {
             (Value::Map(_), _) => Ok(Some(Value::Nil)),
             // A text has as properties the texts it contains.
             (Value::Text(text), Value::Text(part)) => {
+                self.meter.charge_bytes(text.len as usize)?;
                 let found = self.str(text).contains(self.str(part));
                 Ok(Some(if found { property } else { Value::Nil }))
             }

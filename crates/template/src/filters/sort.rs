@@ -14,8 +14,6 @@ fn keyed(
     args: &Args<'_>,
 ) -> Result<Vec<(Value, Value)>, TemplateError> {
     let items = rt.items(input)?;
-    let comparisons = items.len() as u64 * u64::from(items.len().max(1).ilog2() + 1);
-    rt.meter.charge(comparisons)?;
     let property = args.at(0);
     items
         .into_iter()
@@ -24,6 +22,17 @@ fn keyed(
             property => Ok((rt.property(item, property)?.unwrap_or(Value::Nil), item)),
         })
         .collect()
+}
+
+/// Pays for sorting before it begins: each round looks at every key once. A comparison that failed
+/// half-way would leave no order at all.
+fn charge(rt: &Runtime, keyed: &[(Value, Value)]) -> Result<(), TemplateError> {
+    let units = keyed.iter().map(|(key, _)| match key {
+        Value::Text(text) => 1 + u64::from(text.len / 64),
+        _ => 1,
+    });
+    let rounds = u64::from(keyed.len().max(1).ilog2() + 1);
+    rt.meter.charge(units.sum::<u64>().saturating_mul(rounds))
 }
 
 fn items_of(rt: &mut Runtime, keyed: &[(Value, Value)]) -> Result<Value, TemplateError> {
@@ -55,6 +64,7 @@ pub(super) fn sort(
             return Err(TemplateError::new(codes::INVALID_VALUE, message));
         }
     }
+    charge(rt, &keyed)?;
     keyed.sort_by(|(a, _), (b, _)| rt.order(*a, *b).unwrap_or(Ordering::Equal));
     items_of(rt, &keyed)
 }
@@ -71,6 +81,7 @@ pub(super) fn sort_natural(
             *key = Value::Text(rt.text_of(*key)?);
         }
     }
+    charge(rt, &keyed)?;
     keyed.sort_by(|(a, _), (b, _)| match (*a, *b) {
         (Value::Text(a), Value::Text(b)) => {
             let fold = |text| rt.str(text).bytes().map(|b| b.to_ascii_lowercase());

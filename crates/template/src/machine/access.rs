@@ -55,6 +55,14 @@ impl Machine {
         }
     }
 
+    /// Computed keys may be long, and are compared with many.
+    pub(super) fn charge_key(&self, key: Value) -> Result<(), TemplateError> {
+        match key {
+            Value::Text(text) => self.rt.meter.charge_bytes(16 * text.len as usize),
+            _ => Ok(()),
+        }
+    }
+
     /// `{{ [name] }}`: a variable whose name is computed.
     pub(super) fn load_named(&mut self, name: Value) -> Value {
         let Value::Text(name) = name else {
@@ -132,7 +140,7 @@ impl Runtime {
         special: Special,
     ) -> Result<Value, TemplateError> {
         match special {
-            Special::Size => Ok(self.size(value).map_or(Value::Nil, Value::Int)),
+            Special::Size => Ok(self.size(value)?.map_or(Value::Nil, Value::Int)),
             Special::First => self.first(value),
             Special::Last => Ok(self.last(value)),
             Special::None | Special::Status => Ok(Value::Nil),
@@ -140,13 +148,16 @@ impl Runtime {
     }
 
     /// Characters of a text, items of a list, entries of a map.
-    pub(crate) fn size(&self, value: Value) -> Option<i64> {
-        match value {
-            Value::Text(text) => i64::try_from(self.str(text).chars().count()).ok(),
+    pub(crate) fn size(&self, value: Value) -> Result<Option<i64>, TemplateError> {
+        Ok(match value {
+            Value::Text(text) => {
+                self.meter.charge_bytes(text.len as usize)?;
+                i64::try_from(self.str(text).chars().count()).ok()
+            }
             Value::List(seq) | Value::Map(seq) => Some(seq.len.into()),
             Value::Range(index) => i64::try_from(self.range_len(index)).ok(),
             _ => None,
-        }
+        })
     }
 
     pub(crate) fn first(&mut self, value: Value) -> Result<Value, TemplateError> {

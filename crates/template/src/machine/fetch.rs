@@ -85,6 +85,13 @@ impl Machine {
     }
 
     fn adopt(&mut self, data: &Data) -> Result<Value, TemplateError> {
+        self.fetched_room = self
+            .fetched_room
+            .checked_sub(data.arena.bytes())
+            .ok_or_else(|| {
+                let message = "the fetched results together are too large for one template";
+                TemplateError::new(codes::MEMORY_LIMIT, message)
+            })?;
         let store = self.rt.add_store(data.arena.clone())?;
         Ok(data.root.seen_from(store))
     }

@@ -45,7 +45,10 @@ impl Machine {
 
     /// The counter of a name, from 0.
     pub(crate) fn counter(&mut self, name: Text) -> Result<&mut i64, TemplateError> {
-        self.rt.meter.charge(self.counters.len() as u64)?;
+        let each = 1 + u64::from(name.len / 64);
+        self.rt
+            .meter
+            .charge(each.saturating_mul(self.counters.len() as u64))?;
         let found = self
             .counters
             .iter()

@@ -218,3 +218,16 @@ fn a_paused_machine_can_go_anywhere() {
     fn goes_anywhere<T: Send + 'static>() {}
     goes_anywhere::<Machine>();
 }
+
+#[test]
+fn fetched_results_are_bounded_together() {
+    let big = format!("[{}0]", "0,".repeat(100_000));
+    let source =
+        "{% for i in (1..20) %}{% connected_content https://x.test/{{ i }} :save r %}{% endfor %}";
+    let (outcome, script) = fetching(source, "{}", Script::new((0..20).map(|_| json(200, &big))));
+    let Err(RenderError::Template { error, .. }) = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(error.code, "memory_limit");
+    assert!(script.asked.lock().expect("no panic").len() > 5);
+}

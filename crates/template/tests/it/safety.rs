@@ -22,6 +22,13 @@ fn long() -> Limits {
     }
 }
 
+fn long_values() -> Limits {
+    Limits {
+        value_bytes: 64 << 20,
+        ..long()
+    }
+}
+
 fn try_in_small_stack(
     source: String,
     data: &'static str,
@@ -260,6 +267,50 @@ fn quadratic_filters_do_not_exist() {
         try_in_small_stack(source.to_owned(), data, limits)
             .unwrap_or_else(|e| panic!("{source}: {e}"));
     }
+}
+
+#[test]
+fn work_that_prints_nothing_costs_fuel_too() {
+    let empties = format!(r#"{{"l":[{}""]}}"#, "\"\",".repeat(50_000)).leak();
+    let long = format!(
+        r#"{{"s":"{}","l":["{}"]}}"#,
+        "a".repeat(500_000),
+        "a".repeat(500_001)
+    )
+    .leak();
+    for (expression, data) in [
+        ("{{ l }}", &*empties),
+        ("{% assign x = l | json | size %}", empties),
+        (
+            "{% if l == l2 %}{% endif %}{% assign n = l | where: 'x' %}",
+            empties,
+        ),
+        ("{% if s contains 'b' %}{% endif %}", long),
+        ("{% assign n = s.size %}", long),
+        (
+            "{% assign n = s | slice: 1, 400000 %}{% assign m = s | slice: 2, 400000 %}{% if n == m %}{% endif %}",
+            long,
+        ),
+        ("{{ [s] }}", long),
+        ("{% assign n = l | where: 'b' %}", long),
+        ("{% cycle s: '' %}", long),
+    ] {
+        let source = format!("{{% for i in (1..100000000) %}}{expression}{{% endfor %}}");
+        let error = try_in_small_stack(source, data, long_values()).expect_err(expression);
+        assert!(
+            ["out_of_fuel", "memory_limit"].contains(&error.code),
+            "{expression}: {error}"
+        );
+    }
+}
+
+#[test]
+fn sorting_long_texts_is_paid_for_in_advance() {
+    let data = format!(r#"{{"s":"{}"}}"#, "a".repeat(500_000)).leak();
+    let source = "{% assign l = s | split: '!' %}{% for i in (1..12) %}{% assign l = l | concat: l %}{% endfor %}\
+                  {{ l | sort | size }}";
+    let error = try_in_small_stack(source.to_owned(), data, long_values()).expect_err("too much");
+    assert_eq!(error.code, "out_of_fuel");
 }
 
 #[test]
