@@ -5,4 +5,6 @@ mod crypto;
 mod token;
 
 pub use api_key::{ApiKeySecret, ParseApiKeyError};
-pub use token::{TokenError, TokenKeyError, TokenVerifier, VerifiedUser, check_token_key, sign_hs256};
+pub use token::{
+    TokenError, TokenKeyError, TokenVerifier, VerifiedUser, check_token_key, sign_hs256,
+};

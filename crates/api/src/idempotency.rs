@@ -38,16 +38,21 @@ pub(crate) async fn layer(State(state): State<ApiState>, request: Request, next:
     }
     match key_of(request.headers()) {
         Ok(None) => next.run(request).await,
-        Ok(Some(key)) => {
-            once(state, key, request, next).await.unwrap_or_else(IntoResponse::into_response)
-        }
+        Ok(Some(key)) => once(state, key, request, next)
+            .await
+            .unwrap_or_else(IntoResponse::into_response),
         Err(problem) => problem.into_response(),
     }
 }
 
 fn key_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get(&IDEMPOTENCY_KEY) else { return Ok(None) };
-    let text = value.to_str().ok().filter(|text| (1..=MAX_KEY).contains(&text.len()));
+    let Some(value) = headers.get(&IDEMPOTENCY_KEY) else {
+        return Ok(None);
+    };
+    let text = value
+        .to_str()
+        .ok()
+        .filter(|text| (1..=MAX_KEY).contains(&text.len()));
     text.map(|text| Some(text.to_owned())).ok_or_else(|| {
         let detail = format!("Idempotency-Key must be 1 to {MAX_KEY} characters of plain text");
         Problem::new(Code::InvalidIdempotencyKey, detail)
@@ -67,10 +72,15 @@ async fn once(
     let hash = request_hash(&parts, &body);
     let stale_after = state.options.idempotency_stale_after;
     let now = state.clock.now();
-    match state.control.begin_idempotent(workspace, &key, hash, now, stale_after).await? {
+    match state
+        .control
+        .begin_idempotent(workspace, &key, hash, now, stale_after)
+        .await?
+    {
         Idempotent::Begun => {}
         Idempotent::InFlight => {
-            let detail = "a request with this idempotency key has not been answered yet; repeat it later";
+            let detail =
+                "a request with this idempotency key has not been answered yet; repeat it later";
             return Err(Problem::new(Code::RequestInFlight, detail).retry_after(1));
         }
         Idempotent::Mismatch => {
@@ -92,7 +102,10 @@ async fn once(
 
 fn request_hash(parts: &http::request::Parts, body: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new();
-    let target = parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or("", http::uri::PathAndQuery::as_str);
     for part in [parts.method.as_str().as_bytes(), target.as_bytes(), body] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
@@ -114,13 +127,19 @@ async fn keep(
     }
     let (parts, body) = response.into_parts();
     let body = read_body(body, MAX_REPLY).await?;
-    let media_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = parts
+        .headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     let reply = StoredReply {
         status: status.as_u16(),
         content_type: media_type.unwrap_or_default().to_owned(),
         body: body.to_vec(),
     };
-    state.control.finish_idempotent(workspace, key, &reply).await?;
+    state
+        .control
+        .finish_idempotent(workspace, key, &reply)
+        .await?;
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 

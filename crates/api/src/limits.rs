@@ -22,18 +22,27 @@ impl WorkspaceLimit {
             let burst = NonZeroU32::new(burst).unwrap_or(rate);
             RateLimiter::hashmap(Quota::per_second(rate).allow_burst(burst))
         });
-        Self { limiter, clock: DefaultClock::default() }
+        Self {
+            limiter,
+            clock: DefaultClock::default(),
+        }
     }
 
     /// Counts a request; the error is how long to wait for the next one.
     pub(crate) fn check(&self, workspace: WorkspaceId) -> Result<(), Duration> {
-        let Some(limiter) = &self.limiter else { return Ok(()) };
-        limiter.check_key(&workspace).map_err(|early| early.wait_time_from(self.clock.now()))
+        let Some(limiter) = &self.limiter else {
+            return Ok(());
+        };
+        limiter
+            .check_key(&workspace)
+            .map_err(|early| early.wait_time_from(self.clock.now()))
     }
 }
 
 impl fmt::Debug for WorkspaceLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WorkspaceLimit").field("limited", &self.limiter.is_some()).finish()
+        f.debug_struct("WorkspaceLimit")
+            .field("limited", &self.limiter.is_some())
+            .finish()
     }
 }

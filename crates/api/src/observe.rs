@@ -8,9 +8,18 @@ use tokio::time::Instant;
 
 /// Browsers must not guess types or show the docs page in someone else's frame.
 const HARDENING: [(HeaderName, HeaderValue); 3] = [
-    (http::header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    (http::header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-    (http::header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (
+        http::header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    (
+        http::header::X_FRAME_OPTIONS,
+        HeaderValue::from_static("DENY"),
+    ),
+    (
+        http::header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    ),
 ];
 
 /// Wraps everything.
@@ -19,8 +28,13 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
     let mut response = next.run(request).await;
-    response.headers_mut().extend(HARDENING.map(|(name, value)| (Some(name), value)));
-    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str).to_owned();
+    response
+        .headers_mut()
+        .extend(HARDENING.map(|(name, value)| (Some(name), value)));
+    let route = route
+        .as_ref()
+        .map_or("unmatched", MatchedPath::as_str)
+        .to_owned();
     let status = response.status().as_u16();
     let elapsed = started.elapsed();
     tracing::debug!(
@@ -31,7 +45,9 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
         "request finished"
     );
     let class = ["1xx", "2xx", "3xx", "4xx", "5xx"][usize::from((status / 100).clamp(1, 5)) - 1];
-    metrics::counter!("corkboard_api_requests_total", "route" => route.clone(), "status" => class).increment(1);
-    metrics::histogram!("corkboard_api_request_seconds", "route" => route).record(elapsed.as_secs_f64());
+    metrics::counter!("corkboard_api_requests_total", "route" => route.clone(), "status" => class)
+        .increment(1);
+    metrics::histogram!("corkboard_api_request_seconds", "route" => route)
+        .record(elapsed.as_secs_f64());
     response
 }

@@ -31,7 +31,12 @@ pub type Result<T> = std::result::Result<T, Problem>;
 impl Problem {
     /// `detail` says what was wrong, where, and what to do.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), retry_after_seconds: None }
+        Self {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after_seconds: None,
+        }
     }
 
     /// A 422 with the places that are wrong.
@@ -41,7 +46,10 @@ impl Problem {
             [only] => format!("{}: {}", only.path, only.message),
             several => format!("{} fields are invalid, see errors", several.len()),
         };
-        Self { errors, ..Self::new(Code::Invalid, detail) }
+        Self {
+            errors,
+            ..Self::new(Code::Invalid, detail)
+        }
     }
 
     /// Asks the client to come back after about `seconds`; up to half as much again is added at

@@ -19,13 +19,30 @@ pub fn router(deps: ApiDeps, options: ApiOptions) -> Router {
     let document = openapi::finish(paths);
     let served = document.clone();
     routes
-        .layer(middleware::from_fn_with_state(state.clone(), idempotency::layer))
-        .route("/openapi.json", axum::routing::get(move || std::future::ready(Json(served.clone()))))
-        .route("/", axum::routing::get(|| std::future::ready(Redirect::temporary("/docs/"))))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            idempotency::layer,
+        ))
+        .route(
+            "/openapi.json",
+            axum::routing::get(move || std::future::ready(Json(served.clone()))),
+        )
+        .route(
+            "/",
+            axum::routing::get(|| std::future::ready(Redirect::temporary("/docs/"))),
+        )
         .merge(SwaggerUi::new("/docs").external_url_unchecked("/openapi.json", to_value(&document)))
-        .fallback(|| std::future::ready(Problem::new(Code::NotFound, "there is nothing at this path; see /docs")))
+        .fallback(|| {
+            std::future::ready(Problem::new(
+                Code::NotFound,
+                "there is nothing at this path; see /docs",
+            ))
+        })
         .method_not_allowed_fallback(|| {
-            std::future::ready(Problem::new(Code::MethodNotAllowed, "the path does not take this method; see /docs"))
+            std::future::ready(Problem::new(
+                Code::MethodNotAllowed,
+                "the path does not take this method; see /docs",
+            ))
         })
         // Bodies are limited where they are read, with an answer of ours.
         .layer(DefaultBodyLimit::disable())
@@ -39,7 +56,9 @@ fn to_value(document: &utoipa::openapi::OpenApi) -> serde_json::Value {
 
 /// Every operation of the contract.
 pub(crate) fn routes() -> OpenApiRouter<ApiState> {
-    use server::{calls, campaigns, dispatches, launches, preview, stats, track, user_cards, users};
+    use server::{
+        calls, campaigns, dispatches, launches, preview, stats, track, user_cards, users,
+    };
     OpenApiRouter::new()
         .routes(routes!(client::feed::get_feed))
         .routes(routes!(client::events::report_events))
@@ -48,8 +67,15 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(users::get_user, users::erase_user))
         .routes(routes!(user_cards::list_user_cards))
         .routes(routes!(user_cards::remove_user_card))
-        .routes(routes!(campaigns::create_campaign, campaigns::list_campaigns))
-        .routes(routes!(campaigns::get_campaign, campaigns::replace_campaign, campaigns::delete_campaign))
+        .routes(routes!(
+            campaigns::create_campaign,
+            campaigns::list_campaigns
+        ))
+        .routes(routes!(
+            campaigns::get_campaign,
+            campaigns::replace_campaign,
+            campaigns::delete_campaign
+        ))
         .routes(routes!(launches::launch_campaign))
         .routes(routes!(launches::trigger_campaign))
         .routes(routes!(launches::stop_campaign))

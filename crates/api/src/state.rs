@@ -78,8 +78,11 @@ pub(crate) struct Inner {
 
 impl ApiState {
     pub(crate) fn new(deps: ApiDeps, options: ApiOptions) -> Self {
-        let tokens =
-            TokenVerifier::new(deps.control.clone(), deps.clock.clone(), options.token_leeway);
+        let tokens = TokenVerifier::new(
+            deps.control.clone(),
+            deps.clock.clone(),
+            options.token_leeway,
+        );
         Self(Arc::new(Inner {
             cards: deps.cards,
             control: deps.control,

@@ -38,8 +38,12 @@ impl ApiKeySecret {
             .strip_prefix("ck_")
             .and_then(|rest| rest.split_once('_'))
             .ok_or(ParseApiKeyError)?;
-        let id = format!("{}_{id}", ApiKeyId::PREFIX).parse().map_err(|_| ParseApiKeyError)?;
-        let secret = URL_SAFE_NO_PAD.decode(secret).map_err(|_| ParseApiKeyError)?;
+        let id = format!("{}_{id}", ApiKeyId::PREFIX)
+            .parse()
+            .map_err(|_| ParseApiKeyError)?;
+        let secret = URL_SAFE_NO_PAD
+            .decode(secret)
+            .map_err(|_| ParseApiKeyError)?;
         let secret = secret.try_into().map_err(|_| ParseApiKeyError)?;
         Ok(Self { id, secret })
     }

@@ -29,7 +29,10 @@ fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerif
     let bytes = key.try_get_as_bytes()?;
     let public = |check: &'static dyn rings::VerificationAlgorithm| -> Box<dyn JwtVerifier> {
         let key = rings::UnparsedPublicKey::new(check, bytes.to_vec());
-        Box::new(PublicKey { algorithm: *algorithm, key })
+        Box::new(PublicKey {
+            algorithm: *algorithm,
+            key,
+        })
     };
     Ok(match algorithm {
         Algorithm::ES256 => public(&rings::ECDSA_P256_SHA256_FIXED),
@@ -43,9 +46,10 @@ fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerif
 /// Only HS256 is signed here: the demo makes tokens, everybody else signs on their own server.
 fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>, Error> {
     match algorithm {
-        Algorithm::HS256 => {
-            Ok(Box::new(Secret(hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes()))))
-        }
+        Algorithm::HS256 => Ok(Box::new(Secret(hmac::Key::new(
+            hmac::HMAC_SHA256,
+            key.as_bytes(),
+        )))),
         _ => Err(ErrorKind::InvalidAlgorithm.into()),
     }
 }
@@ -57,7 +61,9 @@ struct PublicKey {
 
 impl Verifier<Vec<u8>> for PublicKey {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
-        self.key.verify(message, signature).map_err(|_| signature::Error::new())
+        self.key
+            .verify(message, signature)
+            .map_err(|_| signature::Error::new())
     }
 }
 

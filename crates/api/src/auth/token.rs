@@ -92,7 +92,9 @@ pub struct TokenVerifier {
 
 impl fmt::Debug for TokenVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenVerifier").field("leeway", &self.leeway).finish_non_exhaustive()
+        f.debug_struct("TokenVerifier")
+            .field("leeway", &self.leeway)
+            .finish_non_exhaustive()
     }
 }
 
@@ -101,7 +103,12 @@ impl TokenVerifier {
     #[must_use]
     pub fn new(control: Arc<dyn ControlStore>, clock: SharedClock, leeway: Duration) -> Self {
         crypto::install();
-        Self { control, clock, leeway, apps: Mutex::default() }
+        Self {
+            control,
+            clock,
+            leeway,
+            apps: Mutex::default(),
+        }
     }
 
     /// The user that the token vouches for.
@@ -116,14 +123,26 @@ impl TokenVerifier {
             .app(app_id)
             .await?
             .ok_or(TokenError::Invalid("'aud' must be the id of an app"))?;
-        let mut known = app.keys.iter().filter(|(algorithm, _)| *algorithm == header.alg).peekable();
+        let mut known = app
+            .keys
+            .iter()
+            .filter(|(algorithm, _)| *algorithm == header.alg)
+            .peekable();
         if known.peek().is_none() {
-            return Err(TokenError::Invalid("the app has no key for the token's algorithm"));
+            return Err(TokenError::Invalid(
+                "the app has no key for the token's algorithm",
+            ));
         }
         let mut last = TokenError::Invalid("the signature does not match any of the app's keys");
         for (algorithm, key) in known {
             match self.check(token, app_id, *algorithm, key) {
-                Ok(user) => return Ok(VerifiedUser { workspace: app.workspace, app: app_id, user }),
+                Ok(user) => {
+                    return Ok(VerifiedUser {
+                        workspace: app.workspace,
+                        app: app_id,
+                        user,
+                    });
+                }
                 Err(Refusal::Signature) => {}
                 Err(Refusal::Claims(error)) => last = error,
             }
@@ -148,9 +167,9 @@ impl TokenVerifier {
             use jsonwebtoken::errors::ErrorKind;
             match error.kind() {
                 ErrorKind::InvalidSignature | ErrorKind::Provider(_) => Refusal::Signature,
-                ErrorKind::MissingRequiredClaim(_) | ErrorKind::Json(_) => {
-                    Refusal::Claims(TokenError::Invalid("the token needs 'sub', 'exp' and 'aud'"))
-                }
+                ErrorKind::MissingRequiredClaim(_) | ErrorKind::Json(_) => Refusal::Claims(
+                    TokenError::Invalid("the token needs 'sub', 'exp' and 'aud'"),
+                ),
                 _ => Refusal::Claims(TokenError::Invalid("the token is malformed")),
             }
         })?;
@@ -161,14 +180,19 @@ impl TokenVerifier {
 
     fn check_times(&self, claims: &Claims) -> Result<(), TokenError> {
         let leeway = self.leeway.as_secs_f64();
-        #[expect(clippy::cast_precision_loss, reason = "seconds of this era are exact in a double")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "seconds of this era are exact in a double"
+        )]
         let now = self.clock.now().as_seconds() as f64;
         // NaN and infinities cannot come out of JSON; absurd values compare as they are.
         if claims.exp + leeway <= now {
             return Err(TokenError::Expired);
         }
         match claims.nbf {
-            Some(from) if from - leeway > now => Err(TokenError::Invalid("the token is not valid yet")),
+            Some(from) if from - leeway > now => {
+                Err(TokenError::Invalid("the token is not valid yet"))
+            }
             _ => Ok(()),
         }
     }
@@ -190,7 +214,9 @@ impl TokenVerifier {
         Ok(app)
     }
 
-    fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<AppId, (Instant, Option<Arc<KnownApp>>)>> {
+    fn remembered(
+        &self,
+    ) -> std::sync::MutexGuard<'_, HashMap<AppId, (Instant, Option<Arc<KnownApp>>)>> {
         self.apps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -205,8 +231,15 @@ enum Refusal {
 impl From<&App> for KnownApp {
     fn from(app: &App) -> Self {
         // A key that cannot be read was refused when the app was created; here it fits nothing.
-        let keys = app.keys.iter().filter_map(|key| decoding_key(key).ok()).collect();
-        Self { workspace: app.workspace, keys }
+        let keys = app
+            .keys
+            .iter()
+            .filter_map(|key| decoding_key(key).ok())
+            .collect();
+        Self {
+            workspace: app.workspace,
+            keys,
+        }
     }
 }
 
@@ -219,21 +252,26 @@ fn addressed_app(token: &str) -> Result<AppId, TokenError> {
         Audience::Several(mut several) if several.len() == 1 => several.remove(0),
         Audience::Several(_) => return Err(TokenError::Invalid("'aud' must name one app")),
     };
-    audience.parse().map_err(|_| TokenError::Invalid("'aud' must be the id of an app"))
+    audience
+        .parse()
+        .map_err(|_| TokenError::Invalid("'aud' must be the id of an app"))
 }
 
 fn decoding_key(key: &TokenKey) -> Result<(Algorithm, DecodingKey), TokenKeyError> {
     let not_a_key = |_| TokenKeyError::NotAKey(key.algorithm);
     Ok(match key.algorithm {
-        TokenAlgorithm::Es256 => {
-            (Algorithm::ES256, DecodingKey::from_ec_pem(&key.material).map_err(not_a_key)?)
-        }
-        TokenAlgorithm::EdDsa => {
-            (Algorithm::EdDSA, DecodingKey::from_ed_pem(&key.material).map_err(not_a_key)?)
-        }
-        TokenAlgorithm::Rs256 => {
-            (Algorithm::RS256, DecodingKey::from_rsa_pem(&key.material).map_err(not_a_key)?)
-        }
+        TokenAlgorithm::Es256 => (
+            Algorithm::ES256,
+            DecodingKey::from_ec_pem(&key.material).map_err(not_a_key)?,
+        ),
+        TokenAlgorithm::EdDsa => (
+            Algorithm::EdDSA,
+            DecodingKey::from_ed_pem(&key.material).map_err(not_a_key)?,
+        ),
+        TokenAlgorithm::Rs256 => (
+            Algorithm::RS256,
+            DecodingKey::from_rsa_pem(&key.material).map_err(not_a_key)?,
+        ),
         TokenAlgorithm::Hs256 => (Algorithm::HS256, DecodingKey::from_secret(&key.material)),
     })
 }
@@ -243,8 +281,15 @@ fn decoding_key(key: &TokenKey) -> Result<(Algorithm, DecodingKey), TokenKeyErro
 /// Fails when it is none of the three kinds, or a private key by mistake.
 pub fn check_token_key(pem: &[u8]) -> Result<TokenKey, TokenKeyError> {
     let private = pem.windows(8).any(|window| window == b" PRIVATE");
-    for algorithm in [TokenAlgorithm::Es256, TokenAlgorithm::EdDsa, TokenAlgorithm::Rs256] {
-        let key = TokenKey { algorithm, material: pem.to_vec() };
+    for algorithm in [
+        TokenAlgorithm::Es256,
+        TokenAlgorithm::EdDsa,
+        TokenAlgorithm::Rs256,
+    ] {
+        let key = TokenKey {
+            algorithm,
+            material: pem.to_vec(),
+        };
         if !private && decoding_key(&key).is_ok() {
             return Ok(key);
         }
@@ -264,6 +309,10 @@ pub fn sign_hs256(
     }
     crypto::install();
     let claims = serde_json::json!({ "sub": user, "aud": app, "exp": expires_at.as_seconds() });
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(secret))
-        .map_err(|_| TokenKeyError::SecretTooShort(secret.len()))
+    jsonwebtoken::encode(
+        &Header::new(Algorithm::HS256),
+        &claims,
+        &EncodingKey::from_secret(secret),
+    )
+    .map_err(|_| TokenKeyError::SecretTooShort(secret.len()))
 }

@@ -66,9 +66,16 @@ pub(crate) async fn report_events(
     let events = report
         .events
         .into_iter()
-        .map(|event| ReportedEvent { card_id: event.card_id, kind: event.kind, at: event.at })
+        .map(|event| ReportedEvent {
+            card_id: event.card_id,
+            kind: event.kind,
+            at: event.at,
+        })
         .collect();
-    let recorded = state.feeds.record(reader.workspace, &reader.user, events).await?;
+    let recorded = state
+        .feeds
+        .record(reader.workspace, &reader.user, events)
+        .await?;
     let receipt = EventReceipt {
         accepted: recorded.accepted,
         unknown: recorded.unknown,

@@ -37,8 +37,14 @@ pub(crate) async fn get_feed(
     ApiQuery(parameters): ApiQuery<FeedParameters>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let query = FeedQuery { feed: parameters.feed, since: parameters.since };
-    let reply = state.feeds.read(reader.workspace, &reader.user, &query).await?;
+    let query = FeedQuery {
+        feed: parameters.feed,
+        since: parameters.since,
+    };
+    let reply = state
+        .feeds
+        .read(reader.workspace, &reader.user, &query)
+        .await?;
     let etag = HeaderValue::try_from(&reply.etag).unwrap_or(HeaderValue::from_static("\"\""));
     let unchanged = is_known(&headers, &reply.etag);
     let mut response = if unchanged {
@@ -52,16 +58,25 @@ pub(crate) async fn get_feed(
     let headers = response.headers_mut();
     headers.insert(header::ETAG, etag);
     // A feed belongs to one user: shared caches must keep out, and clients ask again each time.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("private, no-cache"),
+    );
     headers.insert(header::VARY, HeaderValue::from_static("authorization"));
     Ok(response)
 }
 
 /// Whether `If-None-Match` names the tag. Weak comparison, as RFC 9110 has it.
 fn is_known(headers: &HeaderMap, etag: &str) -> bool {
-    headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|list| {
-        list.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
-    })
+    headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|list| {
+            list.split(',')
+                .map(str::trim)
+                .any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
+        })
 }
 
 #[cfg(test)]

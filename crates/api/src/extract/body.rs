@@ -27,23 +27,33 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for ApiJson<T> {
 
 /// Only `application/json`, with any parameters; nothing else is guessed at.
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let given = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
     let essence = given.split(';').next().unwrap_or("").trim();
     if essence.eq_ignore_ascii_case("application/json") {
         return Ok(());
     }
-    Err(Problem::new(Code::UnsupportedMediaType, "send the body with Content-Type: application/json"))
+    Err(Problem::new(
+        Code::UnsupportedMediaType,
+        "send the body with Content-Type: application/json",
+    ))
 }
 
 /// The whole body, at most `limit` bytes of it.
 pub(crate) async fn read(body: axum::body::Body, limit: usize) -> Result<Bytes, Problem> {
     match Limited::new(body, limit).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(Problem::new(Code::BodyTooLarge, format!("a body may have at most {limit} bytes")))
-        }
+        Err(error) if error.is::<LengthLimitError>() => Err(Problem::new(
+            Code::BodyTooLarge,
+            format!("a body may have at most {limit} bytes"),
+        )),
         // The connection broke or was too slow; the edge answers if there is anyone to answer to.
-        Err(_) => Err(Problem::new(Code::RequestTimeout, "the body did not arrive completely")),
+        Err(_) => Err(Problem::new(
+            Code::RequestTimeout,
+            "the body did not arrive completely",
+        )),
     }
 }
 
@@ -66,9 +76,10 @@ fn refusal(error: &serde_json::Error, path: String) -> Problem {
             let message = text.split(" at line ").next().unwrap_or(&text);
             Problem::invalid(vec![Invalid::new(path, message)])
         }
-        Category::Syntax | Category::Eof | Category::Io => {
-            Problem::new(Code::MalformedJson, format!("the body is not JSON: {error}"))
-        }
+        Category::Syntax | Category::Eof | Category::Io => Problem::new(
+            Code::MalformedJson,
+            format!("the body is not JSON: {error}"),
+        ),
     }
 }
 

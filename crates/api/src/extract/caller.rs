@@ -29,7 +29,15 @@ pub(crate) mod scope {
             impl Requires for $name { const SCOPE: Scope = Scope::$name; }
         )*};
     }
-    scopes!(UsersWrite, UsersRead, CampaignsWrite, CampaignsRead, CampaignsLaunch, CampaignsTrigger, FetchesRead);
+    scopes!(
+        UsersWrite,
+        UsersRead,
+        CampaignsWrite,
+        CampaignsRead,
+        CampaignsLaunch,
+        CampaignsTrigger,
+        FetchesRead
+    );
 }
 
 /// Who calls. Extracting it authenticates, authorises and counts against the rate limit, before
@@ -50,25 +58,40 @@ pub(crate) struct Principal {
 
 /// Finds out which key a request carries.
 pub(crate) async fn authenticate(state: &ApiState, parts: &Parts) -> Result<Principal, Problem> {
-    let invalid = || Problem::new(Code::InvalidApiKey, "the API key is unknown or has been revoked");
-    let presented = ApiKeySecret::parse(bearer(&parts.headers)?).map_err(|error| {
-        Problem::new(Code::InvalidApiKey, format!("{error}"))
-    })?;
-    let stored = state.control.find_api_key(presented.id()).await?.ok_or_else(invalid)?;
+    let invalid = || {
+        Problem::new(
+            Code::InvalidApiKey,
+            "the API key is unknown or has been revoked",
+        )
+    };
+    let presented = ApiKeySecret::parse(bearer(&parts.headers)?)
+        .map_err(|error| Problem::new(Code::InvalidApiKey, format!("{error}")))?;
+    let stored = state
+        .control
+        .find_api_key(presented.id())
+        .await?
+        .ok_or_else(invalid)?;
     if !presented.matches(&stored.secret_hash) || stored.revoked_at.is_some() {
         return Err(invalid());
     }
     if let Err(wait) = state.server_limit.check(stored.workspace) {
         return Err(too_many(wait));
     }
-    Ok(Principal { workspace: stored.workspace, key: stored.id, scopes: stored.scopes })
+    Ok(Principal {
+        workspace: stored.workspace,
+        key: stored.id,
+        scopes: stored.scopes,
+    })
 }
 
 /// The reply to a workspace that asks too often.
 pub(crate) fn too_many(wait: Duration) -> Problem {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    Problem::new(Code::RateLimited, "the workspace sends more requests than it may; slow down")
-        .retry_after(seconds)
+    Problem::new(
+        Code::RateLimited,
+        "the workspace sends more requests than it may; slow down",
+    )
+    .retry_after(seconds)
 }
 
 impl<S: Requires> FromRequestParts<ApiState> for Caller<S> {
@@ -83,6 +106,9 @@ impl<S: Requires> FromRequestParts<ApiState> for Caller<S> {
             let detail = format!("key {} needs scope '{}'", principal.key, S::SCOPE.as_str());
             return Err(Problem::new(Code::MissingScope, detail));
         }
-        Ok(Self { workspace: principal.workspace, scope: PhantomData })
+        Ok(Self {
+            workspace: principal.workspace,
+            scope: PhantomData,
+        })
     }
 }

@@ -24,7 +24,9 @@ impl<T: ObjectPath> FromRequestParts<ApiState> for ApiPath<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
         let absent = || Problem::new(Code::NotFound, "the path names nothing that exists");
-        let raw = RawPathParams::from_request_parts(parts, state).await.map_err(|_| absent())?;
+        let raw = RawPathParams::from_request_parts(parts, state)
+            .await
+            .map_err(|_| absent())?;
         let segments: Vec<String> = raw.iter().map(|(_, value)| value.to_owned()).collect();
         T::from_segments(&segments).map(Self).ok_or_else(absent)
     }
@@ -42,7 +44,10 @@ macro_rules! single {
         }
     )*};
 }
-single!(corkboard_core::id::CampaignId, corkboard_core::id::DispatchId);
+single!(
+    corkboard_core::id::CampaignId,
+    corkboard_core::id::DispatchId
+);
 
 impl ObjectPath for UserId {
     fn from_segments(segments: &[String]) -> Option<Self> {

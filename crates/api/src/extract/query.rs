@@ -45,7 +45,13 @@ impl PageQuery {
 pub(crate) fn page(limit: Option<u32>, cursor: Option<String>) -> Result<PageRequest, Problem> {
     let limit = limit.unwrap_or(50);
     if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(Problem::new(Code::MalformedRequest, format!("limit must be 1 to {MAX_PAGE}")));
+        return Err(Problem::new(
+            Code::MalformedRequest,
+            format!("limit must be 1 to {MAX_PAGE}"),
+        ));
     }
-    Ok(PageRequest { limit, after: cursor })
+    Ok(PageRequest {
+        limit,
+        after: cursor,
+    })
 }

@@ -15,7 +15,12 @@ pub(crate) struct Reader(pub(crate) VerifiedUser);
 
 /// The token of an `Authorization: Bearer` header.
 pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
-    let missing = || Problem::new(Code::MissingCredentials, "send Authorization: Bearer <credential>");
+    let missing = || {
+        Problem::new(
+            Code::MissingCredentials,
+            "send Authorization: Bearer <credential>",
+        )
+    };
     let value = headers.get(header::AUTHORIZATION).ok_or_else(missing)?;
     let text = value.to_str().map_err(|_| missing())?;
     let (scheme, credential) = text.split_once(' ').ok_or_else(missing)?;
@@ -30,11 +35,15 @@ impl FromRequestParts<ApiState> for Reader {
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
         let token = bearer(&parts.headers)?;
-        let user = state.tokens.verify(token).await.map_err(|error| match error {
-            TokenError::Expired => Problem::new(Code::ExpiredToken, error.to_string()),
-            TokenError::Store(error) => error.into(),
-            TokenError::Invalid(detail) => Problem::new(Code::InvalidToken, detail),
-        })?;
+        let user = state
+            .tokens
+            .verify(token)
+            .await
+            .map_err(|error| match error {
+                TokenError::Expired => Problem::new(Code::ExpiredToken, error.to_string()),
+                TokenError::Store(error) => error.into(),
+                TokenError::Invalid(detail) => Problem::new(Code::InvalidToken, detail),
+            })?;
         if let Err(wait) = state.client_limit.check(user.workspace) {
             return Err(too_many(wait));
         }

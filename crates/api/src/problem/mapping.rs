@@ -9,22 +9,37 @@ use super::{Code, Problem};
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match &error {
-            StoreError::NotFound { what } => Self::new(Code::NotFound, format!("there is no such {what}")),
-            StoreError::Conflict { what } => Self::new(Code::Conflict, format!("{what} is already taken")),
-            StoreError::Stale { what } => {
-                Self::new(Code::Conflict, format!("{what} has changed meanwhile; read it again"))
+            StoreError::NotFound { what } => {
+                Self::new(Code::NotFound, format!("there is no such {what}"))
             }
-            StoreError::BadCursor => Self::new(Code::InvalidCursor, "use the next_cursor of the page before, unchanged"),
-            StoreError::Overloaded => {
-                Self::new(Code::Overloaded, "the store has too much to do; try again later").retry_after(1)
+            StoreError::Conflict { what } => {
+                Self::new(Code::Conflict, format!("{what} is already taken"))
             }
+            StoreError::Stale { what } => Self::new(
+                Code::Conflict,
+                format!("{what} has changed meanwhile; read it again"),
+            ),
+            StoreError::BadCursor => Self::new(
+                Code::InvalidCursor,
+                "use the next_cursor of the page before, unchanged",
+            ),
+            StoreError::Overloaded => Self::new(
+                Code::Overloaded,
+                "the store has too much to do; try again later",
+            )
+            .retry_after(1),
             StoreError::DiskFull(_) => {
                 log(&error);
-                Self::new(Code::DiskFull, "the store has no space left; reads go on").retry_after(30)
+                Self::new(Code::DiskFull, "the store has no space left; reads go on")
+                    .retry_after(30)
             }
             StoreError::Unavailable { .. } => {
                 log(&error);
-                Self::new(Code::StoreUnavailable, "the store cannot be reached; try again later").retry_after(2)
+                Self::new(
+                    Code::StoreUnavailable,
+                    "the store cannot be reached; try again later",
+                )
+                .retry_after(2)
             }
             _ => Self::internal(&error),
         }
@@ -34,11 +49,15 @@ impl From<StoreError> for Problem {
 impl From<SendError> for Problem {
     fn from(error: SendError) -> Self {
         match error {
-            SendError::NotFound { what } => Self::new(Code::NotFound, format!("there is no such {what}")),
+            SendError::NotFound { what } => {
+                Self::new(Code::NotFound, format!("there is no such {what}"))
+            }
             SendError::Invalid(errors) => Self::invalid(errors),
             SendError::WrongState(state) => {
                 let code = match state {
-                    WrongState::CampaignLaunched | WrongState::TooSoon { .. } => Code::CampaignLaunched,
+                    WrongState::CampaignLaunched | WrongState::TooSoon { .. } => {
+                        Code::CampaignLaunched
+                    }
                     WrongState::CampaignStopped => Code::CampaignStopped,
                     WrongState::NotApiTriggered => Code::NotApiTriggered,
                 };
@@ -58,7 +77,11 @@ impl From<FeedError> for Problem {
             }
             FeedError::TimedOut => {
                 log(&error);
-                Self::new(Code::StoreUnavailable, "the store did not answer in time; try again").retry_after(2)
+                Self::new(
+                    Code::StoreUnavailable,
+                    "the store did not answer in time; try again",
+                )
+                .retry_after(2)
             }
             FeedError::NoSuchCampaign => Self::new(Code::NotFound, "there is no such campaign"),
             FeedError::InvalidCard(errors) => Self::invalid(errors),
@@ -72,7 +95,10 @@ impl Problem {
     /// A defect: logged with its causes here, told to the client without them.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         log(error);
-        Self::new(Code::Internal, "the server failed; the error has been logged")
+        Self::new(
+            Code::Internal,
+            "the server failed; the error has been logged",
+        )
     }
 }
 

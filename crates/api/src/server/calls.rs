@@ -83,9 +83,19 @@ pub(crate) async fn list_fetches(
             Problem::new(Code::MalformedRequest, format!("campaign_id: {error}"))
         })?),
     };
-    let filter = CallFilter { host: parameters.host, status: parameters.status, campaign };
+    let filter = CallFilter {
+        host: parameters.host,
+        status: parameters.status,
+        campaign,
+    };
     let page = page(parameters.limit, parameters.cursor)?;
-    let calls = state.control.list_calls(caller.workspace, &filter, &page).await?;
+    let calls = state
+        .control
+        .list_calls(caller.workspace, &filter, &page)
+        .await?;
     let data = calls.items.into_iter().map(Into::into).collect();
-    Ok(Json(List { data, next_cursor: calls.next }))
+    Ok(Json(List {
+        data,
+        next_cursor: calls.next,
+    }))
 }

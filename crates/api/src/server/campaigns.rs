@@ -73,7 +73,13 @@ pub(crate) async fn create_campaign(
     let now = state.clock.now();
     check(&state, &definition)?;
     let key = key.as_deref();
-    let id = new_id(caller.workspace, "create_campaign", key, CampaignId::generate, now);
+    let id = new_id(
+        caller.workspace,
+        "create_campaign",
+        key,
+        CampaignId::generate,
+        now,
+    );
     let initial = match definition.delivery {
         Delivery::Launch { .. } => CampaignState::Draft,
         Delivery::Api | Delivery::Event { .. } => CampaignState::Active,
@@ -102,9 +108,15 @@ pub(crate) async fn list_campaigns(
     caller: Caller<scope::CampaignsRead>,
     ApiQuery(page): ApiQuery<PageQuery>,
 ) -> Result<Json<List<CampaignDocument>>> {
-    let page = state.control.list_campaigns(caller.workspace, &page.request()?).await?;
+    let page = state
+        .control
+        .list_campaigns(caller.workspace, &page.request()?)
+        .await?;
     let data = page.items.into_iter().map(Into::into).collect();
-    Ok(Json(List { data, next_cursor: page.next }))
+    Ok(Json(List {
+        data,
+        next_cursor: page.next,
+    }))
 }
 
 /// One campaign.
@@ -120,7 +132,11 @@ pub(crate) async fn get_campaign(
     caller: Caller<scope::CampaignsRead>,
     ApiPath(id): ApiPath<CampaignId>,
 ) -> Result<Json<CampaignDocument>> {
-    let campaign = state.control.find_campaign(caller.workspace, id).await?.ok_or_else(absent)?;
+    let campaign = state
+        .control
+        .find_campaign(caller.workspace, id)
+        .await?
+        .ok_or_else(absent)?;
     Ok(Json(campaign.into()))
 }
 
@@ -142,12 +158,19 @@ pub(crate) async fn replace_campaign(
     ApiPath(id): ApiPath<CampaignId>,
     ApiJson(definition): ApiJson<CampaignDefinition>,
 ) -> Result<Json<CampaignDocument>> {
-    let mut campaign = state.control.find_campaign(caller.workspace, id).await?.ok_or_else(absent)?;
+    let mut campaign = state
+        .control
+        .find_campaign(caller.workspace, id)
+        .await?
+        .ok_or_else(absent)?;
     let launched = matches!(campaign.definition.delivery, Delivery::Launch { .. });
     let relaunched = matches!(definition.delivery, Delivery::Launch { .. });
     match campaign.state {
         CampaignState::Stopped => {
-            return Err(Problem::new(Code::CampaignStopped, "a stopped campaign cannot be changed"));
+            return Err(Problem::new(
+                Code::CampaignStopped,
+                "a stopped campaign cannot be changed",
+            ));
         }
         CampaignState::Active if launched || relaunched => {
             let detail = "a launched campaign cannot be changed; stop it and create a new one";
@@ -192,5 +215,9 @@ pub(crate) async fn delete_campaign(
 
 fn check(state: &ApiState, definition: &CampaignDefinition) -> Result<()> {
     let problems = state.sender.check(definition);
-    if problems.is_empty() { Ok(()) } else { Err(Problem::invalid(problems)) }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Problem::invalid(problems))
+    }
 }

@@ -59,8 +59,17 @@ pub(crate) async fn launch_campaign(
 ) -> Result<(StatusCode, Json<LaunchReply>)> {
     let operation = format!("launch {campaign}");
     let now = state.clock.now();
-    let dispatch = new_id(caller.workspace, &operation, key.as_deref(), DispatchId::generate, now);
-    let launched = state.sender.launch(caller.workspace, campaign, dispatch).await?;
+    let dispatch = new_id(
+        caller.workspace,
+        &operation,
+        key.as_deref(),
+        DispatchId::generate,
+        now,
+    );
+    let launched = state
+        .sender
+        .launch(caller.workspace, campaign, dispatch)
+        .await?;
     let reply = LaunchReply {
         dispatch_id: launched.dispatch.id,
         plan: PlanDocument {
@@ -123,35 +132,65 @@ pub(crate) async fn trigger_campaign(
     }
     let operation = format!("trigger {campaign}");
     let now = state.clock.now();
-    let dispatch = new_id(caller.workspace, &operation, key.as_deref(), DispatchId::generate, now);
+    let dispatch = new_id(
+        caller.workspace,
+        &operation,
+        key.as_deref(),
+        DispatchId::generate,
+        now,
+    );
     let recipients = body
         .recipients
         .into_iter()
-        .map(|recipient| Recipient { user_id: recipient.user_id, properties: recipient.properties })
+        .map(|recipient| Recipient {
+            user_id: recipient.user_id,
+            properties: recipient.properties,
+        })
         .collect();
     let dispatch = state
         .sender
-        .trigger(caller.workspace, campaign, dispatch, recipients, body.properties)
+        .trigger(
+            caller.workspace,
+            campaign,
+            dispatch,
+            recipients,
+            body.properties,
+        )
         .await?;
-    Ok((StatusCode::ACCEPTED, Json(TriggerReply { dispatch_id: dispatch.id })))
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(TriggerReply {
+            dispatch_id: dispatch.id,
+        }),
+    ))
 }
 
 fn trigger_problems(body: &TriggerBody) -> Vec<Invalid> {
     let mut problems = Vec::new();
     if !(1..=MAX_RECIPIENTS).contains(&body.recipients.len()) {
-        problems.push(Invalid::new("/recipients", format!("must be 1 to {MAX_RECIPIENTS} users")));
+        problems.push(Invalid::new(
+            "/recipients",
+            format!("must be 1 to {MAX_RECIPIENTS} users"),
+        ));
     }
     let too_large = |properties: &Map<String, Value>| {
         serde_json::to_vec(properties).map_or(0, |json| json.len()) > MAX_PROPERTIES
     };
-    let own = body.recipients.iter().enumerate().filter(|(_, one)| too_large(&one.properties));
-    let mut places: Vec<String> =
-        own.map(|(place, _)| format!("/recipients/{place}/properties")).collect();
+    let own = body
+        .recipients
+        .iter()
+        .enumerate()
+        .filter(|(_, one)| too_large(&one.properties));
+    let mut places: Vec<String> = own
+        .map(|(place, _)| format!("/recipients/{place}/properties"))
+        .collect();
     if too_large(&body.properties) {
         places.push("/properties".to_owned());
     }
     problems.extend(
-        places.into_iter().map(|path| Invalid::new(path, "must be at most 50 KiB of JSON")),
+        places
+            .into_iter()
+            .map(|path| Invalid::new(path, "must be at most 50 KiB of JSON")),
     );
     problems
 }
@@ -185,6 +224,11 @@ pub(crate) async fn stop_campaign(
     ApiPath(campaign): ApiPath<CampaignId>,
     ApiJson(body): ApiJson<StopBody>,
 ) -> Result<Json<StopReply>> {
-    let outcome = state.sender.stop(caller.workspace, campaign, body.remove_cards).await?;
-    Ok(Json(StopReply { stopped_dispatches: outcome.stopped_dispatches }))
+    let outcome = state
+        .sender
+        .stop(caller.workspace, campaign, body.remove_cards)
+        .await?;
+    Ok(Json(StopReply {
+        stopped_dispatches: outcome.stopped_dispatches,
+    }))
 }

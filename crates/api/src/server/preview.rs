@@ -53,6 +53,10 @@ pub(crate) async fn preview(
             return Err(Problem::invalid(vec![Invalid::new("/user_id", message)]));
         }
     };
-    let request = PreviewRequest { card: body.card, user, properties: body.properties };
+    let request = PreviewRequest {
+        card: body.card,
+        user,
+        properties: body.properties,
+    };
     Ok(Json(state.feeds.preview(caller.workspace, request).await?))
 }

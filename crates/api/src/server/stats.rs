@@ -40,7 +40,12 @@ pub(crate) async fn get_stats(
         Some("day") => true,
         Some(_) => return Err(Problem::new(Code::MalformedRequest, "by can only be 'day'")),
     };
-    Ok(Json(state.feeds.stats(caller.workspace, campaign, by_day).await?))
+    Ok(Json(
+        state
+            .feeds
+            .stats(caller.workspace, campaign, by_day)
+            .await?,
+    ))
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -70,5 +75,10 @@ pub(crate) async fn explain(
         .campaign_id
         .parse()
         .map_err(|_| Problem::new(Code::NotFound, "there is no such campaign"))?;
-    Ok(Json(state.feeds.explain(caller.workspace, &user, campaign).await?))
+    Ok(Json(
+        state
+            .feeds
+            .explain(caller.workspace, &user, campaign)
+            .await?,
+    ))
 }

@@ -78,7 +78,10 @@ pub(crate) async fn track_users(
     let attributes: Vec<AttributeChange> = body
         .attributes
         .into_iter()
-        .map(|item| AttributeChange { user: item.user_id, attributes: item.attributes })
+        .map(|item| AttributeChange {
+            user: item.user_id,
+            attributes: item.attributes,
+        })
         .collect();
     let events = body
         .events
@@ -87,8 +90,14 @@ pub(crate) async fn track_users(
         .map(|(place, event)| event.tracked(caller.workspace, place, key.as_deref(), now))
         .collect();
     let changed = attributes.len() as u64;
-    let tracked = state.sender.track(caller.workspace, Track { attributes, events }).await?;
-    Ok(Json(TrackReply { attributes: changed, events: tracked.new_events }))
+    let tracked = state
+        .sender
+        .track(caller.workspace, Track { attributes, events })
+        .await?;
+    Ok(Json(TrackReply {
+        attributes: changed,
+        events: tracked.new_events,
+    }))
 }
 
 impl EventBody {
@@ -113,7 +122,14 @@ impl EventBody {
         };
         let latest = now.as_micros() + FUTURE_MICROS;
         let at = self.at.filter(|at| at.as_micros() <= latest).unwrap_or(now);
-        UserEvent { id, workspace, user: self.user_id, name: self.name, at, properties: self.properties }
+        UserEvent {
+            id,
+            workspace,
+            user: self.user_id,
+            name: self.name,
+            at,
+            properties: self.properties,
+        }
     }
 }
 
@@ -121,7 +137,10 @@ fn problems(body: &TrackBody) -> Vec<Invalid> {
     let mut problems = Vec::new();
     let items = body.attributes.len() + body.events.len();
     if !(1..=MAX_ITEMS).contains(&items) {
-        problems.push(Invalid::new("", format!("must be 1 to {MAX_ITEMS} attributes and events")));
+        problems.push(Invalid::new(
+            "",
+            format!("must be 1 to {MAX_ITEMS} attributes and events"),
+        ));
     }
     for (place, item) in body.attributes.iter().enumerate() {
         for (name, value) in &item.attributes {

@@ -24,7 +24,10 @@ pub(crate) async fn list_user_cards(
     ApiPath(user): ApiPath<UserId>,
 ) -> Result<Json<List<InspectedCard>>> {
     let data = state.feeds.user_cards(caller.workspace, &user).await?;
-    Ok(Json(List { data, next_cursor: None }))
+    Ok(Json(List {
+        data,
+        next_cursor: None,
+    }))
 }
 
 /// Takes one card away from one user.
@@ -41,7 +44,11 @@ pub(crate) async fn remove_user_card(
     caller: Caller<scope::CampaignsWrite>,
     ApiPath((user, card)): ApiPath<(UserId, CardId)>,
 ) -> Result<StatusCode> {
-    if state.feeds.remove_card(caller.workspace, &user, card).await? {
+    if state
+        .feeds
+        .remove_card(caller.workspace, &user, card)
+        .await?
+    {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Problem::new(Code::NotFound, "the user has no such card"))

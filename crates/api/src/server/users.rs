@@ -27,7 +27,11 @@ pub(crate) async fn get_user(
     caller: Caller<scope::UsersRead>,
     ApiPath(user): ApiPath<UserId>,
 ) -> Result<Json<User>> {
-    let user = state.cards.find_user(caller.workspace, &user).await?.ok_or_else(absent)?;
+    let user = state
+        .cards
+        .find_user(caller.workspace, &user)
+        .await?
+        .ok_or_else(absent)?;
     Ok(Json(user))
 }
 
@@ -46,5 +50,9 @@ pub(crate) async fn erase_user(
 ) -> Result<StatusCode> {
     let now = state.clock.now();
     let existed = state.cards.erase_user(caller.workspace, &user, now).await?;
-    if existed { Ok(StatusCode::NO_CONTENT) } else { Err(absent()) }
+    if existed {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(absent())
+    }
 }
