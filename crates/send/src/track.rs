@@ -91,9 +91,10 @@ impl Sender {
                     .map(|order| (campaign, order)),
             );
         }
-        let storing = orders
-            .into_iter()
-            .map(|(campaign, order)| self.answer(campaign, order));
+        let mut storing = Vec::with_capacity(orders.len());
+        for (campaign, order) in orders {
+            storing.push(self.answer(campaign, order));
+        }
         stream::iter(storing)
             .buffered(STORING_AT_ONCE)
             .try_filter_map(async |stored| Ok(stored))

@@ -35,9 +35,11 @@ impl Sender {
             return Ok(0);
         }
         let live = &self.control().live_set(workspace, self.now()).await?;
-        let marking = by_user
-            .into_iter()
-            .map(|(user, ends)| async move { self.take_from(workspace, user, &ends, live).await });
+        // Collected in a loop: the compiler cannot see that a closure's future is Send here.
+        let mut marking = Vec::with_capacity(by_user.len());
+        for (user, ends) in by_user {
+            marking.push(self.take_from(workspace, user, ends, live));
+        }
         stream::iter(marking)
             .buffer_unordered(USERS_AT_ONCE)
             .try_fold(0, async |total, removed| Ok(total + removed))
@@ -48,7 +50,7 @@ impl Sender {
         &self,
         workspace: WorkspaceId,
         user: &UserId,
-        ends: &[(&Campaign, &UserEvent)],
+        ends: Vec<(&Campaign, &UserEvent)>,
         live: &LiveSet,
     ) -> Result<u64> {
         let now = self.now();
@@ -59,7 +61,7 @@ impl Sender {
             .cards()
             .remove_cards(workspace, user, &campaigns, now)
             .await?;
-        let marks = broadcast_marks(ends, live);
+        let marks = broadcast_marks(&ends, live);
         let mut changed = removed > 0;
         if !marks.is_empty() {
             let recorded = self
