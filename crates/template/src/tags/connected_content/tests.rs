@@ -1,3 +1,5 @@
+//! What the tag refuses, and what is known about its requests before rendering.
+
 use crate::limits::Limits;
 use crate::program::Template;
 
