@@ -86,6 +86,7 @@ macro_rules! suite {
                 every_claim_has_a_larger_token,
                 a_lapsed_lease_passes_on_and_fences_the_old_holder,
                 a_lapsed_holder_may_go_on_until_someone_else_claims,
+                a_lapsed_chunk_that_shows_life_is_not_free_any_more,
                 recipients_come_before_scans_and_older_before_newer,
                 recipients_keep_their_properties,
                 planned_dispatches_have_nothing_to_claim,

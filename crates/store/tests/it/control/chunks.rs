@@ -119,6 +119,24 @@ pub(crate) async fn a_lapsed_holder_may_go_on_until_someone_else_claims(harness:
         .unwrap();
 }
 
+pub(crate) async fn a_lapsed_chunk_that_shows_life_is_not_free_any_more(harness: &dyn Harness) {
+    let store = harness.open().await;
+    begin_campaign(&*store, 1, scans(3)).await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(claim(&*store, 10).await.expect("a chunk"));
+    }
+    // All three have lapsed; one is claimed, one renewed, one given back for later.
+    let taken = claim(&*store, 100).await.expect("a lapsed chunk");
+    held.retain(|held| held.chunk != taken.chunk);
+    checkpoint(&*store, &held[0], "ada", 101).await.unwrap();
+    store.release_chunk(&held[1], at(120), 5).await.unwrap();
+    assert_eq!(claim(&*store, 102).await, None);
+    let retried = claim(&*store, 120).await.expect("the retry");
+    assert_eq!(retried.chunk, held[1].chunk);
+    assert_eq!(claim(&*store, 120).await, None);
+}
+
 pub(crate) async fn recipients_come_before_scans_and_older_before_newer(harness: &dyn Harness) {
     let store = harness.open().await;
     begin_campaign(&*store, 2, scans(2)).await;
