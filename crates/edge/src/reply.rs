@@ -82,9 +82,9 @@ impl Refusal {
         };
         // No text here needs escaping: literals and numbers only.
         let json = format!(
-            r#"{{"type":"about:blank","title":"{title}","status":{},"detail":"{detail}","code":"{}"}}"#,
+            r#"{{"type":"urn:corkboard:problem:{code}","title":"{title}","status":{},"detail":"{detail}","code":"{code}"}}"#,
             status.as_u16(),
-            self.code(),
+            code = self.code(),
         );
         let body = Kind::Refused {
             body: Full::new(Bytes::from(json)),
