@@ -1,6 +1,7 @@
 //! The room's one entrance: what it is built from and the tasks that it runs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use corkboard_core::connected::ConnectedContent;
 use corkboard_core::time::SharedClock;
@@ -74,7 +75,9 @@ impl Feeds {
     }
 
     async fn follow(&self) {
-        let mut ticks = interval(self.inner.options.live_poll);
+        // An interval of zero would never rest.
+        let every = self.inner.options.live_poll.max(Duration::from_millis(10));
+        let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use corkboard_core::id::WorkspaceId;
 use corkboard_core::user::UserId;
+use corkboard_store::card_store::UserCards;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -65,15 +66,21 @@ impl FirstImpressions {
     }
 
     /// Makes what the user is to be given now. Returns when it is made, or when a read has waited
-    /// long enough. What goes wrong is logged and absent from the feed.
-    pub(crate) async fn make(&self, workspace: WorkspaceId, user: &UserId, live: &Arc<Live>) {
-        let work = self.ensure(workspace, user, live);
-        if timeout(self.inner.options.first_impression_deadline, work)
-            .await
-            .is_err()
-        {
+    /// long enough; true if `rows`, what the user has, may have grown. What goes wrong is logged and
+    /// absent from the feed.
+    pub(crate) async fn make(
+        &self,
+        workspace: WorkspaceId,
+        user: &UserId,
+        live: &Arc<Live>,
+        rows: &UserCards,
+    ) -> bool {
+        let work = self.ensure(workspace, user, live, rows);
+        let deadline = self.inner.options.first_impression_deadline;
+        timeout(deadline, work).await.unwrap_or_else(|_| {
             metrics::counter!("corkboard_feed_first_impressions_late_total").increment(1);
-        }
+            true
+        })
     }
 
     /// Gives up what is being made (the next read makes it) and waits for the tasks to end.
@@ -83,15 +90,21 @@ impl FirstImpressions {
         self.inner.tasks.wait().await;
     }
 
-    async fn ensure(&self, workspace: WorkspaceId, user: &UserId, live: &Arc<Live>) {
+    async fn ensure(
+        &self,
+        workspace: WorkspaceId,
+        user: &UserId,
+        live: &Arc<Live>,
+        rows: &UserCards,
+    ) -> bool {
         // Most reads find that there is nothing to make: that costs no task.
         if self.inner.flying(workspace, user).is_none() {
-            match self.inner.wanted(workspace, user, live).await {
-                Ok(None) => return,
+            match self.inner.wanted(workspace, user, live, rows).await {
+                Ok(None) => return false,
                 Ok(Some(_)) => {}
                 Err(error) => {
                     tracing::warn!(%workspace, %error, "first impressions cannot be decided");
-                    return;
+                    return false;
                 }
             }
         }
@@ -99,7 +112,7 @@ impl FirstImpressions {
             let flight = self.join(workspace, user, live).await;
             flight.landed.cancelled().await;
             if Arc::ptr_eq(&flight.live, live) {
-                return;
+                return true;
             }
         }
     }

@@ -53,11 +53,15 @@ impl Feeds {
             None => None,
         };
         let live = self.live().of(workspace).await?;
+        let mut now = self.deps().clock.now();
+        let mut stored = self.rows(workspace, user, now).await?;
         if !live.first_impressions.is_empty() {
-            self.first_impressions().make(workspace, user, &live).await;
+            let first = self.first_impressions();
+            if first.make(workspace, user, &live, &stored).await {
+                now = self.deps().clock.now();
+                stored = self.rows(workspace, user, now).await?;
+            }
         }
-        let now = self.deps().clock.now();
-        let stored = self.rows(workspace, user, now).await?;
         let view = self.view(&stored, &live, query.feed.as_deref(), now)?;
         let refresh_after = self.options().refresh_after.as_secs();
         let body = match since {

@@ -9,7 +9,9 @@ use corkboard_core::id::WorkspaceId;
 use corkboard_core::time::Timestamp;
 use corkboard_core::user::{User, UserId};
 use corkboard_store::StoreError;
-use corkboard_store::card_store::{CardBatch, NewCard, Receipt, RowOutcome, SharedContent};
+use corkboard_store::card_store::{
+    CardBatch, NewCard, Receipt, RowOutcome, SharedContent, UserCards,
+};
 use corkboard_template::personal::{Job, NotRendered};
 use futures_util::{StreamExt, stream};
 use serde_json::Map;
@@ -24,20 +26,24 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Inner {
-    /// What the user is to be given now, if anything. Looks at receipts first: who has had a card
-    /// costs no look at the user.
+    /// What the user is to be given now, if anything; `rows` is what the user has. Who has had all
+    /// of it costs no look at anything else.
     pub(super) async fn wanted<'a>(
         &self,
         workspace: WorkspaceId,
         user: &UserId,
         live: &'a Live,
+        rows: &UserCards,
     ) -> Result<Option<Wanted<'a>>, StoreError> {
         let now = self.deps.clock.now();
         let mut cards: Vec<&FirstImpression> = live
             .first_impressions
             .iter()
             .filter(|first| {
-                first.dispatch.expires_at > now && !self.given_up.holds(first.dispatch.id, user)
+                let dispatch = &first.dispatch;
+                dispatch.expires_at > now
+                    && !rows.cards.iter().any(|card| card.dispatch == dispatch.id)
+                    && !self.given_up.holds(dispatch.id, user)
             })
             .collect();
         if cards.is_empty() {
@@ -69,7 +75,16 @@ impl Inner {
 
     /// Makes all that is wanted, each card written as soon as it is ready.
     pub(super) async fn make_all(&self, workspace: WorkspaceId, user: &UserId, live: &Live) {
-        let wanted = match self.wanted(workspace, user, live).await {
+        let (cards, now, most) = (
+            &self.deps.cards,
+            self.deps.clock.now(),
+            self.options.max_rows,
+        );
+        let wanted = async {
+            let rows = cards.user_cards(workspace, user, now, most).await?;
+            self.wanted(workspace, user, live, &rows).await
+        };
+        let wanted = match wanted.await {
             Ok(Some(wanted)) => wanted,
             Ok(None) => return,
             Err(error) => {
@@ -98,8 +113,8 @@ impl Inner {
                 let users = std::slice::from_ref(&user.id);
                 self.deps.hub.users_changed(dispatch.workspace, users);
             }
-            // Somebody else was quicker, or the store knows better.
-            Ok(_) => {}
+            // Somebody else was quicker, or the store knows better: not again at the next read.
+            Ok(_) => self.given_up.add(dispatch.id, &user.id),
             Err(error) => {
                 let campaign = dispatch.campaign;
                 tracing::warn!(%campaign, %error, "a card at first impression was not written");
@@ -183,15 +198,16 @@ impl Inner {
     }
 }
 
-/// Whether somebody with this receipt may be given a card of the dispatch. Only a look ahead, to
-/// spare the rendering: the store decides when the card is written.
+/// Whether somebody with this receipt and no card of the dispatch may be given one. Only a look
+/// ahead, to spare the rendering: the store decides when the card is written. A receipt of the very
+/// dispatch without its card is the trace of a node that died between writing the two.
 fn may_have(receipt: Option<&Receipt>, dispatch: &Dispatch) -> bool {
     let Some(receipt) = receipt else {
         return true;
     };
     let again = dispatch.definition.reeligible_after_seconds;
-    receipt.dispatch != dispatch.id
-        && again.is_some_and(|seconds| {
+    receipt.dispatch == dispatch.id
+        || again.is_some_and(|seconds| {
             receipt.at.plus(Duration::from_secs(seconds)) <= dispatch.planned_at
         })
 }
