@@ -56,6 +56,8 @@ pub(crate) struct OpenBlock {
     /// Whether a blank block counts as printing for the block around it.
     silent: bool,
     white_space: Vec<usize>,
+    /// Slots that hold the template's own values from here to the end of the branch.
+    assigned: Vec<u32>,
 }
 
 pub(crate) struct Compiler<'s> {
@@ -67,7 +69,7 @@ pub(crate) struct Compiler<'s> {
     slots: HashMap<&'s str, u32>,
     /// Slots that surely hold a value of the template's own at this point.
     own: Vec<bool>,
-    pub(crate) continues: HashMap<String, u32>,
+    continues: HashMap<String, u32>,
     pub(crate) blocks: Vec<OpenBlock>,
     /// Number of open blocks at the start of each open `{% liquid %}` tag.
     line_floors: Vec<usize>,
@@ -170,9 +172,12 @@ impl<'s> Compiler<'s> {
     fn tag(&mut self, tag: Tag) -> Result<(), TemplateError> {
         let name = self.cut(tag.name);
         let mine = self.blocks.len() > self.line_floors.last().copied().unwrap_or(0);
-        if mine && let Some(open) = self.blocks.pop() {
+        if mine && let Some(mut open) = self.blocks.pop() {
             if name.strip_prefix("end") == Some(open.name) {
                 return self.close(open);
+            }
+            if tags::BELONGS_TO_BLOCKS.contains(&name) {
+                self.end_branch(&std::mem::take(&mut open.assigned));
             }
             self.blocks.push(open);
             if self.offer_to_block(tag)? {
@@ -228,11 +233,13 @@ impl<'s> Compiler<'s> {
             blank: true,
             silent: name == "capture",
             white_space: Vec::new(),
+            assigned: Vec::new(),
         });
         Ok(())
     }
 
     fn close(&mut self, open: OpenBlock) -> Result<(), TemplateError> {
+        self.end_branch(&open.assigned);
         if open.blank && !open.silent {
             for op in open.white_space {
                 self.program.ops[op] = crate::op::Op::Nop;
@@ -250,9 +257,21 @@ impl<'s> Compiler<'s> {
         }
     }
 
-    /// Whether code here runs whenever the template runs.
-    pub(crate) fn unconditional(&self) -> bool {
-        self.blocks.iter().all(|open| open.silent)
+    /// A slot is assigned here: it holds the template's own value to the end of the branch.
+    pub(crate) fn assigns(&mut self, slot: u32) {
+        if self.set_own(slot, true) {
+            return;
+        }
+        // The body of a capture runs whenever the capture does.
+        if let Some(open) = self.blocks.iter_mut().rev().find(|open| !open.silent) {
+            open.assigned.push(slot);
+        }
+    }
+
+    fn end_branch(&mut self, assigned: &[u32]) {
+        for slot in assigned {
+            self.set_own(*slot, false);
+        }
     }
 
     pub(crate) fn enter_lines(&mut self, markup: Span) {
@@ -342,6 +361,12 @@ impl<'s> Compiler<'s> {
         Ok(slot)
     }
 
+    /// The number of a loop's name: loops of one name continue each other.
+    pub(crate) fn continued(&mut self, name: String) -> u32 {
+        let next = u32::try_from(self.continues.len()).unwrap_or(u32::MAX);
+        *self.continues.entry(name).or_insert(next)
+    }
+
     /// Says whether a slot surely holds a value of the template's own from here on; returns what
     /// was true before.
     pub(crate) fn set_own(&mut self, slot: u32, own: bool) -> bool {
@@ -353,9 +378,14 @@ impl<'s> Compiler<'s> {
     /// Notes that a variable is read.
     pub(crate) fn reads(&mut self, slot: u32, path: impl FnOnce() -> String) {
         if !self.own.get(slot as usize).copied().unwrap_or(false) {
-            self.depends_on_data();
-            self.reads.insert(path());
+            self.reads_data(path());
         }
+    }
+
+    /// Notes that data is read.
+    pub(crate) fn reads_data(&mut self, path: String) {
+        self.depends_on_data();
+        self.reads.insert(path);
     }
 
     pub(crate) fn depends_on_data(&mut self) {

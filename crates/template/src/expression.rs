@@ -302,9 +302,8 @@ impl<'s> Compiler<'s> {
             }
         }
         match root {
-            Root::Slot(slot) | Root::Bare { slot, .. } | Root::CustomAttribute { slot, .. } => {
-                self.reads(slot, || shown);
-            }
+            Root::Slot(slot) => self.reads(slot, || shown),
+            Root::Bare { .. } | Root::CustomAttribute { .. } => self.reads_data(shown),
         }
         let index = number(self.program.paths.len());
         self.program.paths.push(Path { root, from, to });

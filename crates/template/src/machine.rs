@@ -24,6 +24,9 @@ use crate::value::{Text, Value};
 use self::loops::LoopFrame;
 use self::state::Slot;
 
+/// Most output that is made room for before it is there. Cards are shorter.
+const ROOM_AT_START: usize = 1024;
+
 /// What a machine wants next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
@@ -43,7 +46,7 @@ pub struct Machine {
     pub(crate) rt: Runtime,
     pc: usize,
     stack: Vec<Value>,
-    output: Output,
+    pub(crate) output: Output,
     /// Where each open capture begins in the output.
     captures: Vec<usize>,
     slots: Vec<Slot>,
@@ -86,7 +89,7 @@ impl Machine {
             pc: 0,
             stack: Vec::with_capacity(8),
             output: Output {
-                text: String::new(),
+                text: String::with_capacity(program.source_len.min(ROOM_AT_START)),
                 limit: limits.output_bytes,
             },
             captures: Vec::new(),

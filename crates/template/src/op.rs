@@ -140,10 +140,12 @@ pub(crate) enum Offset {
     Continue,
 }
 
-/// A `for` tag.
+/// A `for` or `tablerow` tag.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LoopSpec {
     pub(crate) variable: u32,
+    /// The slot of `forloop` or `tablerowloop`.
+    pub(crate) object: u32,
     /// `item-collection`: what `forloop.name` prints.
     pub(crate) name: Text,
     /// Loops of the same name continue each other.
@@ -151,7 +153,10 @@ pub(crate) struct LoopSpec {
     /// Which of the operands on the stack, above the collection, is the limit; 0 for none.
     pub(crate) limit_at: u8,
     pub(crate) offset_at: u8,
+    pub(crate) columns_at: u8,
     pub(crate) operands: u8,
     pub(crate) offset: Offset,
     pub(crate) reversed: bool,
+    /// A `tablerow`, which is no `parentloop` to anybody.
+    pub(crate) is_table: bool,
 }

@@ -23,7 +23,7 @@ impl Runtime {
                 out.print(self.str(text))
             }
             Value::Nil | Value::Empty | Value::Blank => Ok(()),
-            Value::Int(n) => out.print(&n.to_string()),
+            Value::Int(n) => integer(n, out),
             Value::Bool(b) => out.print(if b { "true" } else { "false" }),
             Value::Float(n) => out.print(&float(n)),
             Value::Range(index) => {
@@ -94,6 +94,24 @@ impl Runtime {
             },
         }
     }
+}
+
+/// Digits without an allocation: the commonest output after text.
+fn integer(n: i64, out: &mut impl Print) -> Result<(), TemplateError> {
+    const LONGEST: usize = 20;
+    let mut digits = [b'-'; LONGEST];
+    let mut at = LONGEST;
+    let mut rest = n.unsigned_abs();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    at -= usize::from(n < 0);
+    out.print(std::str::from_utf8(&digits[at..]).unwrap_or_default())
 }
 
 fn quote(text: &str, out: &mut impl Print) -> Result<(), TemplateError> {

@@ -35,8 +35,6 @@ pub(crate) struct Program {
     /// Numbered places that tags keep state in while rendering.
     pub(crate) cells: u32,
     pub(crate) continues: u32,
-    /// The slot of `forloop`, if there is a loop.
-    pub(crate) forloop: Option<u32>,
     pub(crate) reads: Vec<String>,
     pub(crate) depends_on_data: bool,
 }

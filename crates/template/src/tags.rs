@@ -17,7 +17,9 @@ mod ifchanged;
 mod inline_comment;
 mod interrupt;
 mod liquid;
+mod loop_head;
 mod raw;
+mod tablerow;
 
 use crate::compiler::Compiler;
 use crate::error::TemplateError;
@@ -125,6 +127,11 @@ const TAGS: &[TagSpec] = &[
         name: "raw",
         prints: false,
         start: raw::start,
+    },
+    TagSpec {
+        name: "tablerow",
+        prints: true,
+        start: tablerow::start,
     },
     TagSpec {
         name: "unless",

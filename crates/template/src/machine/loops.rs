@@ -16,8 +16,9 @@ pub(super) struct LoopFrame {
     length: u64,
     reversed: bool,
     spec: LoopSpec,
-    forloop: u32,
     serial: u32,
+    /// Columns of a table; 0 for one row.
+    columns: u64,
     /// What the two names meant outside.
     outer: (Option<Value>, Option<Value>),
 }
@@ -63,6 +64,7 @@ impl Machine {
                 .unwrap_or(0),
         };
         let limit = whole(self, operand(spec.limit_at))?;
+        let columns = operand(spec.columns_at).map(|columns| self.rt.range_bound(columns));
         let (items, length) = self.cut(collection, from, limit);
         if let Some(place) = self.continues.get_mut(spec.continues as usize) {
             *place = from.saturating_add(i64::try_from(length).unwrap_or(i64::MAX));
@@ -71,9 +73,6 @@ impl Machine {
             self.pc = empty as usize;
             return Ok(());
         }
-        let Some(forloop) = program.forloop else {
-            return Ok(());
-        };
         self.loop_serial = self.loop_serial.wrapping_add(1);
         let serial = self.loop_serial;
         let depth = u16::try_from(self.loops.len()).unwrap_or(u16::MAX);
@@ -83,7 +82,7 @@ impl Machine {
                 .get(spec.variable as usize)
                 .and_then(|slot| slot.scoped),
             self.slots
-                .get(forloop as usize)
+                .get(spec.object as usize)
                 .and_then(|slot| slot.scoped),
         );
         let reversed = spec.reversed;
@@ -91,13 +90,13 @@ impl Machine {
             items,
             done: 0,
             length,
+            columns: columns.map_or(length, |columns| u64::try_from(columns).unwrap_or(0)),
             reversed,
             spec,
-            forloop,
             serial,
             outer,
         });
-        self.set_scoped(forloop, Some(running));
+        self.set_scoped(spec.object, Some(running));
         self.bind_item()
     }
 
@@ -176,7 +175,7 @@ impl Machine {
 
     pub(super) fn end_loop(&mut self) {
         if let Some(frame) = self.loops.pop() {
-            self.set_scoped(frame.forloop, frame.outer.1);
+            self.set_scoped(frame.spec.object, frame.outer.1);
             self.set_scoped(frame.spec.variable, frame.outer.0);
         }
     }
@@ -206,14 +205,66 @@ impl Machine {
             "first" => Value::Bool(frame.done == 0),
             "last" => Value::Bool(frame.done + 1 == frame.length),
             "length" => number(frame.length),
-            "name" => Value::Text(frame.spec.name),
-            "parentloop" => match depth.checked_sub(1).and_then(|at| self.loops.get(at)) {
-                Some(parent) => Value::Loop(LoopRef {
-                    depth: running.depth - 1,
-                    serial: parent.serial,
-                }),
-                None => Value::Nil,
-            },
+            "name" if !frame.spec.is_table => Value::Text(frame.spec.name),
+            "parentloop" if !frame.spec.is_table => self.parent_of(depth),
+            name if frame.spec.is_table => frame.table_property(name),
+            _ => Value::Nil,
+        }
+    }
+
+    fn parent_of(&self, depth: usize) -> Value {
+        let outer = self
+            .loops
+            .get(..depth)
+            .unwrap_or_default()
+            .iter()
+            .enumerate();
+        let parent = outer.rev().find(|(_, frame)| !frame.spec.is_table);
+        parent.map_or(Value::Nil, |(depth, frame)| {
+            let depth = u16::try_from(depth).unwrap_or(u16::MAX);
+            Value::Loop(LoopRef {
+                depth,
+                serial: frame.serial,
+            })
+        })
+    }
+
+    /// Where the innermost loop, a `tablerow`, stands in its table.
+    pub(crate) fn table_place(&self) -> Option<TablePlace> {
+        self.loops.last().map(LoopFrame::place)
+    }
+}
+
+/// A place in a table; rows and columns are counted from 1.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TablePlace {
+    pub(crate) column: u64,
+    pub(crate) row: u64,
+    pub(crate) ends_row: bool,
+    pub(crate) ends_table: bool,
+}
+
+impl LoopFrame {
+    fn place(&self) -> TablePlace {
+        let row = self.done.checked_div(self.columns).unwrap_or(0);
+        let column = self.done - row * self.columns + 1;
+        TablePlace {
+            column,
+            row: row + 1,
+            ends_row: column == self.columns,
+            ends_table: self.done + 1 == self.length,
+        }
+    }
+
+    fn table_property(&self, name: &str) -> Value {
+        let place = self.place();
+        let number = |n: u64| Value::Int(i64::try_from(n).unwrap_or(i64::MAX));
+        match name {
+            "col" => number(place.column),
+            "col0" => number(place.column - 1),
+            "col_first" => Value::Bool(place.column == 1),
+            "col_last" => Value::Bool(place.ends_row),
+            "row" => number(place.row),
             _ => Value::Nil,
         }
     }

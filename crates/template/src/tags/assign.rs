@@ -16,8 +16,6 @@ pub(super) fn start(c: &mut Compiler<'_>, tag: Tag) -> Result<(), TemplateError>
     cursor.finish()?;
     let slot = c.slot(name)?;
     c.emit(Op::Assign(slot));
-    if c.unconditional() {
-        c.set_own(slot, true);
-    }
+    c.assigns(slot);
     Ok(())
 }

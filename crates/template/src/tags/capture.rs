@@ -29,9 +29,7 @@ pub(super) fn start(c: &mut Compiler<'_>, tag: Tag) -> Result<(), TemplateError>
 impl Block for Capture {
     fn close(self: Box<Self>, c: &mut Compiler<'_>) -> Result<(), TemplateError> {
         c.emit(Op::CaptureAssign(self.slot));
-        if c.unconditional() {
-            c.set_own(self.slot, true);
-        }
+        c.assigns(self.slot);
         Ok(())
     }
 

@@ -93,11 +93,11 @@ pub(super) fn start(c: &mut Compiler<'_>, tag: Tag) -> Result<(), TemplateError>
     });
     c.depends_on_data();
     let index = u32::try_from(c.program.requests.len()).unwrap_or(u32::MAX);
-    let slot = request.slot;
+    let (slot, saved) = (request.slot, request.saved);
     c.program.requests.push(request);
     c.emit(Op::Fetch(index));
-    if c.unconditional() {
-        c.set_own(slot, true);
+    if saved {
+        c.assigns(slot);
     }
     Ok(())
 }

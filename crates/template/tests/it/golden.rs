@@ -7,7 +7,7 @@ use corkboard_template::{Data, Limits, Machine, Scope, Step, Template};
 use serde::Deserialize;
 
 /// Passing cases only ever become more.
-const FLOOR: usize = 1_004;
+const FLOOR: usize = 1_019;
 
 #[derive(Deserialize)]
 struct Suite {

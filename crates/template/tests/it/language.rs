@@ -47,6 +47,13 @@ fn numbers_are_decimal_and_print_as_they_were_written() {
 }
 
 #[test]
+fn integers_print_to_the_last_digit() {
+    for n in [0, 7, -7, 10, -10, 1_234_567_890, i64::MAX, i64::MIN] {
+        assert_eq!(render("{{ n }}", &format!(r#"{{"n":{n}}}"#)), n.to_string());
+    }
+}
+
+#[test]
 fn arithmetic_at_the_edge_of_64_bits_stays_exact() {
     let data = r#"{"max":9223372036854775807,"min":-9223372036854775808}"#;
     assert_eq!(render("{{ max | plus: 1 }}", data), "9223372036854775808");
@@ -171,6 +178,9 @@ fn what_depends_on_nothing_outside_is_static() {
         "{% assign a = 'x' %}{{ a | upcase }}",
         "{% for i in (1..3) %}{{ i }}{{ forloop.last }}{% endfor %}",
         "{% raw %}{{ user.name }}{% endraw %}",
+        "{% for i in (1..3) %}{% assign x = i %}{% if x == 2 %}{{ x }}{% endif %}{% endfor %}",
+        "{% if true %}{% capture c %}{% assign d = 1 %}{% endcapture %}{{ c }}{{ d }}{% endif %}",
+        "{% tablerow i in (1..3) cols: 2 %}{{ i }}{{ tablerowloop.row }}{% endtablerow %}",
     ] {
         assert!(is_static(source), "{source}");
     }
@@ -179,6 +189,9 @@ fn what_depends_on_nothing_outside_is_static() {
         "{{ ${first_name} }}",
         "{% if false %}{% assign a = 1 %}{% endif %}{{ a }}",
         "{{ a }}{% assign a = 1 %}",
+        "{% if true %}{% assign a = 1 %}{% else %}{{ a }}{% endif %}",
+        "{% if true %}{% assign a = 1 %}{% elsif a %}{% endif %}",
+        "{% for i in (1..3) %}{% assign x = i %}{% endfor %}{{ x }}",
         "{% for i in (1..3) %}{% endfor %}{{ i }}",
         "{{ 'now' | date: '%Y' }}",
         "{{ ['user'].name }}",

@@ -327,6 +327,9 @@ fn odd_numbers_end_cleanly() {
         "{{ 9223372036854775807 | date: '%Y' }}{{ -9223372036854775808 | date: '%Y' }}",
         "{% for i in (1..3) limit: -9223372036854775808 offset: -9223372036854775808 %}{% endfor %}",
         "{% for i in (1..3) offset: 9223372036854775807 limit: 9223372036854775807 %}{% endfor %}",
+        "{% tablerow i in (1..3) cols: 0 %}{{ i }}{% endtablerow %}",
+        "{% tablerow i in (1..3) cols: -9223372036854775808 %}{{ i }}{{ tablerowloop.col0 }}{% endtablerow %}",
+        "{% tablerow i in (1..3) cols: 9223372036854775807 %}{{ i }}{% endtablerow %}",
         "{{ a[-9223372036854775808] }}{{ 5 | at_most: 'x' }}",
     ] {
         output(source);
