@@ -122,7 +122,6 @@ impl FetchClient {
         self.calls.close();
         // What is not done by then is cut off below.
         let _ = timeout(self.total_timeout + CLOSING_TIME, self.calls.wait()).await;
-        self.engine.network.pool.clear();
         self.stop.cancel();
         self.connections.close();
         let _ = timeout(CLOSING_TIME, self.connections.wait()).await;

@@ -31,7 +31,7 @@ pub(crate) type Sender = SendRequest<Full<Bytes>>;
 /// A name may have many addresses; trying more than these would only use up the time-out.
 const ADDRESSES_TRIED: usize = 4;
 
-/// Bound of a response's head, and of the read buffer of a connection.
+/// Bound of the read buffer of a connection, into which the whole head of a response has to fit.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
 #[derive(Debug)]
@@ -119,7 +119,6 @@ impl Connector {
     {
         let (sender, connection) = Builder::new()
             .max_buf_size(MAX_HEAD_BYTES)
-            .max_header_size(MAX_HEAD_BYTES)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| Problem::Connect(error.to_string()))?;
@@ -146,3 +145,6 @@ fn confirm(stream: TcpStream, wanted: SocketAddr) -> Result<TcpStream, Problem> 
     let _ = stream.set_nodelay(true);
     Ok(stream)
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,12 +107,10 @@ impl Pool {
         shelves.total = kept;
     }
 
-    /// Closes everything.
-    pub(crate) fn clear(&self) {
-        *self.shelves() = Shelves::default();
-    }
-
     pub(crate) fn idle_timeout(&self) -> Duration {
         self.idle_timeout
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -153,11 +153,14 @@ fn a_listed_network_is_let_through_in_the_costumes_that_lead_there() {
         guard.check_address(ip("::ffff:127.0.0.1")),
         Ok(ip("127.0.0.1"))
     );
-    assert!(guard.allows(ip("64:ff9b::7f00:1")));
+    for leading_there in ["64:ff9b::7f00:1", "2002:7f00:1::1", "::ffff:0:127.0.0.1"] {
+        assert!(guard.allows(ip(leading_there)), "{leading_there}");
+    }
     for other in [
         "10.0.0.1",
         "::1",
         "::ffff:10.0.0.1",
+        "2002:a00:1::7f00:1",
         "64:ff9b::a00:1",
         "169.254.169.254",
     ] {

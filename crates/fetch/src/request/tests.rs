@@ -188,6 +188,13 @@ fn the_key_tells_every_part_apart() {
         key(1, &get("http://example.com/a")),
         key(1, &get("https://example.com/a?")),
         key(1, &typed),
+        key(
+            1,
+            &FetchRequest {
+                method: FetchMethod::Post,
+                ..typed.clone()
+            },
+        ),
         key(1, &post("")),
         key(1, &post("a")),
         key(1, &with_headers(&[("a", "bc")])),

@@ -77,15 +77,21 @@ async fn bodies_end_at_the_limit_whatever_was_declared() {
         ..open_options()
     };
     let (peer, bench) = (Peer::start().await, Bench::with(options));
+    let chunked = format!(
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n",
+        limit + 1,
+        "x".repeat(limit + 1)
+    );
     peer.on("/fits", Reply::text("x".repeat(limit)))
         .on(
             "/declared",
             Reply::text("x").declared_length(limit as u64 + 1),
         )
         .on("/large", Reply::text("x".repeat(limit + 1)))
+        .on("/chunked", Reply::verbatim(chunked))
         .on("/endless", Reply::endless());
     assert_eq!(text(&bench.get(&peer.url("/fits")).await).len(), limit);
-    for path in ["/declared", "/large", "/endless"] {
+    for path in ["/declared", "/large", "/chunked", "/endless"] {
         let response = bench.get(&peer.url(path)).await;
         expect_failure(&response, 599, "a body longer than 100000 bytes");
         assert!(

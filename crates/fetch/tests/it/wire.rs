@@ -130,6 +130,23 @@ async fn a_kept_connection_that_died_is_replaced_without_anybody_noticing() {
 }
 
 #[tokio::test]
+async fn an_answer_that_cannot_be_read_is_not_asked_for_again() {
+    let (peer, bench) = (Peer::start().await, Bench::open());
+    let garbage = Reply::verbatim("this is no HTTP\r\n\r\n");
+    peer.on_sequence(
+        "/",
+        vec![Reply::text("first"), garbage, Reply::text("third")],
+    );
+    let uncached = || FetchRequest {
+        caching: FetchCaching::Never,
+        ..get(&peer.url("/"))
+    };
+    assert_eq!(text(&bench.fetch(uncached()).await), "first");
+    expect_failure(&bench.fetch(uncached()).await, 599, "broke off");
+    assert_eq!(peer.calls("/"), 2);
+}
+
+#[tokio::test]
 async fn tls_is_spoken_to_those_who_are_trusted_only() {
     let (peer, certificate) = Peer::start_tls().await;
     peer.on("/", Reply::json(&json!({"secure": true})));
