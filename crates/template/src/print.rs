@@ -4,7 +4,7 @@
 
 use crate::error::TemplateError;
 use crate::runtime::{Print, Runtime};
-use crate::value::{Seq, Value};
+use crate::value::{Seq, Text, Value};
 
 enum Step {
     Value(Value),
@@ -84,13 +84,13 @@ impl Runtime {
     }
 
     /// The value as text, stored: what string filters work on.
-    pub(crate) fn text_of(&mut self, value: Value) -> Result<crate::value::Text, TemplateError> {
+    pub(crate) fn text_of(&mut self, value: Value) -> Result<Text, TemplateError> {
         match value {
             Value::Text(text) => Ok(text),
-            Value::Nil | Value::Empty | Value::Blank => Ok(crate::value::Text::EMPTY),
+            Value::Nil | Value::Empty | Value::Blank => Ok(Text::EMPTY),
             other => match self.build(|rt, out| rt.print(other, out))? {
                 Value::Text(text) => Ok(text),
-                _ => Ok(crate::value::Text::EMPTY),
+                _ => Ok(Text::EMPTY),
             },
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use corkboard_core::time::Timestamp;
 
-use crate::arena::{Arena, ArenaFull, Entry};
+use crate::arena::{Arena, ArenaFull};
 use crate::error::{TemplateError, codes};
 use crate::limits::Limits;
 use crate::meter::Meter;
@@ -146,12 +146,6 @@ impl Runtime {
     /// Stores the two-item list that a map yields when it is iterated.
     pub(crate) fn new_pair(&mut self, key: Text, value: Value) -> Result<Value, TemplateError> {
         self.new_list(&[Value::Text(key), value])
-    }
-
-    #[expect(dead_code, reason = "tags and filters that build objects stand on it")]
-    pub(crate) fn new_map(&mut self, entries: &mut Vec<Entry>) -> Result<Value, TemplateError> {
-        self.reserve(size_of_val(entries.as_slice()))?;
-        Ok(Value::Map(self.heap.add_map(Store::HEAP, entries)?))
     }
 
     pub(crate) fn new_range(&mut self, from: i64, to: i64) -> Result<Value, TemplateError> {

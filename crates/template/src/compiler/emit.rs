@@ -2,7 +2,6 @@
 
 use super::Compiler;
 use crate::compiler::LoopJumps;
-use crate::error::TemplateError;
 use crate::op::Op;
 use crate::value::Value;
 
@@ -67,7 +66,7 @@ impl Compiler<'_> {
         &mut self,
         jump: impl FnOnce(&mut Self) -> usize,
         remember: impl FnOnce(&mut LoopJumps, usize),
-    ) -> Result<(), TemplateError> {
+    ) {
         let mut blocks = std::mem::take(&mut self.blocks);
         let mut place = None;
         for (index, open) in blocks.iter_mut().enumerate().rev() {
@@ -89,6 +88,5 @@ impl Compiler<'_> {
             }
         }
         self.blocks = blocks;
-        Ok(())
     }
 }

@@ -138,39 +138,22 @@ pub(super) fn split(
     let separator = rt.text_of(args.at(0))?;
     rt.meter.charge_bytes(text.len as usize)?;
     let (content, separator) = (rt.str(text), rt.str(separator));
-    let mut parts = Vec::new();
-    if separator.is_empty() {
-        rt_parts(
-            text,
-            content
-                .char_indices()
-                .map(|(at, c)| (at, at + c.len_utf8())),
-            &mut parts,
-        );
-    } else {
-        let by_words = separator == " ";
-        let pieces: Box<dyn Iterator<Item = &str>> = if by_words {
-            Box::new(words(content))
-        } else {
-            Box::new(content.split(separator))
-        };
-        let base = content.as_ptr().addr();
-        let bounds = pieces.map(|piece| {
-            let from = piece.as_ptr().addr() - base;
-            (from, from + piece.len())
-        });
-        rt_parts(text, bounds, &mut parts);
-        // Empty parts at the end do not count.
-        while parts
-            .last()
-            .is_some_and(|last| matches!(last, Value::Text(t) if t.len == 0))
-        {
-            parts.pop();
-        }
+    let base = content.as_ptr().addr();
+    let bounds = |piece: &str| {
+        let from = piece.as_ptr().addr() - base;
+        part(text, from, from + piece.len())
+    };
+    let mut parts: Vec<Value> = match separator {
+        "" => content.split_inclusive(|_| true).map(bounds).collect(),
+        " " => words(content).map(bounds).collect(),
+        separator => content.split(separator).map(bounds).collect(),
+    };
+    // Empty parts at the end do not count.
+    while parts
+        .last()
+        .is_some_and(|last| matches!(last, Value::Text(t) if t.len == 0))
+    {
+        parts.pop();
     }
     rt.new_list(&parts)
-}
-
-fn rt_parts(text: Text, bounds: impl Iterator<Item = (usize, usize)>, parts: &mut Vec<Value>) {
-    parts.extend(bounds.map(|(from, to)| part(text, from, to)));
 }

@@ -3,7 +3,7 @@
 use super::Args;
 use crate::error::TemplateError;
 use crate::runtime::Runtime;
-use crate::value::Value;
+use crate::value::{Text, Value};
 
 pub(super) fn default(
     rt: &mut Runtime,
@@ -16,8 +16,6 @@ pub(super) fn default(
         Value::Bool(false) => !allow_false,
         other => rt.is_empty(other),
     };
-    let otherwise = args
-        .given(0)
-        .unwrap_or(Value::Text(crate::value::Text::EMPTY));
+    let otherwise = args.given(0).unwrap_or(Value::Text(Text::EMPTY));
     Ok(if missing { otherwise } else { input })
 }

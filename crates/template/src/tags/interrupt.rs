@@ -8,13 +8,13 @@ use crate::scan::Tag;
 
 pub(super) fn start_break(c: &mut Compiler<'_>, tag: Tag) -> Result<(), TemplateError> {
     Cursor::tag(c.source, tag.markup).finish()?;
-    c.leave_loop(
-        |c| c.emit(Op::LoopBreak(u32::MAX)),
-        |jumps, jump| jumps.breaks.push(jump),
-    )
+    let jump = |c: &mut Compiler<'_>| c.emit(Op::LoopBreak(u32::MAX));
+    c.leave_loop(jump, |jumps, jump| jumps.breaks.push(jump));
+    Ok(())
 }
 
 pub(super) fn start_continue(c: &mut Compiler<'_>, tag: Tag) -> Result<(), TemplateError> {
     Cursor::tag(c.source, tag.markup).finish()?;
-    c.leave_loop(Compiler::jump, |jumps, jump| jumps.continues.push(jump))
+    c.leave_loop(Compiler::jump, |jumps, jump| jumps.continues.push(jump));
+    Ok(())
 }
