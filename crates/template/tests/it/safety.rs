@@ -9,7 +9,8 @@ use crate::support::render_with;
 
 /// What a worker thread has.
 const STACK: usize = 2 << 20;
-/// Far more than any input needs in an unoptimised build on a busy machine, far less than a quadratic
+/// Far more than any input needs in an unoptimised build on a busy machine; optimised ones take
+/// milliseconds. A hang fails here.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Sources of any length, so that the other limits are what is tested.
