@@ -233,9 +233,10 @@ fn unset(card: &CardContent, user: &User, limits: &Limits) -> Vec<String> {
     let mut missing = BTreeSet::new();
     for template in templates {
         for path in template.variables() {
-            let name = path
+            let attribute = path
                 .strip_prefix("user.")
-                .and_then(|rest| rest.split(['.', '[']).next());
+                .or_else(|| path.strip_prefix("custom_attribute."));
+            let name = attribute.and_then(|rest| rest.split('.').next());
             let is_set = |name: &str| {
                 name == "user_id"
                     || user

@@ -361,3 +361,27 @@ async fn personal_texts_are_each_users_own() {
     assert_eq!(world.titles("ada").await, ["for Ada"]);
     assert_eq!(world.titles("bob").await, ["for Bob"]);
 }
+
+#[tokio::test]
+async fn without_the_control_store_feeds_go_on_until_a_change_was_announced() {
+    // No waiting: what is in force counts as old at once.
+    let options = FeedOptions {
+        live_poll: Duration::ZERO,
+        ..FeedOptions::default()
+    };
+    let world = World::with(options).await;
+    world.card("ada", json!({})).await;
+    world.broadcast(json!({})).await;
+    assert_eq!(world.titles("ada").await.len(), 2);
+    world.control.close().await;
+    assert_eq!(world.titles("ada").await.len(), 2);
+    world.hub.workspace_changed(world.workspace);
+    let read = world
+        .feeds
+        .read(world.workspace, &user("ada"), &FeedQuery::default())
+        .await;
+    assert!(
+        matches!(read, Err(FeedError::Store(_))),
+        "what changed is not known: {read:?}"
+    );
+}
