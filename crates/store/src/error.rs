@@ -24,6 +24,9 @@ pub enum StoreError {
     /// Rows for a cohort that does not exist (already retired).
     #[error("cohort {0} does not exist: it has been retired")]
     NoSuchCohort(Cohort),
+    /// A new cohort would need one file or partition more than there may be.
+    #[error("there are {most} cohorts already: retire those that have ended")]
+    TooManyCohorts { most: usize },
     /// Too much is waiting already; try again later. Nothing was written.
     #[error("the store has too much to do")]
     Overloaded,

@@ -5,10 +5,13 @@
 //! workspace. A transaction cannot span two files; whatever needs more than one is written as
 //! steps that may be repeated.
 
+mod cards;
 mod control;
 mod database;
 mod failure;
+mod filter;
 mod options;
 
+pub use cards::SqliteCardStore;
 pub use control::SqliteControlStore;
 pub use options::SqliteOptions;

@@ -153,9 +153,19 @@ impl Database {
         &self.file.path
     }
 
+    /// The right to read, for jobs and for files beside this one.
+    pub(crate) fn readers(&self) -> &Readers {
+        &self.file.readers
+    }
+
     /// How many groups of writes have been committed.
     pub(crate) fn commits(&self) -> u64 {
         self.file.writer.commits()
+    }
+
+    /// Finishes the writes that were accepted and refuses the rest; reads go on.
+    pub(crate) async fn stop_writing(&self) {
+        self.file.writer.close().await;
     }
 
     /// Finishes what was accepted, refuses the rest, and closes the file. Closing twice is

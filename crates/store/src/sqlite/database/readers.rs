@@ -39,9 +39,9 @@ impl Readers {
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T> {
-        let permit = match timeout(self.wait, Arc::clone(&self.permits).acquire_owned()).await {
-            Ok(Ok(permit)) => permit,
-            Ok(Err(_)) | Err(_) => return Err(StoreError::Overloaded),
+        let permit = timeout(self.wait, Arc::clone(&self.permits).acquire_owned()).await;
+        let Ok(Ok(permit)) = permit else {
+            return Err(StoreError::Overloaded);
         };
         let running = tokio::task::spawn_blocking(move || {
             let answer = job();

@@ -10,7 +10,7 @@ CREATE TABLE shared_content (
     presentation TEXT NOT NULL,     -- JSON
     content      TEXT,              -- JSON; absent when each card carries its own
     PRIMARY KEY (dispatch, variant)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 -- Written once, never changed. The id follows from campaign, user and occurrence.
 CREATE TABLE card (
@@ -25,7 +25,7 @@ CREATE TABLE card (
     expires_at INTEGER NOT NULL,
     content    TEXT,                -- JSON; absent for a pointer card
     PRIMARY KEY (slot, workspace, user_id, card)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 -- What users did with cards; only touched cards have a row. Broadcasts have states without cards.
 -- Each time is when the mark was first set; absent: not set.
@@ -39,7 +39,7 @@ CREATE TABLE card_state (
     dismissed_at INTEGER,
     removed_at   INTEGER,
     PRIMARY KEY (slot, workspace, user_id, card)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 -- Every event that was counted, so that a repeat is not.
 CREATE TABLE card_event (
@@ -50,7 +50,7 @@ CREATE TABLE card_event (
     mark      INTEGER NOT NULL,     -- 1 seen, 2 clicked, 4 dismissed
     at        INTEGER NOT NULL,
     PRIMARY KEY (slot, workspace, user_id, card, mark, at)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 -- Exact counts, changed in the transaction that inserts what they count.
 CREATE TABLE count (
@@ -66,12 +66,12 @@ CREATE TABLE count (
     dismissals         INTEGER NOT NULL DEFAULT 0,
     unique_dismissals  INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (workspace, campaign, variant, day)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE dispatch_count (
-    dispatch BLOB PRIMARY KEY,
+    dispatch BLOB NOT NULL PRIMARY KEY,
     written  INTEGER NOT NULL
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 -- The latest lease that wrote for a chunk; an older one is refused.
 CREATE TABLE chunk_fence (
@@ -79,7 +79,7 @@ CREATE TABLE chunk_fence (
     chunk    INTEGER NOT NULL,
     token    INTEGER NOT NULL,
     PRIMARY KEY (dispatch, chunk)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 -- Users who were erased while this file existed. Checked in the transaction that inserts cards: a
 -- writer that looked before the erasure cannot insert after it.
@@ -89,11 +89,11 @@ CREATE TABLE tombstone (
     user_id   TEXT NOT NULL,
     erased_at INTEGER NOT NULL,
     PRIMARY KEY (slot, workspace, user_id)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 -- Cards and states together, so that listing cohorts counts nothing.
 CREATE TABLE total (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     rows INTEGER NOT NULL
-);
+) STRICT;
 INSERT INTO total VALUES (1, 0);

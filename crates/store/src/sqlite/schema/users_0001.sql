@@ -11,13 +11,13 @@ CREATE TABLE user (
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     PRIMARY KEY (workspace, slot, user_id)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 -- Kept in step with `user` by every transaction, so that counting everyone reads one row.
 CREATE TABLE user_count (
-    workspace BLOB PRIMARY KEY,
+    workspace BLOB NOT NULL PRIMARY KEY,
     users     INTEGER NOT NULL
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 -- What is remembered of a user's events of one name.
 CREATE TABLE user_event (
@@ -29,13 +29,13 @@ CREATE TABLE user_event (
     first_at  INTEGER NOT NULL,
     last_at   INTEGER NOT NULL,
     PRIMARY KEY (workspace, slot, user_id, name)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 -- Ids of recent events: a repeated report counts once.
 CREATE TABLE event_seen (
-    event       BLOB PRIMARY KEY,
+    event       BLOB NOT NULL PRIMARY KEY,
     recorded_at INTEGER NOT NULL
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX event_seen_age ON event_seen (recorded_at);
 
 -- The latest card that a user was given of a campaign. Written before the card, and naming the
@@ -50,7 +50,7 @@ CREATE TABLE receipt (
     occurrence INTEGER NOT NULL,
     at         INTEGER NOT NULL,    -- planned_at of the dispatch
     PRIMARY KEY (workspace, slot, user_id, campaign)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 -- Receipts that a later occurrence has replaced. A dispatch that was interrupted before its card
 -- was written finds its own occurrence here, instead of being given another.
@@ -63,7 +63,7 @@ CREATE TABLE receipt_replaced (
     occurrence  INTEGER NOT NULL,
     replaced_at INTEGER NOT NULL,
     PRIMARY KEY (workspace, slot, user_id, campaign, dispatch)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX receipt_replaced_age ON receipt_replaced (replaced_at);
 
 -- Users who were erased: a dispatch planned before gives them no card.
@@ -73,14 +73,14 @@ CREATE TABLE tombstone (
     user_id   TEXT NOT NULL,
     erased_at INTEGER NOT NULL,
     PRIMARY KEY (workspace, slot, user_id)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX tombstone_age ON tombstone (erased_at);
 
 -- Cohorts whose counts are below and whose files are gone or about to go. One row a day.
 CREATE TABLE retired_cohort (
     cohort     INTEGER PRIMARY KEY,
     retired_at INTEGER NOT NULL
-);
+) STRICT;
 
 -- Counts of retired cohorts. The cohort stays in the key: a reader that saw the cohort's own file
 -- leaves its rows out here, and so counts nothing twice while it is being retired.
@@ -98,9 +98,9 @@ CREATE TABLE retired_count (
     dismissals         INTEGER NOT NULL,
     unique_dismissals  INTEGER NOT NULL,
     PRIMARY KEY (workspace, campaign, cohort, variant, day)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE retired_dispatch (
-    dispatch BLOB PRIMARY KEY,
+    dispatch BLOB NOT NULL PRIMARY KEY,
     written  INTEGER NOT NULL
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;

@@ -64,7 +64,7 @@ impl Group {
             if let Err(error) = outcome {
                 let error = cause.unwrap_or(error);
                 let _ = execute(connection, "ROLLBACK");
-                answer(done, Err(error));
+                answer(done, &Err(error));
                 return;
             }
             if done.len() < self.most && started.elapsed() < self.time {
@@ -79,7 +79,7 @@ impl Group {
         self.meters.commits.fetch_add(1, Ordering::Relaxed);
         self.meters.seconds.record(committing.elapsed());
         self.meters.operations.record(count(done.len()));
-        answer(done, end);
+        answer(done, &end);
     }
 }
 
@@ -113,9 +113,9 @@ fn still_open(connection: &Connection) -> Result<()> {
     Ok(())
 }
 
-fn answer(done: Vec<Box<dyn Operation>>, end: Result<()>) {
+fn answer(done: Vec<Box<dyn Operation>>, end: &Result<()>) {
     for operation in done {
-        operation.answer(match &end {
+        operation.answer(match end {
             Ok(()) => Ok(()),
             Err(cause) => Err(failure::shared(cause)),
         });
