@@ -43,33 +43,43 @@ impl Sender {
     ) -> Result<Launched> {
         for _ in 0..RACES {
             if let Some(found) = self.earlier(workspace, campaign, dispatch).await? {
-                let plan = self.plan_of(&found)?;
-                return Ok(Launched {
-                    dispatch: found,
-                    plan,
-                });
+                return self.launched(found);
             }
-            let campaign = self.campaign(workspace, campaign).await?;
-            let relaunch = match campaign.state {
-                CampaignState::Draft => None,
-                CampaignState::Active => Some(self.inner.relaunch.lock().await),
-                CampaignState::Stopped => return Err(WrongState::CampaignStopped.into()),
-            };
-            let (new, plan) = self.freeze(&campaign, dispatch).await?;
-            match self.control().insert_dispatch(new, &[campaign.state]).await {
-                Ok((dispatch, fresh)) => {
-                    drop(relaunch);
-                    if fresh {
-                        self.announce(&dispatch);
-                    }
-                    return Ok(Launched { dispatch, plan });
-                }
+            match self.try_launch(workspace, campaign, dispatch).await {
                 // Somebody changed or launched it meanwhile: look again.
-                Err(StoreError::Stale { .. }) => {}
-                Err(error) => return Err(error.into()),
+                Err(SendError::Store(StoreError::Stale { .. })) => {}
+                Err(SendError::WrongState(state)) => {
+                    // Perhaps because the same request came twice, and the other one was faster.
+                    let found = self.earlier(workspace, campaign, dispatch).await?;
+                    return self.launched(found.ok_or(state)?);
+                }
+                outcome => return outcome,
             }
         }
         Err(SendError::Store(StoreError::Stale { what: "campaign" }))
+    }
+
+    async fn try_launch(
+        &self,
+        workspace: WorkspaceId,
+        campaign: CampaignId,
+        dispatch: DispatchId,
+    ) -> Result<Launched> {
+        let campaign = self.campaign(workspace, campaign).await?;
+        let _relaunching = match campaign.state {
+            CampaignState::Draft => None,
+            CampaignState::Active => Some(self.inner.relaunch.lock().await),
+            CampaignState::Stopped => return Err(WrongState::CampaignStopped.into()),
+        };
+        let (new, plan) = self.freeze(&campaign, dispatch).await?;
+        let (dispatch, fresh) = self
+            .control()
+            .insert_dispatch(new, &[campaign.state])
+            .await?;
+        if fresh {
+            self.announce(&dispatch);
+        }
+        Ok(Launched { dispatch, plan })
     }
 
     /// The dispatch that an earlier attempt of the same request stored.
@@ -90,16 +100,19 @@ impl Sender {
         }
     }
 
-    fn plan_of(&self, dispatch: &Dispatch) -> Result<Plan> {
+    fn launched(&self, dispatch: Dispatch) -> Result<Launched> {
         let compiled = self.compiled(
             dispatch.campaign,
             dispatch.campaign_version,
             &dispatch.definition,
         )?;
         let plan = Plan::of(&dispatch.definition, &compiled, dispatch.audience_estimate);
-        Ok(Plan {
-            shape: dispatch.shape,
-            ..plan
+        Ok(Launched {
+            plan: Plan {
+                shape: dispatch.shape,
+                ..plan
+            },
+            dispatch,
         })
     }
 

@@ -3,6 +3,7 @@
 mod candidate;
 mod page;
 mod render;
+mod standing;
 mod walk;
 mod write;
 

@@ -10,9 +10,11 @@ use corkboard_core::dispatch::{Dispatch, SkipReason};
 use corkboard_core::slot::Slot;
 use corkboard_core::time::Timestamp;
 use corkboard_core::user::{User, UserId};
-use corkboard_store::card_store::{Receipt, ScanPosition};
+use corkboard_store::card_store::ScanPosition;
 use corkboard_template::personal::CompiledCampaign;
 use serde_json::{Map, Value};
+
+use super::standing::Standing;
 
 /// A user whom a chunk is about.
 #[derive(Debug)]
@@ -52,23 +54,27 @@ pub(super) fn reeligible_after(dispatch: &Dispatch) -> Option<Duration> {
         .map(Duration::from_secs)
 }
 
-/// What to do about a candidate with this receipt of the campaign, as of `now`.
+/// What to do about a candidate who stands like this to the campaign, as of `now`.
 pub(super) fn verdict(
     dispatch: &Dispatch,
     compiled: &CompiledCampaign,
     candidate: &Candidate,
-    receipt: Option<&Receipt>,
+    standing: Option<&Standing>,
     now: Timestamp,
 ) -> Verdict {
     let user = &candidate.user;
-    if receipt.is_some_and(|receipt| receipt.dispatch == dispatch.id) {
+    if standing.is_some_and(|standing| standing.has_card) {
         return Verdict::Repeat;
     }
     let audience = &dispatch.definition.audience;
     if candidate.named && !audience.matches(user, dispatch.planned_at) {
         return Verdict::Skip(SkipReason::NotInAudience);
     }
-    match (receipt, reeligible_after(dispatch)) {
+    // A receipt of this dispatch without a card: an earlier attempt ended in between.
+    let other = standing
+        .map(|standing| standing.receipt)
+        .filter(|of| of.dispatch != dispatch.id);
+    match (other, reeligible_after(dispatch)) {
         (Some(_), None) => return Verdict::Skip(SkipReason::AlreadyReceived),
         (Some(receipt), Some(after)) if receipt.at.plus(after) > dispatch.planned_at => {
             return Verdict::Skip(SkipReason::NotYetReeligible);

@@ -1,15 +1,14 @@
 //! Reading the next users of a chunk: a page of the audience, or some of the recipients named.
 
-use std::collections::HashMap;
-
 use corkboard_core::dispatch::Recipient;
 use corkboard_core::slot::SlotRange;
 use corkboard_core::user::{User, UserId};
 use corkboard_store::StoreError;
-use corkboard_store::card_store::{Receipt, ScanPosition, ScanRequest};
+use corkboard_store::card_store::{ScanPosition, ScanRequest};
 use corkboard_store::control_store::ChunkWork;
 
 use super::candidate::{Candidate, Verdict, position_of, verdict};
+use super::standing::look_up;
 use super::walk::Walk;
 
 /// Some users of a chunk, with what the rules say about each.
@@ -25,16 +24,21 @@ impl Walk<'_> {
     pub(super) async fn read_page(&self) -> Result<Page, StoreError> {
         let (candidates, next) = match &self.chunk.work {
             ChunkWork::Scan { slots } => self.scan(*slots).await?,
-            ChunkWork::Recipients { recipients } => self.look_up(recipients).await?,
+            ChunkWork::Recipients { recipients } => self.named(recipients).await?,
         };
-        let receipts = self.receipts(&candidates).await?;
+        let users = candidates
+            .iter()
+            .map(|candidate| candidate.user.id.clone())
+            .collect();
+        let (dispatch, cards) = (self.cards.dispatch, self.sender.cards());
+        let standings = look_up(cards, dispatch, users, self.is_repeated()).await?;
         let now = self.sender.now();
         let candidates = candidates
             .into_iter()
             .map(|candidate| {
-                let receipt = receipts.get(&candidate.user.id);
-                let (dispatch, compiled) = (self.cards.dispatch, self.cards.compiled);
-                let verdict = verdict(dispatch, compiled, &candidate, receipt, now);
+                let standing = standings.get(&candidate.user.id);
+                let compiled = self.cards.compiled;
+                let verdict = verdict(dispatch, compiled, &candidate, standing, now);
                 (candidate, verdict)
             })
             .collect();
@@ -63,7 +67,7 @@ impl Walk<'_> {
         Ok((page.users.into_iter().map(found).collect(), page.next))
     }
 
-    async fn look_up(
+    async fn named(
         &self,
         recipients: &[Recipient],
     ) -> Result<(Vec<Candidate>, Option<ScanPosition>), StoreError> {
@@ -96,29 +100,5 @@ impl Walk<'_> {
             named: true,
         });
         Ok((candidates.collect(), next))
-    }
-
-    async fn receipts(
-        &self,
-        candidates: &[Candidate],
-    ) -> Result<HashMap<UserId, Receipt>, StoreError> {
-        if candidates.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let dispatch = self.cards.dispatch;
-        let ids: Vec<UserId> = candidates
-            .iter()
-            .map(|candidate| candidate.user.id.clone())
-            .collect();
-        let found = self
-            .sender
-            .cards()
-            .campaign_receipts(dispatch.workspace, dispatch.campaign, &ids)
-            .await?;
-        Ok(ids
-            .into_iter()
-            .zip(found)
-            .filter_map(|(id, receipt)| Some((id, receipt?)))
-            .collect())
     }
 }

@@ -81,9 +81,13 @@ pub(super) struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    /// Whether somebody has held the chunk before, and may have written some of its cards.
+    pub(super) fn is_repeated(&self) -> bool {
+        self.chunk.attempt > 1 || self.chunk.position.is_some()
+    }
+
     pub(super) async fn run(mut self) -> Result<End, Failure> {
-        let first_ever = self.chunk.attempt == 1 && self.chunk.position.is_none();
-        if !first_ever {
+        if self.is_repeated() {
             self.raise_fence().await?;
         }
         loop {

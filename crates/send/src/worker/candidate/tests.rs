@@ -1,5 +1,6 @@
 use corkboard_core::dispatch::Cause;
 use corkboard_core::id::DispatchId;
+use corkboard_store::card_store::Receipt;
 use corkboard_template::Limits;
 use serde_json::json;
 
@@ -32,25 +33,27 @@ fn candidate(plan: &str, named: bool) -> Candidate {
     }
 }
 
-fn receipt(of: &Dispatch, dispatch: DispatchId, at_seconds: i64) -> Receipt {
-    Receipt {
-        campaign: of.campaign,
+fn standing(of: &Dispatch, dispatch: DispatchId, at_seconds: i64, has_card: bool) -> Standing {
+    let (campaign, at) = (of.campaign, Timestamp::from_seconds(at_seconds));
+    let receipt = Receipt {
+        campaign,
         dispatch,
         occurrence: 0,
-        at: Timestamp::from_seconds(at_seconds),
-    }
+        at,
+    };
+    Standing { receipt, has_card }
 }
 
 fn after(reeligible_after_seconds: Option<u64>, waited_seconds: i64) -> Verdict {
     let (dispatch, compiled) = dispatch(reeligible_after_seconds);
     let other = DispatchId::generate(Timestamp::EPOCH);
-    let receipt = receipt(&dispatch, other, PLANNED - waited_seconds);
+    let standing = standing(&dispatch, other, PLANNED - waited_seconds, false);
     let now = Timestamp::from_seconds(PLANNED);
     verdict(
         &dispatch,
         &compiled,
         &candidate("pro", true),
-        Some(&receipt),
+        Some(&standing),
         now,
     )
 }
@@ -72,13 +75,22 @@ fn a_second_card_waits_for_its_time() {
 #[test]
 fn a_user_with_this_dispatchs_card_is_a_repeat_whatever_has_changed() {
     let (dispatch, compiled) = dispatch(None);
-    let receipt = receipt(&dispatch, dispatch.id, PLANNED);
     let long_after = dispatch.expires_at.plus(Duration::from_secs(1));
     let left = candidate("free", true);
-    assert_eq!(
-        verdict(&dispatch, &compiled, &left, Some(&receipt), long_after),
-        Verdict::Repeat
-    );
+    for receipt_of in [dispatch.id, DispatchId::generate(Timestamp::EPOCH)] {
+        let standing = standing(&dispatch, receipt_of, PLANNED, true);
+        let verdict = verdict(&dispatch, &compiled, &left, Some(&standing), long_after);
+        assert_eq!(verdict, Verdict::Repeat);
+    }
+}
+
+#[test]
+fn a_promise_that_was_not_kept_is_kept_now() {
+    let (dispatch, compiled) = dispatch(None);
+    let standing = standing(&dispatch, dispatch.id, PLANNED, false);
+    let (pro, now) = (candidate("pro", false), dispatch.planned_at);
+    let verdict = verdict(&dispatch, &compiled, &pro, Some(&standing), now);
+    assert!(matches!(verdict, Verdict::Give { .. }), "{verdict:?}");
 }
 
 #[test]

@@ -1,0 +1,111 @@
+//! Who may get another card, and when.
+
+use std::time::Duration;
+
+use corkboard_core::dispatch::{DispatchState, SkipReason};
+use corkboard_core::identity::broadcast_card_id;
+use corkboard_send::{SendError, WrongState};
+use serde_json::json;
+
+use crate::world::{World, recipient, skipped};
+
+#[tokio::test]
+async fn users_become_eligible_again_when_their_time_has_passed() {
+    let world = World::new().await;
+    world.users(3).await;
+    let running = world.run();
+    let campaign = world
+        .campaign(json!({"reeligible_after_seconds": 3_600, "delivery": {"kind": "api"}}))
+        .await;
+    let trigger = async |names: &[&str]| {
+        let recipients = names
+            .iter()
+            .map(|name| recipient(name, json!({})))
+            .collect();
+        let (ws, id) = (world.workspace, world.new_dispatch());
+        running
+            .sender
+            .trigger(ws, campaign, id, recipients, Default::default())
+            .await
+            .unwrap();
+        world.over(id).await
+    };
+    assert_eq!(trigger(&["u0"]).await.written, 1);
+    world.clock.advance(Duration::from_secs(3_599));
+    let report = trigger(&["u0", "u1"]).await;
+    assert_eq!(report.written, 1);
+    assert_eq!(skipped(&report, SkipReason::NotYetReeligible), 1);
+    world.clock.advance(Duration::from_secs(1));
+    let report = trigger(&["u0", "u1"]).await;
+    assert_eq!(report.written, 1, "u0 may again, u1 has just had one");
+    let cards = world.cards_of("u0", campaign).await;
+    assert_eq!(cards.len(), 2);
+    assert_ne!(cards[0].id, cards[1].id);
+}
+
+#[tokio::test]
+async fn without_reeligibility_one_card_is_all() {
+    let world = World::new().await;
+    world.users(3).await;
+    let running = world.run();
+    let campaign = world.campaign(json!({"delivery": {"kind": "api"}})).await;
+    for written in [1, 0] {
+        let recipients = vec![recipient("u0", json!({}))];
+        let (ws, id) = (world.workspace, world.new_dispatch());
+        running
+            .sender
+            .trigger(ws, campaign, id, recipients, Default::default())
+            .await
+            .unwrap();
+        let report = world.over(id).await;
+        assert_eq!(report.written, written);
+        assert_eq!(skipped(&report, SkipReason::AlreadyReceived), 1 - written);
+        world.clock.advance(Duration::from_secs(7 * 86_400));
+    }
+}
+
+#[tokio::test]
+async fn a_relaunch_gives_a_card_to_those_who_may_have_one() {
+    let world = World::new().await;
+    world.users(30).await;
+    let running = world.run();
+    let campaign = world
+        .campaign(json!({"reeligible_after_seconds": 60}))
+        .await;
+    assert_eq!(world.launched(&running.sender, campaign).await.written, 30);
+    world.clock.advance(Duration::from_secs(30));
+    world.users(40).await;
+    let report = world.launched(&running.sender, campaign).await;
+    assert_eq!(
+        (
+            report.written,
+            skipped(&report, SkipReason::NotYetReeligible)
+        ),
+        (10, 30)
+    );
+    world.clock.advance(Duration::from_secs(60));
+    assert_eq!(world.launched(&running.sender, campaign).await.written, 40);
+    assert_eq!(world.cards_of("u1", campaign).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_broadcast_comes_again_as_another_card_but_not_too_soon() {
+    let world = World::new().await;
+    let sender = world.idle();
+    let campaign = world
+        .campaign(json!({"reeligible_after_seconds": 60,
+            "variants": [{"name": "A", "card": {"title": "hi"}}]}))
+        .await;
+    let launch = || sender.launch(world.workspace, campaign, world.new_dispatch());
+    let first = launch().await.unwrap().dispatch;
+    let Err(SendError::WrongState(WrongState::TooSoon { until })) = launch().await else {
+        panic!("nobody can be eligible again");
+    };
+    world.clock.set(until);
+    let second = launch().await.unwrap().dispatch;
+    assert_eq!(second.state, DispatchState::Done);
+    assert_ne!(
+        broadcast_card_id(campaign, first.occurrence),
+        broadcast_card_id(campaign, second.occurrence)
+    );
+}
