@@ -43,7 +43,7 @@ check-advisories: ## known vulnerabilities in dependencies; fetches the RustSec 
 
 bench: ## the reproducible comparisons: writes bench/results/
 	@.ci/need-rust
-	@.ci/need cc:build-essential wrk:wrk nginx:nginx
+	@.ci/need cc:build-essential wrk:wrk nginx:nginx sqlite3:sqlite3
 	cargo xtask bench $(BENCH_ARGS)
 
 soak: ## every test in a release build, with many more cases per property

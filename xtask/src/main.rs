@@ -7,11 +7,14 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+mod bench;
 mod tidy;
 
 const USAGE: &str = "\
 usage: cargo xtask <task>
 
+  bench [feed|send|all] [--quick]
+          build the product and run the reproducible comparisons of bench/
   tidy    check the rules of CONTRIBUTING.md that neither the compiler nor clippy can check
 ";
 
@@ -22,6 +25,7 @@ fn main() -> io::Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
+        ["bench", arguments @ ..] => bench::run(&workspace_root(), arguments),
         ["tidy"] => tidy::run(&workspace_root(), &mut io::stdout().lock()),
         _ => {
             io::stderr().lock().write_all(USAGE.as_bytes())?;

@@ -9,6 +9,8 @@ const PREFIX: &str = "corkboard-";
 const BINARY: &str = "corkboard";
 /// Tests' own tools; nothing that ships may depend on them.
 const TEST_ROOM: &str = "testkit";
+/// Measures the built binary from outside; like the tests it may use their tools.
+const BENCH: &str = "bench";
 
 /// Room and what it may depend on, bottom up. ARCHITECTURE.md shows the same as a map.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -26,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["core", "store", "template", "fetch", "send", "feed", "edge"],
     ),
     (TEST_ROOM, &["core"]),
+    (BENCH, &["core", TEST_ROOM]),
 ];
 
 /// Checks the arrows that leave one crate.
@@ -119,6 +122,16 @@ mod tests {
             );
             assert!(remedies(package, "dev-dependencies", "corkboard-testkit").is_empty());
         }
+    }
+
+    #[test]
+    fn the_bench_sees_the_product_from_outside_only() {
+        let arrow = |other| remedies("corkboard-bench", "dependencies", other).len();
+        assert_eq!(
+            (arrow("corkboard-testkit"), arrow("corkboard-core")),
+            (0, 0)
+        );
+        assert_eq!((arrow("corkboard-store"), arrow("corkboard")), (1, 1));
     }
 
     #[test]

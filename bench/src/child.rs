@@ -1,0 +1,114 @@
+//! A process of ours: started with its output in a file, ended by its own id, never left behind.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child as TokioChild, Command};
+use tokio::time::timeout;
+
+use crate::failure::{Failure, Result, While as _};
+
+/// For an orderly end, before the process is killed.
+const GRACE: Duration = Duration::from_secs(30);
+/// How much of its output is shown when a process fails.
+const SHOWN_BYTES: usize = 2_000;
+
+/// A running server. Killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Child {
+    inner: TokioChild,
+    pid: u32,
+    log: PathBuf,
+}
+
+/// A command on the given CPUs (as `taskset -c` takes them), or on all.
+pub(crate) fn command(program: &Path, cpus: Option<&str>) -> Command {
+    let mut command = match cpus {
+        Some(cpus) => {
+            let mut command = Command::new("taskset");
+            command.args(["-c", cpus]).arg(program);
+            command
+        }
+        None => Command::new(program),
+    };
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+impl Child {
+    /// Starts a server whose output goes to `log`.
+    pub(crate) fn start(mut command: Command, log: PathBuf) -> Result<Self> {
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .at(&log)?;
+        let copy = file.try_clone().at(&log)?;
+        let what = format!("{:?}", command.as_std().get_program());
+        let inner = command
+            .stdout(file)
+            .stderr(copy)
+            .spawn()
+            .while_doing(what)?;
+        let pid = inner
+            .id()
+            .ok_or_else(|| Failure::unexpected("a child ended at once"))?;
+        Ok(Self { inner, pid, log })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Fails with the process's last words when it has ended.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        match self.inner.try_wait().at(&self.log)? {
+            None => Ok(()),
+            Some(status) => Err(Failure::Command {
+                command: self.log.display().to_string(),
+                status: status.to_string(),
+                output: tail(&fs::read(&self.log).unwrap_or_default()),
+            }),
+        }
+    }
+
+    /// Asks the process to end and waits until it has.
+    pub(crate) async fn stop(mut self) -> Result<()> {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        if let Some(pid) = pid.filter(|_| self.inner.id().is_some()) {
+            kill_process(pid, Signal::TERM).at(&self.log)?;
+        }
+        if timeout(GRACE, self.inner.wait()).await.is_err() {
+            self.inner.kill().await.at(&self.log)?;
+            return Err(Failure::Late(format!("the end of {}", self.log.display())));
+        }
+        Ok(())
+    }
+}
+
+/// Runs a command to its end and gives its standard output.
+pub(crate) async fn output(mut command: Command) -> Result<String> {
+    let what = format!("{:?}", command.as_std());
+    let output = command.output().await.while_doing(&what)?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let output_text = tail(if output.stderr.is_empty() {
+        &output.stdout
+    } else {
+        &output.stderr
+    });
+    Err(Failure::Command {
+        command: what,
+        status: output.status.to_string(),
+        output: output_text,
+    })
+}
+
+fn tail(output: &[u8]) -> String {
+    let from = output.len().saturating_sub(SHOWN_BYTES);
+    String::from_utf8_lossy(&output[from..]).trim().to_owned()
+}

@@ -1,0 +1,183 @@
+//! The node under test: a folder, a configuration, a tenant made on the command line, a process.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use corkboard_testkit::TestClient;
+use tokio::time::{Instant, sleep};
+
+use crate::Setting;
+use crate::child::{self, Child};
+use crate::failure::{Failure, Result, While as _};
+use crate::http::Api;
+use crate::token::Signer;
+
+/// Signs the users' tokens; 32 bytes are the least that HS256 may have.
+const SECRET: &str = "not-a-secret-but-32-bytes-or-more";
+const WORKSPACE: &str = "bench";
+const READY_WITHIN: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A store with its tenant, and how to start a node on it. Starting again keeps the address.
+#[derive(Debug)]
+pub(crate) struct Site {
+    folder: PathBuf,
+    binary: PathBuf,
+    port: u16,
+    admin_port: u16,
+    api_key: String,
+    app: String,
+}
+
+/// A running node.
+#[derive(Debug)]
+pub(crate) struct Node {
+    child: Child,
+    pub(crate) api: Api,
+}
+
+impl Site {
+    /// Makes a store with one workspace, one app and one API key. `extra` is added to the
+    /// configuration, which is otherwise the default but for paths, ports and the log level.
+    pub(crate) async fn create(setting: &Setting, name: &str, extra: &str) -> Result<Self> {
+        let folder = setting.scratch.join(name);
+        std::fs::create_dir(&folder).at(&folder)?;
+        let mut site = Self {
+            binary: setting.binary.clone(),
+            port: free_port()?,
+            admin_port: free_port()?,
+            api_key: String::new(),
+            app: String::new(),
+            folder,
+        };
+        write(&site.config(), &site.configuration(extra))?;
+        let secret = site.folder.join("secret");
+        write(&secret, SECRET)?;
+        let secret = secret.display().to_string();
+        site.run(&["workspace", "create", WORKSPACE]).await?;
+        let in_workspace = ["--workspace", WORKSPACE];
+        let app = [
+            "app",
+            "create",
+            in_workspace[0],
+            in_workspace[1],
+            "web",
+            "--jwt-secret-file",
+            &secret,
+        ];
+        site.app = named(&site.run(&app).await?, "app")?;
+        let key = ["key", "create", in_workspace[0], in_workspace[1]];
+        site.api_key = named(&site.run(&key).await?, "api_key")?;
+        Ok(site)
+    }
+
+    fn configuration(&self, extra: &str) -> String {
+        let Self {
+            port, admin_port, ..
+        } = self;
+        let store = self.store();
+        format!(
+            "listen = \"127.0.0.1:{port}\"\nadmin_listen = \"127.0.0.1:{admin_port}\"\n\
+             [store]\nkind = \"sqlite\"\npath = \"{}\"\n[log]\nlevel = \"warn\"\n{extra}",
+            store.display()
+        )
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.join("corkboard.toml")
+    }
+
+    /// Where the embedded store keeps its files.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.folder.join("store")
+    }
+
+    pub(crate) fn base(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn signer(&self) -> Signer {
+        Signer::new(SECRET.as_bytes(), &self.app)
+    }
+
+    /// A command that needs the store for itself.
+    async fn run(&self, words: &[&str]) -> Result<String> {
+        let mut command = child::command(&self.binary, None);
+        command.args(words).arg("--config").arg(self.config());
+        child::output(command).await
+    }
+
+    /// Starts a node, on the given CPUs only, and waits until it answers.
+    pub(crate) async fn start(&self, cpus: Option<&str>) -> Result<Node> {
+        let mut command = child::command(&self.binary, cpus);
+        command.arg("serve").arg("--config").arg(self.config());
+        let mut child = Child::start(command, self.folder.join("node.log"))?;
+        let client = TestClient::new(format!("http://127.0.0.1:{}", self.admin_port));
+        let end = Instant::now() + READY_WITHIN;
+        while !client
+            .get("/readyz")
+            .try_send()
+            .await
+            .is_ok_and(|reply| reply.status == 200)
+        {
+            child.check()?;
+            if Instant::now() > end {
+                return Err(Failure::Late("a ready node".to_owned()));
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        Ok(Node {
+            child,
+            api: Api::new(&self.base(), &self.api_key),
+        })
+    }
+}
+
+impl Node {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
+    pub(crate) async fn stop(self) -> Result<()> {
+        self.child.stop().await
+    }
+}
+
+/// A port that was free a moment ago: both servers need theirs before they start.
+pub(crate) fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0").while_doing("a free port")?;
+    Ok(listener.local_addr().while_doing("a free port")?.port())
+}
+
+pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).at(path)
+}
+
+/// The value of a `name: value` line.
+fn named(output: &str, name: &str) -> Result<String> {
+    let mut lines = output.lines().filter_map(|line| line.split_once(": "));
+    let found = lines
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value.trim().to_owned());
+    found.ok_or_else(|| Failure::unexpected(format!("no '{name}:' in what was printed: {output}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn printed_values_are_found_by_name() {
+        assert_eq!(
+            named("workspace: ws_1\napp: app_2\n", "app").unwrap(),
+            "app_2"
+        );
+        assert!(named("workspace: ws_1\n", "app").is_err());
+    }
+
+    #[test]
+    fn the_secret_is_long_enough() {
+        assert!(SECRET.len() >= 32);
+    }
+}

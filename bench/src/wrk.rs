@@ -1,0 +1,96 @@
+//! The load generator: `wrk` on a CPU of its own, one thread, and what it reports.
+
+mod summary;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub(crate) use summary::Summary;
+
+use crate::child;
+use crate::failure::{Failure, Result, While as _};
+use crate::node::write;
+
+/// A response that takes longer than this counts as an error.
+const TIME_OUT: Duration = Duration::from_secs(5);
+
+/// One step of load.
+#[derive(Debug, Clone)]
+pub(crate) struct Load<'a> {
+    pub(crate) base: &'a str,
+    pub(crate) connections: usize,
+    pub(crate) seconds: u64,
+    pub(crate) cpus: &'a str,
+    pub(crate) requests: &'a Requests,
+    /// Sent with every request of [`Requests::One`].
+    pub(crate) if_none_match: Option<&'a str>,
+}
+
+/// Whose feed is asked for.
+#[derive(Debug, Clone)]
+pub(crate) enum Requests {
+    /// One user's, again and again: this token.
+    One(String),
+    /// Each user's in turn, by a script.
+    Many(PathBuf),
+}
+
+impl Requests {
+    /// A script that asks for the feed of each token's user in turn. Requests are put together
+    /// before the load begins, so that the script costs the generator little.
+    pub(crate) fn many(folder: &Path, name: &str, tokens: &[String]) -> Result<Self> {
+        let list = folder.join(format!("{name}.tokens"));
+        write(&list, &tokens.join("\n"))?;
+        let script = folder.join(format!("{name}.lua"));
+        let text = format!(
+            "local requests = {{}}\nlocal next = 0\n\
+             function init(arguments)\n  for token in io.lines(\"{}\") do\n    \
+             requests[#requests + 1] = wrk.format(\"GET\", \"/v1/feed\", {{ Authorization = \"Bearer \" .. token }})\n  \
+             end\nend\n\
+             function request()\n  next = next % #requests + 1\n  return requests[next]\nend\n",
+            list.display()
+        );
+        write(&script, &text)?;
+        Ok(Self::Many(script))
+    }
+}
+
+impl Load<'_> {
+    /// Puts the load on and waits for its end.
+    pub(crate) async fn run(&self) -> Result<Summary> {
+        let mut command = child::command(Path::new("wrk"), Some(self.cpus));
+        command.args(["--threads", "1", "--latency"]);
+        command.args(["--connections", &self.connections.to_string()]);
+        command.args(["--duration", &format!("{}s", self.seconds)]);
+        command.args(["--timeout", &format!("{}s", TIME_OUT.as_secs())]);
+        match self.requests {
+            Requests::One(token) => {
+                command
+                    .arg("--header")
+                    .arg(format!("Authorization: Bearer {token}"));
+            }
+            Requests::Many(script) => {
+                command.arg("--script").arg(script);
+            }
+        }
+        if let Some(tag) = self.if_none_match {
+            command.arg("--header").arg(format!("If-None-Match: {tag}"));
+        }
+        command.arg(format!("{}/v1/feed", self.base));
+        let printed = child::output(command).await?;
+        Summary::parse(&printed)
+            .ok_or_else(|| Failure::unexpected(format!("wrk printed something else:\n{printed}")))
+    }
+}
+
+/// Checks that the generator is there before minutes of work are spent.
+pub(crate) async fn is_there() -> Result<()> {
+    let mut command = child::command(Path::new("wrk"), None);
+    command.arg("--version");
+    // Its status is 1 when it only prints its version.
+    command
+        .output()
+        .await
+        .while_doing("wrk is missing (Debian: wrk)")
+        .map(drop)
+}
