@@ -76,7 +76,10 @@ pub(super) fn verdict(
         .filter(|of| of.dispatch != dispatch.id);
     match (other, reeligible_after(dispatch)) {
         (Some(_), None) => return Verdict::Skip(SkipReason::AlreadyReceived),
-        (Some(receipt), Some(after)) if receipt.at.plus(after) > dispatch.planned_at => {
+        // Without a wait every dispatch gives a card, also one that is overtaken by a later one.
+        (Some(receipt), Some(after))
+            if !after.is_zero() && receipt.at.plus(after) > dispatch.planned_at =>
+        {
             return Verdict::Skip(SkipReason::NotYetReeligible);
         }
         _ => {}

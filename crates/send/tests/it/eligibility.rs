@@ -1,13 +1,16 @@
 //! Who may get another card, and when.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use corkboard_core::dispatch::{DispatchState, SkipReason};
 use corkboard_core::identity::broadcast_card_id;
 use corkboard_send::{SendError, WrongState};
+use corkboard_testkit::wait_until;
 use serde_json::json;
 
-use crate::world::{World, recipient, skipped};
+use crate::fetcher::Fetcher;
+use crate::world::{DEADLINE, World, options, recipient, skipped};
 
 #[tokio::test]
 async fn users_become_eligible_again_when_their_time_has_passed() {
@@ -41,6 +44,50 @@ async fn users_become_eligible_again_when_their_time_has_passed() {
     let cards = world.cards_of("u0", campaign).await;
     assert_eq!(cards.len(), 2);
     assert_ne!(cards[0].id, cards[1].id);
+}
+
+#[tokio::test]
+async fn without_a_wait_a_trigger_gives_its_card_even_if_a_later_one_overtakes_it() {
+    let world = World::new().await;
+    let fetcher = Arc::new(Fetcher::default());
+    fetcher.close();
+    let running = world.run_with(world.deps(Arc::clone(&fetcher)), options());
+    let title = "{% if properties.slow %}\
+        {% connected_content https://a.example/x :save r %}{% endif %}{{ properties.n }}";
+    let campaign = world
+        .campaign(
+            json!({"delivery": {"kind": "api"}, "reeligible_after_seconds": 0,
+            "variants": [{"name": "A", "card": {"title": title}}]}),
+        )
+        .await;
+    let trigger = async |properties| {
+        world.clock.advance(Duration::from_secs(1));
+        let (ws, id, ada) = (
+            world.workspace,
+            world.new_dispatch(),
+            recipient("ada", properties),
+        );
+        running
+            .sender
+            .trigger(ws, campaign, id, vec![ada], Default::default())
+            .await
+            .unwrap();
+        id
+    };
+    let slow = trigger(json!({"n": 1, "slow": true})).await;
+    wait_until(DEADLINE, "the slow one", || async {
+        if fetcher.asked().is_empty() {
+            Err("not asked".to_owned())
+        } else {
+            Ok(())
+        }
+    })
+    .await;
+    let fast = trigger(json!({"n": 2})).await;
+    assert_eq!(world.over(fast).await.written, 1);
+    fetcher.open();
+    assert_eq!(world.over(slow).await.written, 1);
+    assert_eq!(world.cards_of("ada", campaign).await.len(), 2);
 }
 
 #[tokio::test]

@@ -70,6 +70,10 @@ fn a_second_card_waits_for_its_time() {
     );
     assert!(matches!(after(Some(60), 60), Verdict::Give { .. }));
     assert!(matches!(after(Some(0), 0), Verdict::Give { .. }));
+    assert!(
+        matches!(after(Some(0), -5), Verdict::Give { .. }),
+        "overtaken by a later dispatch"
+    );
 }
 
 #[test]
