@@ -1,9 +1,9 @@
 //! All routes in one place.
 
+use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::response::Redirect;
-use axum::{Json, Router};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
@@ -16,22 +16,16 @@ use crate::{client, idempotency, observe, openapi, server};
 pub fn router(deps: ApiDeps, options: ApiOptions) -> Router {
     let state = ApiState::new(deps, options);
     let (routes, paths) = routes().split_for_parts();
-    let document = openapi::finish(paths);
-    let served = document.clone();
     routes
         .layer(middleware::from_fn_with_state(
             state.clone(),
             idempotency::layer,
         ))
         .route(
-            "/openapi.json",
-            axum::routing::get(move || std::future::ready(Json(served.clone()))),
-        )
-        .route(
             "/",
             axum::routing::get(|| std::future::ready(Redirect::temporary("/docs/"))),
         )
-        .merge(SwaggerUi::new("/docs").external_url_unchecked("/openapi.json", to_value(&document)))
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi::finish(paths)))
         .fallback(|| {
             std::future::ready(Problem::new(
                 Code::NotFound,
@@ -48,10 +42,6 @@ pub fn router(deps: ApiDeps, options: ApiOptions) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn(observe::layer))
         .with_state(state)
-}
-
-fn to_value(document: &utoipa::openapi::OpenApi) -> serde_json::Value {
-    serde_json::to_value(document).unwrap_or_default()
 }
 
 /// Every operation of the contract.

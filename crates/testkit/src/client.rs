@@ -304,7 +304,6 @@ impl TestResponse {
     ///
     /// When the status differs.
     #[track_caller]
-    #[must_use]
     pub fn expect_status(self, status: u16) -> Self {
         assert_eq!(
             self.status,

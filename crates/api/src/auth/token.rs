@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use super::crypto;
 
 /// How long an app's keys are remembered.
-pub const APP_LIFETIME: Duration = Duration::from_secs(5);
+const APP_LIFETIME: Duration = Duration::from_secs(5);
 /// Apps remembered at a time. When full, all are forgotten: they come back with the next request.
 const MAX_APPS: usize = 1_024;
 /// Longest token that is looked at.
@@ -82,12 +82,15 @@ struct KnownApp {
     keys: Vec<(Algorithm, DecodingKey)>,
 }
 
+/// When each app was read, and what it was; `None` for an id that no app has.
+type Apps = HashMap<AppId, (Instant, Option<Arc<KnownApp>>)>;
+
 /// Checks user tokens.
 pub struct TokenVerifier {
     control: Arc<dyn ControlStore>,
     clock: SharedClock,
     leeway: Duration,
-    apps: Mutex<HashMap<AppId, (Instant, Option<Arc<KnownApp>>)>>,
+    apps: Mutex<Apps>,
 }
 
 impl fmt::Debug for TokenVerifier {
@@ -199,10 +202,10 @@ impl TokenVerifier {
 
     async fn app(&self, id: AppId) -> Result<Option<Arc<KnownApp>>, TokenError> {
         let now = Instant::now();
-        if let Some((read_at, app)) = self.remembered().get(&id) {
-            if now.duration_since(*read_at) < APP_LIFETIME {
-                return Ok(app.clone());
-            }
+        if let Some((read_at, app)) = self.remembered().get(&id)
+            && now.duration_since(*read_at) < APP_LIFETIME
+        {
+            return Ok(app.clone());
         }
         let app = self.control.find_app(id).await.map_err(TokenError::Store)?;
         let app = app.map(|app| Arc::new(KnownApp::from(&app)));
@@ -214,9 +217,7 @@ impl TokenVerifier {
         Ok(app)
     }
 
-    fn remembered(
-        &self,
-    ) -> std::sync::MutexGuard<'_, HashMap<AppId, (Instant, Option<Arc<KnownApp>>)>> {
+    fn remembered(&self) -> std::sync::MutexGuard<'_, Apps> {
         self.apps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,11 +5,14 @@ use bytes::Bytes;
 use corkboard_core::campaign::Invalid;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
 use crate::problem::{Code, Problem};
 use crate::state::ApiState;
+
+/// Deepest nesting of a body; the parser itself would stop at the same depth.
+const MAX_DEPTH: usize = 127;
 
 /// A request body of type `T`.
 #[derive(Debug)]
@@ -59,13 +62,44 @@ pub(crate) async fn read(body: axum::body::Body, limit: usize) -> Result<Bytes, 
 
 /// Reads JSON: what is no JSON at all is malformed, what says the wrong thing is invalid.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    // Form first: what is nested too deeply or cut off is malformed, whatever its beginning says.
+    if nests_deeper_than(body, MAX_DEPTH) {
+        let detail = format!("the body is nested deeper than {MAX_DEPTH} levels");
+        return Err(Problem::new(Code::MalformedJson, detail));
+    }
+    serde_json::from_slice::<IgnoredAny>(body).map_err(|error| refusal(&error, String::new()))?;
+    // serde would take a list of fields in order for an object; no client means that.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Problem::invalid(vec![Invalid::new(
+            "",
+            "expected an object",
+        )]));
+    }
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = pointer(error.path());
         refusal(error.inner(), path)
     })?;
-    json.end().map_err(|error| refusal(&error, String::new()))?;
     Ok(value)
+}
+
+/// Whether brackets outside of texts nest deeper than `limit`. One pass, no recursion.
+fn nests_deeper_than(body: &[u8], limit: usize) -> bool {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for byte in body {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => depth += 1,
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > limit {
+            return true;
+        }
+    }
+    false
 }
 
 fn refusal(error: &serde_json::Error, path: String) -> Problem {

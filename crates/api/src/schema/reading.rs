@@ -65,6 +65,7 @@ pub(crate) struct StatsSchema {
 #[schema(as = VariantStats)]
 pub(crate) struct VariantStatsSchema {
     name: String,
+    control: bool,
     /// Null for a broadcast: nothing is written per user.
     sent: Option<u64>,
     /// Beside the null of a broadcast.
@@ -76,8 +77,22 @@ pub(crate) struct VariantStatsSchema {
     dismissals: u64,
     unique_dismissals: u64,
     /// With `by=day`.
-    #[schema(value_type = Option<Vec<Object>>)]
-    days: Option<Vec<serde_json::Value>>,
+    days: Option<Vec<DayStatsSchema>>,
+}
+
+/// Counts of one variant on one UTC day.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = DayStats)]
+pub(crate) struct DayStatsSchema {
+    #[schema(format = Date)]
+    day: String,
+    sent: Option<u64>,
+    impressions: u64,
+    unique_impressions: u64,
+    clicks: u64,
+    unique_clicks: u64,
+    dismissals: u64,
+    unique_dismissals: u64,
 }
 
 /// Why a user has, or has not, a card.
@@ -87,20 +102,43 @@ pub(crate) struct ExplanationSchema {
     has_card: bool,
     /// As in `not in the audience: plan is 'free', wanted 'pro'`.
     reason: String,
-    #[schema(value_type = Vec<Object>)]
-    details: Option<Vec<serde_json::Value>>,
+    /// What was looked at, in order.
+    details: Vec<String>,
+    card_id: Option<String>,
 }
 
 /// A rendered card that was not stored.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = Preview)]
 pub(crate) struct PreviewSchema {
+    /// Null when the template aborted or failed.
     card: Option<CardSchema>,
     /// Every fetch, in order.
-    #[schema(value_type = Vec<Object>)]
-    trace: Vec<serde_json::Value>,
+    trace: Vec<PreviewFetchSchema>,
+    /// Bytes that count towards the size of a card.
     size_bytes: u64,
     warnings: Vec<String>,
+    /// Why the template aborted.
+    aborted: Option<String>,
+    /// Why the template failed.
+    error: Option<String>,
+}
+
+/// One connected-content call of a preview.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = PreviewFetch)]
+pub(crate) struct PreviewFetchSchema {
+    /// The card's field whose template asked.
+    field: String,
+    method: String,
+    url: String,
+    /// HTTP status, 0 (refused) or 599 (no connection, time-out).
+    status: u16,
+    /// `network`, `shared`, `cache` or `refused`.
+    source: String,
+    elapsed_ms: u64,
+    bytes: u64,
+    problem: Option<String>,
 }
 
 /// A card of one user with everything that is known about it.
@@ -109,9 +147,28 @@ pub(crate) struct PreviewSchema {
 pub(crate) struct InspectedCardSchema {
     id: String,
     campaign_id: String,
+    campaign_name: String,
+    dispatch_id: String,
+    variant: String,
+    /// `visible`, `dismissed`, `removed`, `cancelled` or `expired`.
     state: String,
+    /// Composed when the feed is read; the user has no row of it.
+    broadcast: bool,
+    feed: String,
+    priority: i32,
+    pinned: bool,
+    dismissible: bool,
+    card: CardSchema,
     #[schema(format = DateTime)]
     created_at: String,
     #[schema(format = DateTime)]
     expires_at: String,
+    #[schema(format = DateTime)]
+    seen_at: Option<String>,
+    #[schema(format = DateTime)]
+    clicked_at: Option<String>,
+    #[schema(format = DateTime)]
+    dismissed_at: Option<String>,
+    #[schema(format = DateTime)]
+    removed_at: Option<String>,
 }

@@ -16,10 +16,12 @@ async fn the_feed_looks_as_documented() {
     let id = app.campaign(&campaign).await;
     app.launch(&id).await;
     let feed = app.feed("ada").await;
-    insta::assert_json_snapshot!(feed, {
-        ".cards[].id" => "[card id]", ".cards[].campaign_id" => "[campaign id]", ".cursor" => "[cursor]",
-    });
     assert_eq!(feed["cards"][0]["campaign_id"], json!(id));
+    let mut shape = feed.clone();
+    for varying in ["/cards/0/id", "/cards/0/campaign_id", "/cursor"] {
+        *shape.pointer_mut(varying).unwrap() = json!("[varies]");
+    }
+    insta::assert_json_snapshot!(shape);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,7 +185,7 @@ async fn reports_are_checked_before_anything_is_recorded() {
             json!({"events": [{"card_id": "x", "kind": "click", "at": "yesterday"}]}),
             "/events/0/at",
         ),
-        (json!({"event": []}), ""),
+        (json!({"event": []}), "/event"),
     ] {
         let problem = app
             .client("ada")

@@ -30,7 +30,6 @@ async fn what_is_not_json_is_malformed() {
         "{\"name\": \"x\",}",
         "[1, 2",
         "\u{feff}{}",
-        "{\"a\": 1e999}",
         "{} {}",
     ] {
         refused(&app, body, 400, "malformed_json").await;
@@ -172,7 +171,7 @@ async fn template_bombs_are_refused_or_harmless() {
             .send()
             .await;
         assert!(
-            [200, 422].contains(&reply.status.as_u16()),
+            [200, 422].contains(&reply.status),
             "{title}: {}",
             reply.text()
         );

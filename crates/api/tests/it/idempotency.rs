@@ -97,7 +97,7 @@ async fn a_hundred_at_once_have_one_effect() {
     .await;
     let mut dispatches: Vec<String> = Vec::new();
     for reply in replies {
-        match reply.status.as_u16() {
+        match reply.status {
             202 => dispatches.push(id_of(&reply, "dispatch_id")),
             409 => assert_eq!(reply.json()["code"], "request_in_flight"),
             other => panic!("{other}: {}", reply.text()),
@@ -123,7 +123,7 @@ async fn a_key_is_1_to_255_characters() {
             .json(&broadcast("x"))
             .send()
             .await;
-        assert_eq!(reply.status.as_u16(), status, "{} characters", key.len());
+        assert_eq!(reply.status, status, "{} characters", key.len());
         if status == 400 {
             assert_eq!(reply.json()["code"], "invalid_idempotency_key");
         }

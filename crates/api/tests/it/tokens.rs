@@ -100,7 +100,7 @@ async fn read(node: &TestApp, token: &str) -> (u16, Value) {
         .get("/v1/feed")
         .send()
         .await;
-    (reply.status.as_u16(), reply.json()["code"].clone())
+    (reply.status, reply.json()["code"].clone())
 }
 
 #[test]
@@ -257,7 +257,7 @@ async fn malformed_tokens_are_refused_quickly() {
                 .header("authorization", value.to_str().unwrap_or("Bearer x"))
                 .send()
                 .await;
-            assert_eq!(reply.status.as_u16(), 401, "{text}");
+            assert_eq!(reply.status, 401, "{text}");
         }
     }
 }
