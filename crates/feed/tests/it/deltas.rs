@@ -156,6 +156,18 @@ async fn an_expired_card_is_named_for_a_day_and_then_the_feed_is_reset() {
     assert_eq!(soon["removed"].as_array().unwrap().len(), 2);
     assert!(soon["removed"].as_array().unwrap().contains(&json!(stored)));
     assert_eq!(soon.get("reset"), None);
+    // A node that never saw them knows them, too.
+    let fresh = world.another_node();
+    let query = FeedQuery {
+        feed: None,
+        since: Some(cursor.to_owned()),
+    };
+    let reply = fresh
+        .read(world.workspace, &user("ada"), &query)
+        .await
+        .unwrap();
+    let there: Value = serde_json::from_slice(&reply.body).unwrap();
+    assert_eq!(there["removed"], soon["removed"]);
     world.later(3 * 86_400);
     world.hub.workspace_changed(world.workspace);
     let late = world.since("ada", cursor).await;

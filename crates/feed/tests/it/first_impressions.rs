@@ -233,3 +233,39 @@ async fn a_campaign_launched_while_cards_are_being_made_is_in_the_read_that_foll
     assert_eq!(world.titles("ada").await.len(), 2);
     reading.await.unwrap();
 }
+
+#[tokio::test]
+async fn devices_that_had_to_wait_for_their_turn_still_make_one_card() {
+    let options = FeedOptions {
+        first_impression_users: 2,
+        first_impression_deadline: Duration::from_secs(20),
+        ..FeedOptions::default()
+    };
+    let world = World::with(options).await;
+    in_force(&world, json!({"variants": fetching()})).await;
+    world.endpoint.hold();
+    let called = async |times: usize| {
+        wait_until(Duration::from_secs(20), "the calls", || async {
+            match world.endpoint.count() {
+                count if count >= times => Ok(()),
+                count => Err(format!("{count} calls")),
+            }
+        })
+        .await;
+    };
+    let others = async { tokio::join!(world.titles("bob"), world.titles("cy")) };
+    let adas = async {
+        called(2).await;
+        tokio::join!(world.titles("ada"), world.titles("ada"))
+    };
+    let release = async {
+        called(2).await;
+        // Both turns become free at once; what comes after is held until it has been counted.
+        world.endpoint.gate.add_permits(2);
+        called(3).await;
+        world.endpoint.gate.add_permits(100);
+    };
+    let (_, (one, other), ()) = tokio::join!(others, adas, release);
+    assert_eq!((one.len(), other.len()), (1, 1));
+    assert_eq!(world.endpoint.count(), 3, "one call for each user");
+}
