@@ -5,7 +5,7 @@ mod removal;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use corkboard_core::campaign::Campaign;
+use corkboard_core::campaign::{Campaign, CampaignState};
 use corkboard_core::dispatch::{Cause, Recipient};
 use corkboard_core::id::{DispatchId, EventId, WorkspaceId};
 use corkboard_core::identity::event_dispatch_id;
@@ -61,7 +61,7 @@ impl Sender {
             .cards()
             .record_user_events(track.events.clone(), now)
             .await?;
-        let campaigns = self.control().event_campaigns(workspace).await?;
+        let campaigns = self.control().event_campaigns(workspace, now).await?;
         // Events that were recorded before are acted on again: the earlier report may have got no
         // further than recording them, and acting twice has no effect.
         let dispatches = self.set_off(&campaigns, &track.events).await?;
@@ -84,6 +84,10 @@ impl Sender {
             let Some(name) = campaign.definition.delivery.event() else {
                 continue;
             };
+            // A stopped one is here because its cards may still have to be taken away.
+            if campaign.state != CampaignState::Active {
+                continue;
+            }
             let matching = events.iter().filter(|event| event.name == name);
             orders.extend(
                 answers(campaign, matching)

@@ -1,7 +1,7 @@
 //! Connected content from a script, with a door that can be closed.
 
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use corkboard_core::connected::{
@@ -60,7 +60,7 @@ impl ConnectedContent for Fetcher {
         self.asked.lock().unwrap().push(request.url.clone());
         let mut open = self.open.subscribe();
         open.wait_for(|open| *open).await.unwrap();
-        let answer = (self.script.lock().unwrap())(&request.url);
+        let answer = (self.script.lock().unwrap_or_else(PoisonError::into_inner))(&request.url);
         match answer {
             Some(body) => FetchResponse {
                 status: 200,

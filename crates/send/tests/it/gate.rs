@@ -201,7 +201,7 @@ gated! { ControlStore for GatedControl {
     fn list_campaigns(workspace: WorkspaceId, page: &PageRequest) -> Page<Campaign>;
     fn update_campaign(campaign: &Campaign) -> ();
     fn delete_campaign(workspace: WorkspaceId, id: CampaignId) -> ();
-    fn event_campaigns(workspace: WorkspaceId) -> Vec<Campaign>;
+    fn event_campaigns(workspace: WorkspaceId, now: Timestamp) -> Vec<Campaign>;
     fn stop_campaign(workspace: WorkspaceId, id: CampaignId, remove_cards: bool, now: Timestamp) -> StopOutcome;
     fn insert_dispatch(dispatch: NewDispatch, from: &[CampaignState]) -> (Dispatch, bool);
     fn find_dispatch(workspace: WorkspaceId, id: DispatchId) -> Option<Dispatch>;

@@ -1,5 +1,7 @@
 //! The pipeline over real embedded stores, with a fetcher from a script and a clock in the hand.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must end")]
+
 mod crash;
 mod eligibility;
 mod event;

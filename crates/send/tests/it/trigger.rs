@@ -40,7 +40,7 @@ async fn a_trigger_is_durable_before_it_returns_and_its_repeat_is_the_same_dispa
 async fn properties_of_the_recipient_win_over_those_of_the_trigger() {
     let world = World::new().await;
     let running = world.run();
-    let title = "{{ properties.a }}-{{api_trigger_properties.${b}}}-{{ event_properties.a }}";
+    let title = "{{ properties.a }}-{{api_trigger_properties.${b}}}-{{ event_properties.b }}";
     let campaign = world
         .campaign(json!({"delivery": {"kind": "api"},
             "variants": [{"name": "A", "card": {"title": title}}]}))

@@ -74,7 +74,10 @@ pub(crate) fn user(name: impl Into<String>) -> UserId {
 }
 
 pub(crate) fn object(value: Value) -> Map<String, Value> {
-    value.as_object().unwrap().clone()
+    match value {
+        Value::Object(members) => members,
+        other => panic!("{other} is not an object"),
+    }
 }
 
 pub(crate) fn recipient(name: &str, properties: Value) -> Recipient {
