@@ -4,7 +4,7 @@
 //! exist once per card database. [`ControlStore`] holds everything keyed by a workspace
 //! (tenants, campaigns, dispatches, chunks, idempotency, the call log) and exists once. Nothing
 //! outside this room writes SQL. [`sqlite`] is the embedded implementation; the behaviour that every
-//! implementation must show is the suite in `tests/it/conformance`.
+//! implementation must show is the suite in `tests/it`.
 
 pub mod card_store;
 pub mod control_store;

@@ -8,6 +8,7 @@ mod cohorts;
 mod counts;
 mod erase;
 mod owner;
+mod plans;
 mod read;
 mod receipts;
 mod scan;
@@ -69,6 +70,15 @@ impl SqliteCardStore {
             file.database.close().await;
         }
         self.users.close().await;
+    }
+
+    /// How SQLite runs the statements that are run often, by name; those of cohorts as they run in
+    /// one of them.
+    pub async fn plans(&self, cohort: Cohort) -> Result<Vec<(&'static str, Vec<String>)>> {
+        let mut plans = self.users.read("explain", plans::of_users).await?;
+        let file = self.cohorts.for_writing(cohort).await?;
+        plans.extend(file.database.read("explain", plans::of_cohort).await?);
+        Ok(plans)
     }
 
     /// How many transactions the open files have committed: for measurements.

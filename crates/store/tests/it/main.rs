@@ -5,5 +5,6 @@
     reason = "a failed step of a test is a failed test"
 )]
 
+mod cards;
 mod control;
 mod plans;

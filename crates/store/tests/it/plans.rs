@@ -3,7 +3,9 @@
 
 use std::fmt::Write;
 
-use corkboard_store::sqlite::{SqliteControlStore, SqliteOptions};
+use corkboard_core::cohort::Cohort;
+use corkboard_core::time::Timestamp;
+use corkboard_store::sqlite::{SqliteCardStore, SqliteControlStore, SqliteOptions};
 
 /// A statement's name and the steps of its plan.
 type Plan = (&'static str, Vec<String>);
@@ -40,4 +42,12 @@ async fn no_hot_statement_of_the_control_store_walks_through_a_table() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteControlStore::open(folder.path(), &SqliteOptions::default()).unwrap();
     check("control", &store.plans().await.unwrap());
+}
+
+#[tokio::test]
+async fn no_hot_statement_of_the_card_store_walks_through_a_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteCardStore::open(folder.path(), &SqliteOptions::default()).unwrap();
+    let cohort = Cohort::of(Timestamp::EPOCH, Timestamp::EPOCH);
+    check("cards", &store.plans(cohort).await.unwrap());
 }

@@ -22,7 +22,7 @@ use crate::error::{Result, StoreError};
 
 const REMEMBER: &str =
     "INSERT INTO card_event VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
-const TO_REMOVE: &str = "SELECT c.card, c.campaign FROM card c LEFT JOIN card_state s \
+pub(super) const TO_REMOVE: &str = "SELECT c.card, c.campaign FROM card c LEFT JOIN card_state s \
                          ON s.slot = c.slot AND s.workspace = c.workspace \
                          AND s.user_id = c.user_id AND s.card = c.card \
                          WHERE c.slot = ?1 AND c.workspace = ?2 AND c.user_id = ?3 \

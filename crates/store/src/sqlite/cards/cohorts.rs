@@ -37,7 +37,9 @@ pub(super) struct Cohorts {
 enum Known {
     /// A file that is opened by the first one who needs it, while the others wait.
     Live(Arc<OnceCell<Arc<CohortFile>>>),
-    /// Gone, or about to go.
+    /// Its counts are being kept: still read, no longer written.
+    Retiring(Arc<CohortFile>),
+    /// Its counts are kept; the file is gone, or about to go.
     Retired,
 }
 
@@ -79,11 +81,13 @@ impl Cohorts {
             let mut known = self.known();
             let live = known
                 .values()
-                .filter(|known| matches!(known, Known::Live(_)))
+                .filter(|known| !matches!(known, Known::Retired))
                 .count();
             match known.get(&cohort) {
                 Some(Known::Live(cell)) => Arc::clone(cell),
-                Some(Known::Retired) => return Err(StoreError::NoSuchCohort(cohort)),
+                Some(Known::Retiring(_) | Known::Retired) => {
+                    return Err(StoreError::NoSuchCohort(cohort));
+                }
                 None if live >= MAX_FILES => {
                     return Err(StoreError::TooManyCohorts { most: MAX_FILES });
                 }
@@ -97,7 +101,7 @@ impl Cohorts {
         self.open(cohort, &cell).await
     }
 
-    /// The files of all live cohorts that `wanted` accepts, oldest first.
+    /// The files of all cohorts that can be read and that `wanted` accepts.
     pub(super) async fn live(
         &self,
         wanted: impl Fn(Cohort) -> bool,
@@ -106,8 +110,13 @@ impl Cohorts {
             .known()
             .iter()
             .filter_map(|(cohort, known)| match known {
-                Known::Live(cell) if wanted(*cohort) => Some((*cohort, Arc::clone(cell))),
-                _ => None,
+                _ if !wanted(*cohort) => None,
+                Known::Live(cell) => Some((*cohort, Arc::clone(cell))),
+                Known::Retiring(file) => Some((
+                    *cohort,
+                    Arc::new(OnceCell::new_with(Some(Arc::clone(file)))),
+                )),
+                Known::Retired => None,
             })
             .collect();
         let mut files = Vec::with_capacity(cells.len());
@@ -140,6 +149,7 @@ impl Cohorts {
         let known = self.known();
         let cells = known.values().filter_map(|known| match known {
             Known::Live(cell) => cell.get().cloned(),
+            Known::Retiring(file) => Some(Arc::clone(file)),
             Known::Retired => None,
         });
         cells.collect()

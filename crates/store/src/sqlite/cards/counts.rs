@@ -19,10 +19,10 @@ const ADD: &str = "INSERT INTO count VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
      clicks = clicks + excluded.clicks, unique_clicks = unique_clicks + excluded.unique_clicks, \
      dismissals = dismissals + excluded.dismissals, \
      unique_dismissals = unique_dismissals + excluded.unique_dismissals";
-const OF_CAMPAIGN: &str = "SELECT variant, day, sent, impressions, unique_impressions, clicks, \
+pub(super) const OF_CAMPAIGN: &str = "SELECT variant, day, sent, impressions, unique_impressions, clicks, \
      unique_clicks, dismissals, unique_dismissals FROM count \
      WHERE workspace = ?1 AND campaign = ?2";
-const RETIRED_OF_CAMPAIGN: &str = "SELECT variant, day, sent, impressions, unique_impressions, clicks, \
+pub(super) const RETIRED_OF_CAMPAIGN: &str = "SELECT variant, day, sent, impressions, unique_impressions, clicks, \
      unique_clicks, dismissals, unique_dismissals, cohort FROM retired_count \
      WHERE workspace = ?1 AND campaign = ?2";
 const ALL: &str = "SELECT variant, day, sent, impressions, unique_impressions, clicks, \
@@ -35,8 +35,8 @@ const FOLD_DISPATCH: &str = "INSERT INTO retired_dispatch VALUES (?1, ?2) \
                              ON CONFLICT DO UPDATE SET written = written + excluded.written";
 const RETIRE: &str = "INSERT INTO retired_cohort VALUES (?1, ?2)";
 const RETIRED: &str = "SELECT cohort FROM retired_cohort";
-const WRITTEN: &str = "SELECT written FROM dispatch_count WHERE dispatch = ?1";
-const RETIRED_WRITTEN: &str = "SELECT written FROM retired_dispatch WHERE dispatch = ?1";
+pub(super) const WRITTEN: &str = "SELECT written FROM dispatch_count WHERE dispatch = ?1";
+pub(super) const RETIRED_WRITTEN: &str = "SELECT written FROM retired_dispatch WHERE dispatch = ?1";
 
 /// What a row of counts is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -24,21 +24,21 @@ const BURY: &str = "INSERT INTO tombstone (workspace, slot, user_id, erased_at) 
                     ON CONFLICT DO UPDATE SET erased_at = max(erased_at, excluded.erased_at)";
 const DELETE_USER: &str = "DELETE FROM user WHERE workspace = ?1 AND slot = ?2 AND user_id = ?3";
 const COUNT_ONE_LESS: &str = "UPDATE user_count SET users = users - 1 WHERE workspace = ?1";
-const DELETE_ABOUT_USER: [&str; 3] = [
+pub(super) const DELETE_ABOUT_USER: [&str; 3] = [
     "DELETE FROM user_event WHERE workspace = ?1 AND slot = ?2 AND user_id = ?3",
     "DELETE FROM receipt WHERE workspace = ?1 AND slot = ?2 AND user_id = ?3",
     "DELETE FROM receipt_replaced WHERE workspace = ?1 AND slot = ?2 AND user_id = ?3",
 ];
-const DELETE_CARDS: [&str; 2] = [
+pub(super) const DELETE_CARDS: [&str; 2] = [
     "DELETE FROM card WHERE slot = ?2 AND workspace = ?1 AND user_id = ?3",
     "DELETE FROM card_state WHERE slot = ?2 AND workspace = ?1 AND user_id = ?3",
 ];
-const DELETE_CARD_EVENTS: &str =
+pub(super) const DELETE_CARD_EVENTS: &str =
     "DELETE FROM card_event WHERE slot = ?2 AND workspace = ?1 AND user_id = ?3";
 const UNCOUNT_ROWS: &str = "UPDATE total SET rows = rows - ?1";
 
 /// What is forgotten, and when: rows up to ?1, at most ?2 of them.
-const FORGET: [(&str, Duration); 3] = [
+pub(super) const FORGET: [(&str, Duration); 3] = [
     (
         "DELETE FROM event_seen WHERE event IN \
          (SELECT event FROM event_seen WHERE recorded_at <= ?1 LIMIT ?2)",

@@ -18,12 +18,12 @@ use super::states;
 use crate::card_store::{StoredCard, UserCards};
 use crate::error::{Result, StoreError};
 
-const CARDS: &str = "SELECT card, campaign, dispatch, variant, created_at, expires_at, content \
+pub(super) const CARDS: &str = "SELECT card, campaign, dispatch, variant, created_at, expires_at, content \
                      FROM card WHERE slot = ?1 AND workspace = ?2 AND user_id = ?3 \
                      AND expires_at > ?4 ORDER BY created_at DESC, card DESC LIMIT ?5";
-const IS_CARD: &str = "SELECT 1 FROM card \
+pub(super) const IS_CARD: &str = "SELECT 1 FROM card \
                        WHERE slot = ?1 AND workspace = ?2 AND user_id = ?3 AND card = ?4";
-const SHARED: &str =
+pub(super) const SHARED: &str =
     "SELECT presentation, content FROM shared_content WHERE dispatch = ?1 AND variant = ?2";
 
 /// A user's cards that have not expired, newest first, and the states of broadcasts.

@@ -15,16 +15,16 @@ use super::owner::Owner;
 use crate::card_store::Receipt;
 use crate::error::Result;
 
-const ERASED: &str =
+pub(super) const ERASED: &str =
     "SELECT erased_at FROM tombstone WHERE workspace = ?1 AND slot = ?2 AND user_id = ?3";
-const LATEST: &str = "SELECT campaign, dispatch, occurrence, at FROM receipt \
+pub(super) const LATEST: &str = "SELECT campaign, dispatch, occurrence, at FROM receipt \
                       WHERE workspace = ?1 AND slot = ?2 AND user_id = ?3 AND campaign = ?4";
-const REPLACED: &str = "SELECT occurrence FROM receipt_replaced WHERE workspace = ?1 \
+pub(super) const REPLACED: &str = "SELECT occurrence FROM receipt_replaced WHERE workspace = ?1 \
                         AND slot = ?2 AND user_id = ?3 AND campaign = ?4 AND dispatch = ?5";
 const CLAIM: &str = "INSERT INTO receipt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
                      ON CONFLICT DO UPDATE SET dispatch = excluded.dispatch, \
                      occurrence = excluded.occurrence, at = excluded.at";
-const REPLACE: &str = "INSERT INTO receipt_replaced \
+pub(super) const REPLACE: &str = "INSERT INTO receipt_replaced \
                        SELECT workspace, slot, user_id, campaign, dispatch, occurrence, ?5 \
                        FROM receipt WHERE workspace = ?1 AND slot = ?2 AND user_id = ?3 \
                        AND campaign = ?4 ON CONFLICT DO NOTHING";

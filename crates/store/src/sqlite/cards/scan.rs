@@ -13,7 +13,7 @@ use crate::card_store::{ScanPosition, ScanRequest, UserPage};
 use crate::error::{Result, StoreError};
 use crate::sqlite::filter::{Filter, translate};
 
-const COUNT_EVERYONE: &str = "SELECT users FROM user_count WHERE workspace = ?1";
+pub(super) const COUNT_EVERYONE: &str = "SELECT users FROM user_count WHERE workspace = ?1";
 /// Parameters before those of the filter: workspace, last slot, first slot, slot and user that
 /// the page begins after, limit.
 const OWN_PARAMETERS: usize = 5;
@@ -42,12 +42,7 @@ impl From<&ScanRequest<'_>> for Scan {
 impl Scan {
     /// Reads the page in the order of the key, which is the order of the index.
     pub(super) fn page(self, connection: &Connection) -> Result<UserPage> {
-        let sql = format!(
-            "SELECT u.user_id, u.attributes, u.created_at, u.updated_at, u.slot FROM user u \
-             WHERE u.workspace = ?1 AND u.slot <= ?2 AND (u.slot, u.user_id) > (?3, ?4) \
-             AND {} ORDER BY u.slot, u.user_id LIMIT ?5",
-            self.filter.sql
-        );
+        let sql = page_sql(&self.filter.sql);
         // Every user id is greater than the empty one, so a range begins at (first slot, '').
         let (slot, user) = match &self.after {
             Some(after) if after.slot >= self.slots.first => (after.slot, after.user.as_str()),
@@ -80,6 +75,14 @@ impl Scan {
         };
         Ok(UserPage { users: found, next })
     }
+}
+
+pub(super) fn page_sql(filter: &str) -> String {
+    format!(
+        "SELECT u.user_id, u.attributes, u.created_at, u.updated_at, u.slot FROM user u \
+         WHERE u.workspace = ?1 AND u.slot <= ?2 AND (u.slot, u.user_id) > (?3, ?4) \
+         AND {filter} ORDER BY u.slot, u.user_id LIMIT ?5"
+    )
 }
 
 fn slot_of(number: u16) -> Result<Slot> {

@@ -8,9 +8,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::owner::Owner;
 use crate::error::Result;
 
-const OF_CARD: &str = "SELECT seen_at, clicked_at, dismissed_at, removed_at FROM card_state \
+pub(super) const OF_CARD: &str = "SELECT seen_at, clicked_at, dismissed_at, removed_at FROM card_state \
                        WHERE slot = ?1 AND workspace = ?2 AND user_id = ?3 AND card = ?4";
-const OF_USER: &str = "SELECT seen_at, clicked_at, dismissed_at, removed_at, card FROM card_state \
+pub(super) const OF_USER: &str = "SELECT seen_at, clicked_at, dismissed_at, removed_at, card FROM card_state \
                        WHERE slot = ?1 AND workspace = ?2 AND user_id = ?3";
 const PUT: &str = "INSERT INTO card_state VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
                    ON CONFLICT DO UPDATE SET seen_at = excluded.seen_at, \

@@ -12,14 +12,14 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::owner::{Owner, counted};
 use crate::error::{Result, StoreError};
 
-const FIND: &str = "SELECT user_id, attributes, created_at, updated_at FROM user \
+pub(super) const FIND: &str = "SELECT user_id, attributes, created_at, updated_at FROM user \
                     WHERE workspace = ?1 AND slot = ?2 AND user_id = ?3";
-const EVENTS: &str = "SELECT name, count, first_at, last_at FROM user_event \
+pub(super) const EVENTS: &str = "SELECT name, count, first_at, last_at FROM user_event \
                       WHERE workspace = ?1 AND slot = ?2 AND user_id = ?3";
-const ATTRIBUTES: &str =
+pub(super) const ATTRIBUTES: &str =
     "SELECT attributes FROM user WHERE workspace = ?1 AND slot = ?2 AND user_id = ?3";
 const INSERT: &str = "INSERT INTO user VALUES (?1, ?2, ?3, ?4, ?5, ?5) ON CONFLICT DO NOTHING";
-const UPDATE: &str = "UPDATE user SET attributes = ?4, updated_at = ?5 \
+pub(super) const UPDATE: &str = "UPDATE user SET attributes = ?4, updated_at = ?5 \
                       WHERE workspace = ?1 AND slot = ?2 AND user_id = ?3";
 const COUNT_ONE: &str = "INSERT INTO user_count VALUES (?1, 1) \
                          ON CONFLICT DO UPDATE SET users = users + 1";

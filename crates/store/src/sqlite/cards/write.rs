@@ -25,12 +25,12 @@ use super::receipts::{self, Claim, Terms};
 use crate::card_store::{CardBatch, ChunkFence, EventCounts, NewCard, RowOutcome};
 use crate::error::{Result, StoreError};
 
-const FENCE: &str = "SELECT token FROM chunk_fence WHERE dispatch = ?1 AND chunk = ?2";
+pub(super) const FENCE: &str = "SELECT token FROM chunk_fence WHERE dispatch = ?1 AND chunk = ?2";
 const RAISE_FENCE: &str = "INSERT INTO chunk_fence VALUES (?1, ?2, ?3) \
                            ON CONFLICT DO UPDATE SET token = excluded.token \
                            WHERE token < excluded.token";
 const SHARE: &str = "INSERT INTO shared_content VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
-const ERASED: &str =
+pub(super) const ERASED: &str =
     "SELECT erased_at FROM tombstone WHERE slot = ?1 AND workspace = ?2 AND user_id = ?3";
 const INSERT: &str = "INSERT INTO card VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
                       ON CONFLICT DO NOTHING";

@@ -55,7 +55,7 @@ fn matches(connection: &Connection, audience: &Audience) -> bool {
     count == 1
 }
 
-fn user(attributes: serde_json::Value, events: BTreeMap<String, EventSummary>) -> User {
+fn user(attributes: &serde_json::Value, events: BTreeMap<String, EventSummary>) -> User {
     let mut user = User::unknown(UserId::parse("u-1").unwrap(), NOW);
     user.attributes = attributes.as_object().cloned().unwrap();
     user.events = events;
@@ -160,7 +160,7 @@ fn users() -> impl Strategy<Value = User> {
     )
         .prop_map(|(attributes, events)| {
             user(
-                serde_json::Value::Object(attributes.into_iter().collect()),
+                &serde_json::Value::Object(attributes.into_iter().collect()),
                 events,
             )
         })
@@ -246,8 +246,8 @@ proptest! {
     }
 }
 
-fn audience(value: serde_json::Value) -> Audience {
-    Audience::from_json(&value).unwrap_or_else(|error| panic!("{value}: {error}"))
+fn audience(value: &serde_json::Value) -> Audience {
+    Audience::from_json(value).unwrap_or_else(|error| panic!("{value}: {error}"))
 }
 
 #[test]
@@ -259,19 +259,19 @@ fn the_largest_filter_that_parses_also_runs() {
     for _ in 0..9 {
         tree = json!({"not": tree});
     }
-    let audience = audience(tree);
-    let hit = user(json!({"a": "value 999"}), BTreeMap::new());
-    let miss = user(json!({"a": "value 1000"}), BTreeMap::new());
+    let audience = audience(&tree);
+    let hit = user(&json!({"a": "value 999"}), BTreeMap::new());
+    let miss = user(&json!({"a": "value 1000"}), BTreeMap::new());
     assert!(!matches(&database(&hit), &audience));
     assert!(matches(&database(&miss), &audience));
 }
 
 #[test]
 fn a_name_reaches_only_the_attribute_of_that_name() {
-    let user = user(json!({"a": {"b": 1}, "x": [5]}), BTreeMap::new());
+    let user = user(&json!({"a": {"b": 1}, "x": [5]}), BTreeMap::new());
     let connection = database(&user);
     for name in ["a.b", "x[0]", "a\u{7d}", "*"] {
-        let exists = audience(json!({"attribute": name, "op": "exists"}));
+        let exists = audience(&json!({"attribute": name, "op": "exists"}));
         assert!(!matches(&connection, &exists), "{name}");
     }
 }

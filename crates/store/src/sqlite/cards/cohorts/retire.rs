@@ -30,7 +30,9 @@ impl Cohorts {
         let past: Vec<Cohort> = self
             .known()
             .iter()
-            .filter(|(cohort, known)| matches!(known, Known::Live(_)) && cohort.is_past(now, grace))
+            .filter(|(cohort, known)| {
+                !matches!(known, Known::Retired) && cohort.is_past(now, grace)
+            })
             .map(|(cohort, _)| *cohort)
             .collect();
         let mut retired = Vec::with_capacity(past.len());
@@ -47,9 +49,18 @@ impl Cohorts {
     }
 
     async fn retire_one(&self, users: &Database, cohort: Cohort, now: Timestamp) -> Result<()> {
-        let file = self.for_writing(cohort).await?;
+        // A caller may have gone away in the middle of an earlier call.
+        let interrupted = match self.known().get(&cohort) {
+            Some(Known::Retiring(file)) => Some(Arc::clone(file)),
+            _ => None,
+        };
+        let file = match interrupted {
+            Some(file) => file,
+            None => self.for_writing(cohort).await?,
+        };
         file.set_retired();
-        self.known().insert(cohort, Known::Retired);
+        self.known()
+            .insert(cohort, Known::Retiring(Arc::clone(&file)));
         let kept = async {
             file.database.stop_writing().await;
             let kept = file.database.read("read counts", counts::all).await?;
@@ -58,13 +69,16 @@ impl Cohorts {
             };
             users.write("retire cohort", fold).await
         };
+        // Not before the counts are kept: until then readers must find them in the file.
         let kept = kept.await;
-        file.database.close().await;
-        if let Err(error) = kept {
+        let next = match &kept {
+            Ok(()) => Known::Retired,
             // Nothing is lost: the next use opens the file again, the next call retires it.
-            self.known().insert(cohort, Known::Live(Arc::default()));
-            return Err(error);
-        }
+            Err(_) => Known::Live(Arc::default()),
+        };
+        self.known().insert(cohort, next);
+        file.database.close().await;
+        kept?;
         let path = file::path(&self.folder, cohort);
         self.readers.run(move || file::unlink(&path)).await?
     }

@@ -1,0 +1,143 @@
+//! Users, their attributes, and what they did elsewhere.
+
+use corkboard_store::StoreError;
+use serde_json::json;
+
+use super::Harness;
+use super::sample::{
+    DAY, HOUR, attributes, noon, other_workspace, user, user_event, users, workspace,
+};
+
+pub(crate) async fn attributes_are_set_merged_and_removed(harness: &dyn Harness) {
+    let store = harness.open().await;
+    let ann = user("ann");
+    let first = attributes(
+        &ann,
+        &json!({"plan": "pro", "age": 30, "deep": {"a": [1, null]}}),
+    );
+    let second = attributes(&ann, &json!({"plan": "free", "age": null, "new": true}));
+    store
+        .change_attributes(workspace(), vec![first], noon())
+        .await
+        .unwrap();
+    let later = noon().plus(HOUR);
+    store
+        .change_attributes(workspace(), vec![second], later)
+        .await
+        .unwrap();
+    let found = store.find_user(workspace(), &ann).await.unwrap().unwrap();
+    let expected = json!({"plan": "free", "deep": {"a": [1, null]}, "new": true});
+    assert_eq!(serde_json::Value::Object(found.attributes), expected);
+    assert_eq!((found.created_at, found.updated_at), (noon(), later));
+    assert!(found.events.is_empty());
+}
+
+pub(crate) async fn changes_in_one_call_happen_all_or_not_at_all(harness: &dyn Harness) {
+    let store = harness.open().await;
+    let (ann, ben) = (user("ann"), user("ben"));
+    let half = attributes(&ben, &json!({"text": "x".repeat(40_000)}));
+    let rest = attributes(&ben, &json!({"more": "x".repeat(40_000)}));
+    let changes = vec![attributes(&ann, &json!({"a": 1})), half.clone(), rest];
+    let refused = store.change_attributes(workspace(), changes, noon()).await;
+    assert!(
+        matches!(refused, Err(StoreError::Conflict { what }) if what.contains("64 KiB")),
+        "{refused:?}"
+    );
+    assert_eq!(store.find_user(workspace(), &ann).await.unwrap(), None);
+    let everyone = corkboard_core::audience::Audience::Everyone;
+    let count = store.count_users(workspace(), &everyone, noon()).await;
+    assert_eq!(count.unwrap(), 0);
+    store
+        .change_attributes(workspace(), vec![half], noon())
+        .await
+        .unwrap();
+}
+
+pub(crate) async fn a_user_belongs_to_one_workspace(harness: &dyn Harness) {
+    let store = harness.open().await;
+    let ann = user("ann");
+    let change = attributes(&ann, &json!({"a": 1}));
+    store
+        .change_attributes(workspace(), vec![change], noon())
+        .await
+        .unwrap();
+    assert!(store.find_user(workspace(), &ann).await.unwrap().is_some());
+    let elsewhere = store.find_user(other_workspace(), &ann).await.unwrap();
+    assert_eq!(elsewhere, None);
+}
+
+pub(crate) async fn several_users_are_found_in_the_order_asked_for(harness: &dyn Harness) {
+    let store = harness.open().await;
+    let known = users(0..3);
+    let changes = known.iter().map(|user| attributes(user, &json!({})));
+    store
+        .change_attributes(workspace(), changes.collect(), noon())
+        .await
+        .unwrap();
+    let asked = [
+        user("nobody"),
+        known[2].clone(),
+        known[0].clone(),
+        known[2].clone(),
+    ];
+    let found = store.find_users(workspace(), &asked).await.unwrap();
+    let names: Vec<_> = found
+        .iter()
+        .map(|user| user.as_ref().map(|user| user.id.as_str()))
+        .collect();
+    assert_eq!(names, [None, Some("u-2"), Some("u-0"), Some("u-2")]);
+}
+
+pub(crate) async fn events_are_summarised_and_create_their_users(harness: &dyn Harness) {
+    let store = harness.open().await;
+    let ann = user("ann");
+    let (early, late) = (noon(), noon().plus(HOUR));
+    let events = vec![
+        user_event(1, &ann, "bought", late),
+        user_event(2, &ann, "bought", early),
+        user_event(3, &ann, "opened", early),
+    ];
+    let new = store.record_user_events(events, late).await.unwrap();
+    assert_eq!(new, [true, true, true]);
+    let found = store.find_user(workspace(), &ann).await.unwrap().unwrap();
+    let bought = found.events["bought"];
+    assert_eq!(
+        (bought.count, bought.first_at, bought.last_at),
+        (2, early, late)
+    );
+    assert_eq!(found.events["opened"].count, 1);
+    let everyone = corkboard_core::audience::Audience::Everyone;
+    let count = store.count_users(workspace(), &everyone, noon()).await;
+    assert_eq!(count.unwrap(), 1);
+}
+
+pub(crate) async fn a_repeated_event_counts_once_within_its_window(harness: &dyn Harness) {
+    let store = harness.open().await;
+    let ann = user("ann");
+    let event = || user_event(1, &ann, "bought", noon());
+    let twice = vec![event(), event()];
+    assert_eq!(
+        store.record_user_events(twice, noon()).await.unwrap(),
+        [true, false]
+    );
+    // Pruning forgets nothing that is younger than the window.
+    let within = noon().plus(2 * DAY - HOUR);
+    store.prune(within).await.unwrap();
+    assert_eq!(
+        store
+            .record_user_events(vec![event()], within)
+            .await
+            .unwrap(),
+        [false]
+    );
+    let found = store.find_user(workspace(), &ann).await.unwrap().unwrap();
+    assert_eq!(found.events["bought"].count, 1);
+    store.prune(noon().plus(2 * DAY)).await.unwrap();
+    assert_eq!(
+        store
+            .record_user_events(vec![event()], within)
+            .await
+            .unwrap(),
+        [true]
+    );
+}
