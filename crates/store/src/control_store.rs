@@ -67,8 +67,13 @@ pub trait ControlStore: Send + Sync + std::fmt::Debug {
     async fn update_campaign(&self, campaign: &Campaign) -> Result<()>;
     /// Removes a campaign that never had a dispatch; otherwise `Stale`.
     async fn delete_campaign(&self, workspace: WorkspaceId, id: CampaignId) -> Result<()>;
-    /// Campaigns in a workspace that some event sets off or takes away, active ones only.
-    async fn event_campaigns(&self, workspace: WorkspaceId) -> Result<Vec<Campaign>>;
+    /// Campaigns in a workspace that some event sets off or takes away: active ones, and stopped
+    /// ones whose cards are still in feeds at `now`.
+    async fn event_campaigns(
+        &self,
+        workspace: WorkspaceId,
+        now: Timestamp,
+    ) -> Result<Vec<Campaign>>;
     /// Stops a campaign and its dispatches, and takes its cards back if asked: from then on
     /// `cancelled_at` is set. Repeating is harmless.
     async fn stop_campaign(
@@ -190,7 +195,8 @@ pub trait ControlStore: Send + Sync + std::fmt::Debug {
 
     // --- housekeeping
 
-    /// Forgets expired idempotency keys and calls beyond their retention (30 days, bounded rows).
+    /// Forgets expired idempotency keys, calls beyond their retention (30 days, bounded rows), and
+    /// finished dispatches whose cards expired more than 30 days ago.
     async fn prune(&self, now: Timestamp) -> Result<()>;
     /// Name, version and anything else worth knowing about the database, for the doctor.
     async fn describe(&self) -> Result<Vec<(String, String)>>;

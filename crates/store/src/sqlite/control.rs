@@ -165,8 +165,12 @@ impl ControlStore for SqliteControlStore {
         self.database.write("delete campaign", op).await
     }
 
-    async fn event_campaigns(&self, workspace: WorkspaceId) -> Result<Vec<Campaign>> {
-        let op = move |db: &_| campaigns::heeding_events(db, workspace);
+    async fn event_campaigns(
+        &self,
+        workspace: WorkspaceId,
+        now: Timestamp,
+    ) -> Result<Vec<Campaign>> {
+        let op = move |db: &_| campaigns::heeding_events(db, workspace, now);
         self.database
             .read("list campaigns heeding events", op)
             .await

@@ -67,7 +67,7 @@ macro_rules! suite {
                 a_change_is_stored_when_nobody_changed_it_meanwhile,
                 of_concurrent_changes_one_is_stored,
                 a_campaign_without_dispatches_can_be_deleted,
-                event_campaigns_are_the_active_ones_that_heed_events;
+                event_campaigns_are_those_with_cards_to_give_or_to_take_away;
             dispatches:
                 a_dispatch_is_stored_as_given_and_activates_its_campaign,
                 a_repeat_returns_the_dispatch_unchanged,
@@ -78,6 +78,7 @@ macro_rules! suite {
                 each_dispatch_keeps_the_definition_it_froze,
                 due_dispatches_are_the_planned_ones_whose_time_has_come,
                 starting_gives_chunks_once,
+                a_finished_dispatch_is_forgotten_30_days_after_its_last_card,
                 starting_without_chunks_is_done_unless_in_force,
                 finishing_drops_the_work_and_counts_once,
                 only_final_states_finish_a_dispatch_that_exists;

@@ -36,9 +36,13 @@ const UPDATE: &str = "
     WHERE workspace = ?1 AND id = ?2 AND version = ?3 - 1 AND state = ?7";
 pub(super) const DELETE: &str = "
     DELETE FROM campaign WHERE workspace = ?1 AND id = ?2
-    AND NOT EXISTS (SELECT 1 FROM dispatch WHERE workspace = ?1 AND campaign = ?2)";
-pub(super) const HEEDING_EVENTS: &str =
-    select_campaign!("WHERE workspace = ?1 AND state = 'active' AND heeds_events = 1");
+    -- Not by its dispatches: those are forgotten in time, this is not.
+    AND cards_until IS NULL";
+/// A stopped campaign sends no more, but its cards are there until they expire or are taken back.
+pub(super) const HEEDING_EVENTS: &str = select_campaign!(
+    "WHERE workspace = ?1 AND heeds_events = 1 AND (state = 'active'
+     OR (state = 'stopped' AND cards_until > ?2 AND cancelled_at IS NULL))"
+);
 
 pub(super) fn insert(connection: &Connection, campaign: &Campaign) -> Result<(Campaign, bool)> {
     let inserted = change(
@@ -147,8 +151,10 @@ fn stale_unless(
 pub(super) fn heeding_events(
     connection: &Connection,
     workspace: WorkspaceId,
+    now: Timestamp,
 ) -> Result<Vec<Campaign>> {
-    all(connection, HEEDING_EVENTS, [workspace.to_bytes()], read)
+    let params = params![workspace.to_bytes(), now.as_micros()];
+    all(connection, HEEDING_EVENTS, params, read)
 }
 
 const STATE_FOR_STOP: &str = "

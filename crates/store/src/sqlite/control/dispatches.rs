@@ -295,3 +295,14 @@ pub(super) fn read(row: &Row<'_>) -> Result<Dispatch> {
         finished_at: optional_time(row, "finished_at")?,
     })
 }
+
+/// Final states only, by the index that holds nothing else.
+pub(super) const PRUNE: &str = "
+    DELETE FROM dispatch WHERE id IN
+        (SELECT id FROM dispatch INDEXED BY dispatch_over
+         WHERE expires_at < ?1 AND state IN ('done', 'stopped', 'failed') LIMIT ?2)";
+
+/// Forgets dispatches whose cards expired before `before`, at most `limit`; returns how many.
+pub(super) fn prune(connection: &Connection, before: Timestamp, limit: u32) -> Result<usize> {
+    change(connection, PRUNE, params![before.as_micros(), limit])
+}

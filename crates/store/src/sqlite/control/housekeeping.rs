@@ -1,21 +1,28 @@
 //! Forgetting what has had its time, and describing the file for the doctor.
 
+use std::time::Duration;
+
 use corkboard_core::time::Timestamp;
 use rusqlite::Connection;
 
-use super::{calls, idempotency};
+use super::{calls, dispatches, idempotency};
 use crate::error::Result;
 use crate::sqlite::database::Database;
+
+/// How long a finished dispatch can be asked for after its last card has expired.
+const DISPATCH_RETENTION: Duration = Duration::from_hours(30 * 24);
 
 /// Most rows that one operation forgets, so that nobody waits long behind it.
 const STEP: u32 = 5_000;
 
-/// Forgets expired idempotency keys and old calls, step by step.
+/// Forgets expired idempotency keys, old calls and long finished dispatches, step by step.
 pub(super) async fn prune(database: &Database, now: Timestamp) -> Result<()> {
     let keys = move |db: &_| idempotency::prune(db, now, STEP);
     while database.write("prune idempotency keys", keys).await? == STEP as usize {}
     let old_calls = move |db: &_| calls::prune(db, now, STEP);
     while database.write("prune calls", old_calls).await? == STEP as usize {}
+    let over = move |db: &_| dispatches::prune(db, now.minus(DISPATCH_RETENTION), STEP);
+    while database.write("prune dispatches", over).await? == STEP as usize {}
     Ok(())
 }
 

@@ -36,6 +36,7 @@ const HOT: &[(&str, &str)] = &[
     ("list calls of a status", calls::LIST_OF_STATUS),
     ("list calls of a campaign", calls::LIST_OF_CAMPAIGN),
     ("prune calls", calls::DROP_OLD),
+    ("prune dispatches", dispatches::PRUNE),
 ];
 
 pub(super) fn explain(connection: &Connection) -> Result<Vec<(&'static str, Vec<String>)>> {

@@ -47,7 +47,8 @@ CREATE TABLE campaign (
 ) STRICT;
 CREATE INDEX campaign_newest ON campaign (workspace, created_at, id);
 -- Looked at for every user event, so it holds those campaigns only.
-CREATE INDEX campaign_heeding_events ON campaign (workspace) WHERE state = 'active' AND heeds_events = 1;
+CREATE INDEX campaign_heeding_events ON campaign (workspace, state, cards_until)
+    WHERE heeds_events = 1 AND state <> 'draft';
 -- Looked at for every live set; campaigns fall out of the searched range when their cards expire.
 CREATE INDEX campaign_cancelled ON campaign (workspace, cards_until) WHERE cancelled_at IS NOT NULL;
 
@@ -88,6 +89,8 @@ CREATE TABLE dispatch (
 CREATE INDEX dispatch_newest ON dispatch (workspace, campaign, created_at, id);
 CREATE INDEX dispatch_due ON dispatch (planned_at, id) WHERE state = 'planned';
 CREATE INDEX dispatch_open ON dispatch (workspace, campaign) WHERE state IN ('planned', 'running');
+-- For forgetting: one row per trigger or event would grow for ever.
+CREATE INDEX dispatch_over ON dispatch (expires_at) WHERE state IN ('done', 'stopped', 'failed');
 CREATE INDEX dispatch_at_read ON dispatch (workspace, expires_at) WHERE at_read = 1;
 
 -- --- chunks

@@ -1,7 +1,10 @@
 //! Campaigns: inserting, listing, changing, deleting.
 
+use std::time::Duration;
+
 use corkboard_core::campaign::{Campaign, CampaignState};
 use corkboard_core::id::{CampaignId, WorkspaceId};
+use corkboard_core::time::Timestamp;
 use corkboard_store::page::PageRequest;
 use corkboard_store::{ControlStore, StoreError};
 use serde_json::json;
@@ -207,7 +210,9 @@ pub(crate) async fn a_campaign_without_dispatches_can_be_deleted(harness: &dyn H
     assert!(find(&*store, &campaign(2)).await.is_some());
 }
 
-pub(crate) async fn event_campaigns_are_the_active_ones_that_heed_events(harness: &dyn Harness) {
+pub(crate) async fn event_campaigns_are_those_with_cards_to_give_or_to_take_away(
+    harness: &dyn Harness,
+) {
     let store = harness.open().await;
     let active = |number, fields| Campaign {
         state: CampaignState::Active,
@@ -244,10 +249,31 @@ pub(crate) async fn event_campaigns_are_the_active_ones_that_heed_events(harness
     begin(&*store, &broadcast(&draft, 40), Vec::new()).await;
     let heeding: Vec<CampaignId> = heeding(&*store).await.iter().map(|c| c.id).collect();
     assert_eq!(heeding, [taken_away.id, heeds_now.id, draft.id]);
+
+    // Stopped: its cards can be taken away until they expire, unless all were taken back.
+    let dispatch = broadcast(&draft, 40);
+    store
+        .stop_campaign(id(1), draft.id, false, at(51))
+        .await
+        .unwrap();
+    let ids = |campaigns: Vec<Campaign>| campaigns.iter().map(|c| c.id).collect::<Vec<_>>();
+    let last = dispatch.expires_at.minus(Duration::from_micros(1));
+    assert!(ids(heeding_at(&*store, last).await).contains(&draft.id));
+    assert!(!ids(heeding_at(&*store, dispatch.expires_at).await).contains(&draft.id));
+    store
+        .stop_campaign(id(1), draft.id, true, at(52))
+        .await
+        .unwrap();
+    assert!(!ids(heeding_at(&*store, last).await).contains(&draft.id));
 }
 
 async fn heeding(store: &dyn ControlStore) -> Vec<Campaign> {
-    let mut campaigns = store.event_campaigns(id::<WorkspaceId>(1)).await.unwrap();
+    heeding_at(store, at(50)).await
+}
+
+async fn heeding_at(store: &dyn ControlStore, now: Timestamp) -> Vec<Campaign> {
+    let workspace = id::<WorkspaceId>(1);
+    let mut campaigns = store.event_campaigns(workspace, now).await.unwrap();
     campaigns.sort_by_key(|campaign| campaign.id);
     campaigns
 }

@@ -1,5 +1,7 @@
 //! Dispatches: begun once, started when due, finished once.
 
+use std::time::Duration;
+
 use corkboard_core::campaign::CampaignState;
 use corkboard_core::dispatch::{Dispatch, DispatchState, Tally};
 use corkboard_store::StoreError;
@@ -9,8 +11,8 @@ use serde_json::json;
 
 use super::Harness;
 use super::sample::{
-    ANY, at, begin, begin_campaign, campaign, campaign_state, campaign_with, claim, dispatch,
-    dispatch_state, id, planned, recipients, scans,
+    ANY, at, begin, begin_campaign, broadcast, campaign, campaign_state, campaign_with, claim,
+    dispatch, dispatch_state, id, planned, recipients, scans,
 };
 
 fn new(dispatch: &Dispatch) -> NewDispatch {
@@ -354,5 +356,32 @@ pub(crate) async fn only_final_states_finish_a_dispatch_that_exists(harness: &dy
     assert!(
         matches!(absent, Err(StoreError::NotFound { .. })),
         "{absent:?}"
+    );
+}
+
+pub(crate) async fn a_finished_dispatch_is_forgotten_30_days_after_its_last_card(
+    harness: &dyn Harness,
+) {
+    let store = harness.open().await;
+    let campaign = campaign(1);
+    store.insert_campaign(&campaign).await.unwrap();
+    let over = broadcast(&campaign, 10);
+    begin(&*store, &over, Vec::new()).await;
+    let open = dispatch(&campaign, 11);
+    begin(&*store, &open, scans(1)).await;
+    let month = Duration::from_hours(30 * 24);
+    let found = async |dispatch: &Dispatch| {
+        let found = store.find_dispatch(campaign.workspace, dispatch.id).await;
+        found.unwrap().is_some()
+    };
+    store.prune(over.expires_at.plus(month)).await.unwrap();
+    assert!(found(&over).await);
+    store.prune(open.expires_at.plus(month + month)).await.unwrap();
+    assert!(!found(&over).await);
+    assert!(found(&open).await, "work that is left is never forgotten");
+    let refused = store.delete_campaign(campaign.workspace, campaign.id).await;
+    assert!(
+        matches!(refused, Err(StoreError::Stale { .. })),
+        "{refused:?}"
     );
 }
