@@ -1,0 +1,60 @@
+//! What each command does, one file each. A command's results go to stdout, all else to stderr.
+
+mod app;
+mod cohorts;
+mod config;
+mod doctor;
+mod key;
+mod migrate;
+mod not_yet;
+mod openapi;
+mod render;
+mod serve;
+mod version;
+mod workspace;
+
+use crate::cli::{Command, ConfigFile};
+use crate::exit::Outcome;
+use crate::settings::Settings;
+use crate::stores::Stores;
+use crate::telemetry::{self, Verbosity};
+use crate::{demo, runtime};
+
+/// Runs a command to its end.
+pub(crate) fn run(command: Command) -> Outcome {
+    match command {
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Origin(_) => not_yet::origin(),
+        Command::Migrate(config) => migrate::run(&config),
+        Command::Workspace { config, command } => workspace::run(&config, command),
+        Command::App { config, command } => app::run(&config, command),
+        Command::Key { config, command } => key::run(&config, command),
+        Command::Cohorts { config, command } => cohorts::run(&config, &command),
+        Command::Topology(_) => not_yet::topology(),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Render(arguments) => render::run(&arguments),
+        Command::Openapi => openapi::run(),
+        Command::Config { command } => config::run(&command),
+        Command::Version => version::run(),
+    }
+}
+
+/// Reads the configuration, opens the stores, runs `work` with them and closes them again: the
+/// frame of every command that touches a database and is over soon.
+fn with_stores<F, Fut, T>(config: &ConfigFile, work: F) -> Outcome<T>
+where
+    F: FnOnce(Settings, Stores) -> Fut,
+    Fut: Future<Output = Outcome<T>>,
+{
+    let settings = Settings::from_file(config.path()?)?;
+    telemetry::install_logs(&settings.config.log, Verbosity::Command);
+    settings.warn();
+    runtime::block_on(async {
+        let stores = Stores::open(&settings.config.store).await?;
+        let closing = stores.clone();
+        let outcome = work(settings, stores).await;
+        closing.close().await;
+        outcome
+    })
+}

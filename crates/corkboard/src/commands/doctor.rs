@@ -1,0 +1,153 @@
+//! `corkboard doctor`: looks for what is wrong or soon will be, and says what to do about it.
+
+mod host;
+mod installation;
+
+use corkboard_config::Config;
+use corkboard_core::time::{Clock as _, SystemClock};
+use serde::Serialize;
+
+use crate::cli::Doctor;
+use crate::exit::{Failure, Outcome};
+use crate::output::{self, Table};
+use crate::settings::Settings;
+use crate::telemetry::{self, Verbosity};
+use crate::{runtime, stores};
+
+/// How one check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Verdict {
+    Ok,
+    /// Works, and is probably not meant or will not last.
+    Warn,
+    /// Does not work.
+    Fail,
+}
+
+impl Verdict {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "FAIL",
+        }
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Finding {
+    check: &'static str,
+    verdict: Verdict,
+    found: String,
+    /// What to do; empty when there is nothing to do.
+    remedy: String,
+}
+
+impl Finding {
+    fn ok(check: &'static str, found: impl Into<String>) -> Self {
+        Self {
+            check,
+            verdict: Verdict::Ok,
+            found: found.into(),
+            remedy: String::new(),
+        }
+    }
+
+    fn warn(check: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            check,
+            verdict: Verdict::Warn,
+            found: found.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    fn fail(check: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            check,
+            verdict: Verdict::Fail,
+            found: found.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+pub(crate) fn run(arguments: &Doctor) -> Outcome {
+    let settings = Settings::from_file(arguments.config.path()?)?;
+    stores::embedded_folder(&settings.config.store)?;
+    telemetry::install_logs(&settings.config.log, Verbosity::Command);
+    let findings = runtime::block_on(async { Ok(examine(&settings).await) })?;
+    if arguments.json {
+        output::json(&findings)?;
+    } else {
+        let mut table = Table::new(&["check", "verdict", "found", "what to do"]);
+        for finding in &findings {
+            let verdict = finding.verdict.as_str().to_owned();
+            let (found, remedy) = (finding.found.clone(), finding.remedy.clone());
+            table.row(vec![finding.check.to_owned(), verdict, found, remedy]);
+        }
+        table.print()?;
+    }
+    let failed: Vec<&str> = findings
+        .iter()
+        .filter(|finding| finding.verdict == Verdict::Fail)
+        .map(|finding| finding.check)
+        .collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Unavailable(format!(
+        "the doctor found problems with: {}",
+        failed.join(", ")
+    )))
+}
+
+async fn examine(settings: &Settings) -> Vec<Finding> {
+    let now = SystemClock.now();
+    let mut findings = configuration(settings);
+    findings.push(host::clock(now));
+    findings.push(host::open_files(&settings.config));
+    findings.extend(installation::store(&settings.config, now).await);
+    findings.push(host::disk(&settings.config));
+    findings
+}
+
+/// What can be told from the configuration alone.
+fn configuration(settings: &Settings) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = settings
+        .warnings
+        .iter()
+        .map(|warning| Finding::warn("configuration", warning.to_string(), "change the key"))
+        .collect();
+    if findings.is_empty() {
+        findings.push(Finding::ok("configuration", "valid"));
+    }
+    findings.push(guard(&settings.config));
+    findings
+}
+
+/// Whether templates may reach what is not for the public.
+fn guard(config: &Config) -> Finding {
+    const CHECK: &str = "fetch guard";
+    let networks: Vec<String> = config
+        .fetch
+        .allow_networks
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    if networks.is_empty() {
+        return Finding::ok(CHECK, "templates reach public addresses only");
+    }
+    let ports = if config.fetch.allow_ports.is_empty() {
+        " on any port"
+    } else {
+        ""
+    };
+    Finding::warn(
+        CHECK,
+        format!("templates reach {}{ports}", networks.join(", ")),
+        "empty fetch.allow_networks unless these hold nothing that campaign authors must not read",
+    )
+}

@@ -1,0 +1,162 @@
+//! A node: every room put together in one place, served, and taken apart in order.
+//!
+//! [`Node::build`] is the one composition root, for `serve` and `demo` alike. It opens the stores
+//! and binds the listeners, so that whatever is in the way is known before anything is printed or
+//! sent. [`Node::serve`] runs until it is told to end, then walks down [`shutdown`]'s ladder.
+
+mod admin;
+mod calls;
+mod keeper;
+mod process;
+mod readiness;
+mod shutdown;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use corkboard_api::{ApiDeps, router};
+use corkboard_config::Config;
+use corkboard_core::time::SharedClock;
+use corkboard_feed::{Feeds, LiveHub};
+use corkboard_fetch::{ChannelCallLog, FetchClient, FetchRecord, SystemResolver};
+use corkboard_send::Sender;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use crate::cli::Role;
+use crate::exit::{Failure, Outcome, story};
+use crate::settings;
+use crate::stores::Stores;
+use crate::telemetry::LogControl;
+use readiness::Readiness;
+
+/// Calls that may wait to be written to the call log; about 3 KiB each at most.
+const CALLS_WAITING: usize = 4_096;
+
+/// What a node needs from the process around it.
+pub(crate) struct Process {
+    pub(crate) clock: SharedClock,
+    pub(crate) logs: LogControl,
+    pub(crate) metrics: PrometheusHandle,
+}
+
+/// A node that is ready to serve.
+pub(crate) struct Node {
+    config: Config,
+    roles: Vec<Role>,
+    process: Process,
+    pub(crate) stores: Stores,
+    pub(crate) sender: Sender,
+    feeds: Feeds,
+    fetcher: Arc<FetchClient>,
+    calls: mpsc::Receiver<FetchRecord>,
+    /// Requests that go on when their client has left.
+    requests: TaskTracker,
+    readiness: Readiness,
+    public: Option<Listener>,
+    admin: Listener,
+}
+
+/// A bound listener and where it listens: with port 0, the port that the system chose.
+struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+impl Listener {
+    fn bind(address: SocketAddr) -> Outcome<Self> {
+        let unavailable = |error: &dyn std::error::Error| Failure::Unavailable(story(error));
+        let socket = corkboard_edge::listen(address).map_err(|error| unavailable(&error))?;
+        let address = socket.local_addr().map_err(|error| unavailable(&error))?;
+        Ok(Self { socket, address })
+    }
+}
+
+impl Node {
+    /// Binds, opens and connects everything; serves nothing yet.
+    pub(crate) async fn build(config: Config, roles: Vec<Role>, process: Process) -> Outcome<Self> {
+        process::raise_open_files();
+        let public = roles
+            .contains(&Role::Api)
+            .then(|| Listener::bind(config.listen))
+            .transpose()?;
+        let admin = Listener::bind(config.admin_listen)?;
+        let stores = Stores::open(&config.store).await?;
+        let readiness = Readiness::new(Arc::clone(&stores.control));
+
+        let (call_log, calls) = ChannelCallLog::new(CALLS_WAITING);
+        let fetcher = FetchClient::new(
+            settings::fetch_options(&config),
+            Arc::clone(&process.clock),
+            Arc::new(call_log),
+            Arc::new(SystemResolver::default()),
+        );
+        let fetcher = Arc::new(fetcher.map_err(|error| Failure::usage(story(&error)))?);
+        let hub = LiveHub::new();
+        let sender = Sender::new(
+            corkboard_send::Deps {
+                cards: Arc::clone(&stores.cards),
+                control: Arc::clone(&stores.control),
+                fetcher: fetcher.clone(),
+                changes: Arc::new(hub.clone()),
+                clock: Arc::clone(&process.clock),
+            },
+            settings::send_options(&config),
+        );
+        let feeds = Feeds::new(
+            corkboard_feed::Deps {
+                cards: Arc::clone(&stores.cards),
+                control: Arc::clone(&stores.control),
+                fetcher: fetcher.clone(),
+                hub,
+                clock: Arc::clone(&process.clock),
+            },
+            settings::feed_options(&config),
+        );
+        Ok(Self {
+            config,
+            roles,
+            process,
+            stores,
+            sender,
+            feeds,
+            fetcher,
+            calls,
+            requests: TaskTracker::new(),
+            readiness,
+            public,
+            admin,
+        })
+    }
+
+    /// Where the API is served, if it is.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.public.as_ref().map(|listener| listener.address)
+    }
+
+    /// Where metrics and health are served.
+    pub(crate) fn admin_address(&self) -> SocketAddr {
+        self.admin.address
+    }
+
+    /// Serves until `end` names a reason, then ends everything in order. The failure, if any, is
+    /// that the end was not in order.
+    pub(crate) async fn serve(self, end: impl Future<Output = &'static str>) -> Outcome {
+        let service = router(
+            ApiDeps {
+                cards: Arc::clone(&self.stores.cards),
+                control: Arc::clone(&self.stores.control),
+                sender: self.sender.clone(),
+                feeds: self.feeds.clone(),
+                clock: Arc::clone(&self.process.clock),
+                tasks: self.requests.clone(),
+            },
+            settings::api_options(&self.config),
+        );
+        let running = shutdown::Running::start(self, service);
+        let reason = end.await;
+        running.stop(reason).await
+    }
+}

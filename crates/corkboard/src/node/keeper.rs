@@ -1,0 +1,92 @@
+//! The keeper: drops cohorts whose grace is over and forgets what is too old, once a minute.
+//!
+//! Cohorts of the embedded store are made when a dispatch first needs them, so there is nothing to
+//! make ahead. Every step may be repeated and done by several nodes at once.
+
+use std::time::Duration;
+
+use corkboard_core::time::SharedClock;
+use corkboard_store::StoreError;
+use metrics::{counter, describe_counter};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::exit::story;
+use crate::stores::Stores;
+
+const PERIOD: Duration = Duration::from_secs(60);
+
+/// Runs until `shutdown`; a round that has begun is finished.
+pub(super) async fn run(
+    stores: Stores,
+    clock: SharedClock,
+    grace: Duration,
+    shutdown: CancellationToken,
+) {
+    describe_counter!("corkboard_keeper_cohorts_retired_total", "cohorts dropped");
+    describe_counter!(
+        "corkboard_keeper_bytes_retired_total",
+        "bytes given back by dropped cohorts"
+    );
+    describe_counter!(
+        "corkboard_keeper_failures_total",
+        "rounds that could not be finished"
+    );
+    let mut tick = interval(PERIOD);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while shutdown.run_until_cancelled(tick.tick()).await.is_some() {
+        if let Err(error) = round(&stores, &clock, grace).await {
+            counter!("corkboard_keeper_failures_total").increment(1);
+            tracing::warn!(
+                problem = story(&error),
+                "keeping house failed; the next round tries again"
+            );
+        }
+    }
+}
+
+async fn round(stores: &Stores, clock: &SharedClock, grace: Duration) -> Result<(), StoreError> {
+    for retired in stores
+        .cards
+        .retire_cohorts(clock.now(), grace, false)
+        .await?
+    {
+        counter!("corkboard_keeper_cohorts_retired_total").increment(1);
+        counter!("corkboard_keeper_bytes_retired_total").increment(retired.bytes);
+        tracing::info!(cohort = %retired.cohort, bytes = retired.bytes, "cohort dropped");
+    }
+    stores.cards.prune(clock.now()).await?;
+    stores.control.prune(clock.now()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corkboard_config::{StoreConfig, StoreKind};
+    use corkboard_core::cohort::Cohort;
+    use corkboard_core::time::Timestamp;
+    use corkboard_testkit::HeldClock;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn a_cohort_is_dropped_once_its_grace_is_over_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_owned();
+        let grace = Duration::from_secs(3_600);
+        let config = StoreConfig {
+            kind: StoreKind::Sqlite { path },
+            grace,
+        };
+        let stores = Stores::open(&config).await.unwrap();
+        let now = Timestamp::from_seconds(1_795_255_200);
+        let cohort = Cohort::of(now, now.plus(Duration::from_secs(60)));
+        stores.cards.ensure_cohort(cohort).await.unwrap();
+
+        for (at, left) in [(cohort.ends_at(), 1), (cohort.ends_at().plus(grace), 0)] {
+            let clock: SharedClock = Arc::new(HeldClock::at(at));
+            round(&stores, &clock, grace).await.unwrap();
+            assert_eq!(stores.cards.list_cohorts().await.unwrap().len(), left);
+        }
+        stores.close().await;
+    }
+}

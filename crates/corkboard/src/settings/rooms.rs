@@ -1,0 +1,102 @@
+//! One function for each room: the configuration in that room's own words. What the configuration
+//! does not name keeps the room's default.
+
+use corkboard_api::ApiOptions;
+use corkboard_config::{Config, LimitsConfig};
+use corkboard_edge::EdgeOptions;
+use corkboard_feed::FeedOptions;
+use corkboard_fetch::FetchOptions;
+use corkboard_send::SendOptions;
+use corkboard_template::Limits;
+
+/// Sizes in the configuration are bounded far below this.
+fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+pub(crate) fn template_limits(config: &Config) -> Limits {
+    let template = &config.template;
+    Limits {
+        source_bytes: size(template.source_bytes),
+        depth: template.depth,
+        fuel: template.fuel,
+        output_bytes: size(template.output_bytes),
+        value_bytes: size(template.value_bytes),
+        fetches: template.fetches,
+        deadline: template.deadline,
+        ..Limits::default()
+    }
+}
+
+pub(crate) fn fetch_options(config: &Config) -> FetchOptions {
+    let fetch = &config.fetch;
+    FetchOptions {
+        allow_networks: fetch.allow_networks.clone(),
+        allow_ports: fetch.allow_ports.clone(),
+        total_timeout: fetch.total_timeout,
+        connect_timeout: fetch.connect_timeout,
+        max_body: size(fetch.max_body),
+        cache_ttl: fetch.cache_ttl,
+        cache_bytes: size(fetch.cache_bytes),
+        max_in_flight: fetch.max_in_flight,
+        max_queued: fetch.max_queued,
+        ..FetchOptions::default()
+    }
+}
+
+pub(crate) fn send_options(config: &Config) -> SendOptions {
+    let send = &config.send;
+    SendOptions {
+        name: format!("pid-{}", std::process::id()),
+        workers: send.workers,
+        batch: send.batch,
+        lease: send.lease,
+        fetch_concurrency: send.fetch_concurrency,
+        poll: send.poll,
+        card_bytes: size(config.limits.card_bytes),
+        template_limits: template_limits(config),
+        ..SendOptions::default()
+    }
+}
+
+pub(crate) fn feed_options(config: &Config) -> FeedOptions {
+    FeedOptions {
+        max_cards: config.feed.max_cards,
+        refresh_after: config.feed.refresh_after,
+        live_poll: config.feed.poll,
+        card_bytes: size(config.limits.card_bytes),
+        template_limits: template_limits(config),
+        max_subscribers: config.limits.sse_subscribers,
+        ..FeedOptions::default()
+    }
+}
+
+pub(crate) fn api_options(config: &Config) -> ApiOptions {
+    let limits = &config.limits;
+    ApiOptions {
+        max_body_bytes: size(limits.max_body),
+        server_per_second: limits.server_api_per_second,
+        server_burst: limits.server_api_burst,
+        client_per_second: limits.client_api_per_second,
+        client_burst: limits.client_api_burst,
+        token_leeway: config.auth.leeway,
+        ..ApiOptions::default()
+    }
+}
+
+/// The public listener's bounds.
+pub(crate) fn edge_options(limits: &LimitsConfig) -> EdgeOptions {
+    EdgeOptions {
+        name: "public",
+        max_connections: limits.max_connections,
+        max_connections_per_peer: limits.peer_cap(),
+        header_timeout: limits.header_timeout,
+        idle_timeout: limits.idle_timeout,
+        body_timeout: limits.body_timeout,
+        body_progress_timeout: limits.body_progress_timeout,
+        write_timeout: limits.write_timeout,
+        max_body_bytes: Some(limits.max_body),
+        drain_timeout: limits.drain_timeout,
+        ..EdgeOptions::default()
+    }
+}

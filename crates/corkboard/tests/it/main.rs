@@ -1,0 +1,12 @@
+//! The built binary as its users meet it: command line, exit status, demo and node.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failed expectation of a test ends the test"
+)]
+
+mod command_line;
+mod configuration;
+mod demo;
+mod process;
+mod rendering;
+mod tenants;
