@@ -16,7 +16,8 @@ type Script = Box<dyn FnMut(&str) -> Option<Value> + Send>;
 pub(crate) struct Fetcher {
     script: Mutex<Script>,
     asked: Mutex<Vec<String>>,
-    open: watch::Sender<bool>,
+    /// Calls whose URL ends like this wait.
+    held: watch::Sender<Option<&'static str>>,
 }
 
 impl fmt::Debug for Fetcher {
@@ -36,17 +37,22 @@ impl Fetcher {
         Self {
             script: Mutex::new(Box::new(script)),
             asked: Mutex::default(),
-            open: watch::channel(true).0,
+            held: watch::channel(None).0,
         }
     }
 
     /// From now on calls wait, once they have been counted.
     pub(crate) fn close(&self) {
-        self.open.send_replace(false);
+        self.close_for("");
+    }
+
+    /// From now on calls of URLs that end like this wait.
+    pub(crate) fn close_for(&self, end: &'static str) {
+        self.held.send_replace(Some(end));
     }
 
     pub(crate) fn open(&self) {
-        self.open.send_replace(true);
+        self.held.send_replace(None);
     }
 
     pub(crate) fn asked(&self) -> Vec<String> {
@@ -58,8 +64,9 @@ impl Fetcher {
 impl ConnectedContent for Fetcher {
     async fn fetch(&self, _: FetchScope, request: FetchRequest) -> FetchResponse {
         self.asked.lock().unwrap().push(request.url.clone());
-        let mut open = self.open.subscribe();
-        open.wait_for(|open| *open).await.unwrap();
+        let mut held = self.held.subscribe();
+        let is_free = |held: &Option<&str>| held.is_none_or(|end| !request.url.ends_with(end));
+        held.wait_for(is_free).await.unwrap();
         let answer = (self.script.lock().unwrap_or_else(PoisonError::into_inner))(&request.url);
         match answer {
             Some(body) => FetchResponse {

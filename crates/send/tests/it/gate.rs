@@ -26,6 +26,7 @@ use corkboard_store::control_store::{
 use corkboard_store::error::Result;
 use corkboard_store::page::{Page, PageRequest};
 use corkboard_store::{CardStore, ControlStore, StoreError};
+use tokio::sync::watch;
 
 /// What happens at the chosen call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +68,8 @@ pub(crate) struct Gate {
     calls: AtomicUsize,
     at: usize,
     fate: Fate,
+    /// Calls of this name wait.
+    held: watch::Sender<Option<&'static str>>,
 }
 
 impl Gate {
@@ -76,12 +79,18 @@ impl Gate {
             calls: AtomicUsize::new(0),
             at: call,
             fate,
+            held: watch::channel(None).0,
         })
     }
 
     /// Lets everything through.
     pub(crate) fn counting() -> Arc<Self> {
         Self::at(usize::MAX, Fate::FailsBefore)
+    }
+
+    /// Calls of this name wait until it is `None`.
+    pub(crate) fn hold(&self, name: Option<&'static str>) {
+        self.held.send_replace(name);
     }
 
     pub(crate) fn calls(&self) -> usize {
@@ -94,9 +103,11 @@ impl Gate {
 
     async fn pass<T: Send>(
         &self,
-        name: &str,
+        name: &'static str,
         call: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
+        let mut held = self.held.subscribe();
+        held.wait_for(|held| *held != Some(name)).await.unwrap();
         if !COUNTED.contains(&name) {
             let is_dead = matches!(self.fate, Fate::DiesBefore | Fate::DiesAfter);
             return if is_dead && self.was_reached() {

@@ -1,11 +1,14 @@
 //! Launching each shape of campaign.
 
+use std::sync::Arc;
+
 use corkboard_core::dispatch::{DispatchState, Shape};
-use corkboard_send::{SendError, WrongState};
+use corkboard_send::{SendError, Sender, WrongState};
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::world::{World, user};
+use crate::gate::{Gate, gated};
+use crate::world::{World, options, user};
 
 #[tokio::test]
 async fn a_personal_campaign_writes_each_users_own_card_once() {
@@ -129,6 +132,24 @@ async fn the_same_dispatch_id_launches_once() {
     let other = world.campaign(json!({})).await;
     let taken = running.sender.launch(world.workspace, other, id).await;
     assert!(matches!(taken, Err(SendError::Store(_))), "{taken:?}");
+}
+
+#[tokio::test]
+async fn a_launch_that_is_overtaken_by_its_own_repeat_is_the_same_launch() {
+    let world = World::new().await;
+    let gate = Gate::counting();
+    let slow = Sender::new(gated(world.deps(Arc::default()), &gate), options());
+    let campaign = world.campaign(json!({})).await;
+    let (workspace, id) = (world.workspace, world.new_dispatch());
+    gate.hold(Some("find_campaign"));
+    let overtaken = slow.launch(workspace, campaign, id);
+    let repeat = async {
+        let launched = world.idle().launch(workspace, campaign, id).await;
+        gate.hold(None);
+        launched
+    };
+    let (overtaken, repeat) = tokio::join!(biased; overtaken, repeat);
+    assert_eq!(overtaken.unwrap(), repeat.unwrap());
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::fetcher::Fetcher;
-use crate::world::{DEADLINE, Running, World, options};
+use crate::world::{DEADLINE, Running, World, options, recipient};
 
 const FETCHING: &str =
     "{% connected_content https://a.example/{{ user.user_id }} :save r %}{{ r.url }}";
@@ -120,4 +120,44 @@ async fn a_shutdown_hands_the_chunk_to_the_next_process_at_once() {
     assert_eq!((report.tally.targeted, report.written), (30, 30));
     assert_eq!(world.title("u29", campaign).await, "https://a.example/u29");
     next.end().await;
+}
+
+#[tokio::test]
+async fn a_shutdown_writes_what_has_been_rendered() {
+    let world = World::new().await;
+    let fetcher = Arc::new(Fetcher::default());
+    fetcher.close_for("u9");
+    let patient = SendOptions {
+        flush: DEADLINE,
+        ..options()
+    };
+    let running = world.run_with(world.deps(Arc::clone(&fetcher)), patient);
+    let variants = json!([{"name": "A", "card": {"title": FETCHING}}]);
+    let campaign = world
+        .campaign(json!({"delivery": {"kind": "api"}, "variants": variants}))
+        .await;
+    let id = world.new_dispatch();
+    let recipients = (0..10)
+        .map(|n| recipient(&format!("u{n}"), json!({})))
+        .collect();
+    let (ws, none) = (world.workspace, Default::default());
+    running
+        .sender
+        .trigger(ws, campaign, id, recipients, none)
+        .await
+        .unwrap();
+    wait_until(DEADLINE, "the fetches", || async {
+        let asked = fetcher.asked().len();
+        if asked == 10 {
+            Ok(())
+        } else {
+            Err(format!("{asked}"))
+        }
+    })
+    .await;
+    running.end().await;
+    let report = running.sender.report(world.workspace, id).await.unwrap();
+    assert_eq!(report.dispatch.state, DispatchState::Running);
+    assert!((1..10).contains(&report.written), "{report:?}");
+    assert_eq!(report.tally.targeted, report.written);
 }
