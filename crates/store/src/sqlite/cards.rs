@@ -13,6 +13,8 @@ mod read;
 mod receipts;
 mod scan;
 mod states;
+#[cfg(test)]
+mod tests;
 mod user_events;
 mod users;
 mod write;

@@ -163,6 +163,35 @@ async fn a_full_disk_fails_everyone_in_the_transaction_and_nobody_is_told_ok() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_commit_is_nobodys_success() {
+    const REFERRING: &[&str] = &["CREATE TABLE thing (id INTEGER PRIMARY KEY, text TEXT); \
+         CREATE TABLE part (thing INTEGER REFERENCES thing (id) DEFERRABLE INITIALLY DEFERRED)"];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("things.db");
+    let database = Database::open(&path, REFERRING, &SqliteOptions::default()).unwrap();
+    let held = hold(&database).await;
+    // Nothing is wrong until the commit looks at the reference.
+    let breaking = database.write("refer to nothing", |connection| {
+        connection.set_db_config(
+            rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY,
+            true,
+        )?;
+        connection.execute("INSERT INTO part VALUES (7)", [])?;
+        Ok(())
+    });
+    let (fine, broken, held) = tokio::join!(insert(&database, 1), breaking, held.end());
+    for answer in [fine, broken, held] {
+        assert!(
+            matches!(answer, Err(StoreError::Database { .. })),
+            "{answer:?}"
+        );
+    }
+    assert_eq!(count(&database).await, 0);
+    insert(&database, 2).await.unwrap();
+    assert_eq!(count(&database).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_queue_refuses_instead_of_growing() {
     let folder = tempfile::tempdir().unwrap();
     let options = SqliteOptions {

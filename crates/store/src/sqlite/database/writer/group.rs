@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::operation::Operation;
-use crate::error::{Result, StoreError};
+use crate::error::Result;
 use crate::sqlite::failure;
 
 /// How large a group may grow.
@@ -59,8 +59,8 @@ impl Group {
             let outcome = run(connection, operation.as_mut());
             let cause = operation.failure().map(failure::shared);
             done.push(operation);
-            // Some errors (a full disk, a failing one) make SQLite undo the whole transaction:
-            // then nobody's writes are there any more.
+            // Some errors (a full disk, a failing one) make SQLite undo the whole transaction, and
+            // with it the savepoint: then nobody's writes are there any more.
             if let Err(error) = outcome {
                 let error = cause.unwrap_or(error);
                 let _ = execute(connection, "ROLLBACK");
@@ -96,21 +96,10 @@ fn count(operations: usize) -> f64 {
 fn run(connection: &Connection, operation: &mut dyn Operation) -> Result<()> {
     execute(connection, "SAVEPOINT operation")?;
     let outcome = catch_unwind(AssertUnwindSafe(|| operation.run(connection)));
-    still_open(connection)?;
     if !matches!(outcome, Ok(Ok(()))) {
         execute(connection, "ROLLBACK TO operation")?;
     }
     execute(connection, "RELEASE operation")
-}
-
-fn still_open(connection: &Connection) -> Result<()> {
-    if connection.is_autocommit() {
-        return Err(StoreError::Database {
-            statement: "",
-            source: "a failed write undid the transaction".into(),
-        });
-    }
-    Ok(())
 }
 
 fn answer(done: Vec<Box<dyn Operation>>, end: &Result<()>) {
