@@ -1,3 +1,5 @@
+//! Planning on paper: shapes, fetches, chunks. Also the plain campaign that other tests begin with.
+
 use corkboard_core::campaign::{CampaignState, Variant};
 use corkboard_core::id::CampaignId;
 use corkboard_core::time::Timestamp;

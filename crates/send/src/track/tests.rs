@@ -1,3 +1,5 @@
+//! Which dispatches answer a report, and whose cards it ends.
+
 use corkboard_core::id::Id;
 use corkboard_core::time::Timestamp;
 use serde_json::json;

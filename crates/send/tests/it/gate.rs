@@ -39,10 +39,13 @@ pub(crate) enum Fate {
     FailsBefore,
     /// The call has its effect and fails nevertheless; later ones work.
     FailsAfter,
+    /// This call and every later one fail without effect.
+    FailsForGood,
 }
 
 impl Fate {
-    pub(crate) const ALL: [Self; 4] = [
+    /// Those after which a dispatch is completed all the same.
+    pub(crate) const SURVIVED: [Self; 4] = [
         Self::DiesBefore,
         Self::DiesAfter,
         Self::FailsBefore,
@@ -61,6 +64,9 @@ const COUNTED: [&str; 8] = [
     "finish_chunk",
     "release_chunk",
 ];
+
+/// What still works when nothing else does: giving the chunk back.
+const LAST_WORDS: [&str; 1] = ["release_chunk"];
 
 /// Counts the calls of one process to both stores.
 #[derive(Debug)]
@@ -125,6 +131,9 @@ impl Gate {
                 pending().await
             }
             Fate::FailsBefore if number == self.at => Err(StoreError::Overloaded),
+            Fate::FailsForGood if number >= self.at && !LAST_WORDS.contains(&name) => {
+                Err(StoreError::Overloaded)
+            }
             Fate::FailsAfter if number == self.at => {
                 call.await?;
                 Err(StoreError::Overloaded)

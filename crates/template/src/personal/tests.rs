@@ -1,3 +1,5 @@
+//! What a card is made of: names, dialects, reasons for none, problems with their places.
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 

@@ -1,3 +1,5 @@
+//! The rules, one user at a time.
+
 use corkboard_core::dispatch::Cause;
 use corkboard_core::id::DispatchId;
 use corkboard_store::card_store::Receipt;
