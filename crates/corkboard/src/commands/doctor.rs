@@ -82,11 +82,18 @@ pub(crate) fn run(arguments: &Doctor) -> Outcome {
     if arguments.json {
         output::json(&findings)?;
     } else {
-        let mut table = Table::new(&["check", "verdict", "found", "what to do"]);
+        let mut table = Table::new(&["check", "verdict", "found; what to do"]);
         for finding in &findings {
-            let verdict = finding.verdict.as_str().to_owned();
-            let (found, remedy) = (finding.found.clone(), finding.remedy.clone());
-            table.row(vec![finding.check.to_owned(), verdict, found, remedy]);
+            let (check, verdict) = (
+                finding.check.to_owned(),
+                finding.verdict.as_str().to_owned(),
+            );
+            let separator = if finding.remedy.is_empty() { "" } else { "; " };
+            table.row(vec![
+                check,
+                verdict,
+                format!("{}{separator}{}", finding.found, finding.remedy),
+            ]);
         }
         table.print()?;
     }

@@ -25,7 +25,7 @@ impl Demo {
     fn start(folder: &Path) -> Self {
         let mut command = command(folder, "demo --listen 127.0.0.1:0 --dir d");
         command.env("CORKBOARD__ADMIN_LISTEN", "127.0.0.1:0");
-        command.env("CORKBOARD__LIMITS__DRAIN_TIMEOUT", "3s");
+        command.env("CORKBOARD__FEED__REFRESH_AFTER", "77s");
         let served = Served::start(command);
         Self {
             console: served.field("console"),
@@ -82,6 +82,17 @@ async fn a_newcomer_sees_fetched_cards_triggers_one_and_counts_the_click() {
     assert_eq!(demo.console, format!("{}/docs", demo.api));
 
     let cards = demo.feed(2).await;
+    let feed = demo
+        .user()
+        .get("/v1/feed")
+        .send()
+        .await
+        .expect_status(200)
+        .json();
+    assert_eq!(
+        feed["refresh_after_seconds"], 77,
+        "the environment counts for the demo, too"
+    );
     assert_eq!(titles(&cards)[1], "Welcome to Corkboard");
     let offer = &cards[0];
     let texts = format!("{} {}", offer["title"], offer["description"]);
@@ -202,6 +213,50 @@ async fn a_folder_in_use_is_refused_with_69() {
     );
     assert_eq!(refused.stdout, "");
     demo.end(Signal::TERM).await;
+}
+
+#[tokio::test]
+async fn the_endpoint_keeps_its_port_or_says_that_it_is_taken() {
+    let folder = tempdir().unwrap();
+    let port = || {
+        let memory = std::fs::read_to_string(folder.path().join("d/demo.json")).unwrap();
+        let memory: Value = serde_json::from_str(&memory).unwrap();
+        u16::try_from(memory["endpoint_port"].as_u64().unwrap()).unwrap()
+    };
+    Demo::start(folder.path()).end(Signal::TERM).await;
+    let before = port();
+    let squatter = std::net::TcpListener::bind(("127.0.0.1", before)).unwrap();
+    let demo = Demo::start(folder.path());
+    demo.served
+        .log("another process holds the port of the sample endpoint");
+    let _ = demo.user().get("/v1/feed").send().await.expect_status(200);
+    demo.end(Signal::TERM).await;
+    drop(squatter);
+    assert_eq!(port(), before, "the templates name it");
+}
+
+#[tokio::test]
+async fn a_second_signal_cuts_the_end_short() {
+    let folder = tempdir().unwrap();
+    let mut demo = Demo::start(folder.path());
+    let address = demo.api.trim_start_matches("http://").parse().unwrap();
+    let mut slow = RawConnection::open(address).await;
+    let half = format!(
+        "POST /v1/feed/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n",
+        demo.user_token
+    );
+    slow.send(half).await.unwrap();
+    // The server asks for the body once the handler waits for it: the request is in flight.
+    let (_, asked) = slow
+        .read_until(b"100 Continue", Duration::from_secs(10))
+        .await;
+    assert_eq!(asked, RawEnd::Found);
+    demo.served.signal(Signal::TERM);
+    demo.served.log("no longer ready");
+    demo.served.signal(Signal::TERM);
+    assert_eq!(demo.served.ended().await.code(), Some(70));
+    demo.served.log("cut short");
 }
 
 #[tokio::test]
