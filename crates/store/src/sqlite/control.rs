@@ -52,7 +52,10 @@ impl SqliteControlStore {
     /// Opens or creates `control.db` in a folder that exists. Blocks: for start-up.
     pub fn open(folder: &Path, options: &SqliteOptions) -> Result<Self> {
         let path = folder.join("control.db");
-        let database = Database::open(&path, MIGRATIONS, options)?;
+        let database = Database::open_and_recover(&path, MIGRATIONS, options, |connection| {
+            idempotency::release_unanswered(connection)?;
+            chunks::release_held(connection)
+        })?;
         Ok(Self { database })
     }
 

@@ -54,9 +54,20 @@ impl Database {
         migrations: &'static [&'static str],
         options: &SqliteOptions,
     ) -> Result<Self> {
+        Self::open_and_recover(path, migrations, options, |_| Ok(()))
+    }
+
+    /// The same, and runs `recover` before anything else: to undo what only a process that is gone
+    /// can have left. The lock says that there is no other one.
+    pub(crate) fn open_and_recover(
+        path: &Path,
+        migrations: &'static [&'static str],
+        options: &SqliteOptions,
+        recover: impl FnOnce(&Connection) -> Result<()>,
+    ) -> Result<Self> {
         let lock = FileLock::take(&path.with_extension("lock"))?;
         let readers = Readers::new(options);
-        Self::start(path, migrations, options, readers, Some(lock))
+        Self::start(path, migrations, options, readers, Some(lock), recover)
     }
 
     /// Opens a file beside one that is already held by this process, sharing its readers.
@@ -66,7 +77,7 @@ impl Database {
         options: &SqliteOptions,
         readers: &Readers,
     ) -> Result<Self> {
-        Self::start(path, migrations, options, readers.clone(), None)
+        Self::start(path, migrations, options, readers.clone(), None, |_| Ok(()))
     }
 
     fn start(
@@ -75,10 +86,12 @@ impl Database {
         options: &SqliteOptions,
         readers: Readers,
         lock: Option<FileLock>,
+        recover: impl FnOnce(&Connection) -> Result<()>,
     ) -> Result<Self> {
         let at = |error| failure::located(error, path, "open");
         let mut connection = connect::to_write(path, options.cache_kib).map_err(at)?;
         migrate::to_newest(&mut connection, path, migrations).map_err(at)?;
+        recover(&connection).map_err(at)?;
         connect::sync_folder(path)?;
         Ok(Self {
             file: Arc::new(File {

@@ -256,3 +256,11 @@ fn refusal(connection: &Connection, held: &Held) -> Result<StoreError> {
         }
     })
 }
+
+const RELEASE_HELD: &str = "UPDATE chunk SET ready = 1 WHERE ready = 0";
+
+/// Frees the chunks that a process held when it ended, so that its work is resumed at once and not
+/// when its leases lapse. Tokens stay: what it may still write is refused.
+pub(super) fn release_held(connection: &Connection) -> Result<()> {
+    change(connection, RELEASE_HELD, []).map(drop)
+}

@@ -25,6 +25,7 @@ pub(super) const FINISH: &str = "
     WHERE workspace = ?1 AND key = ?2 AND status IS NULL";
 const ABANDON: &str = "
     DELETE FROM idempotency WHERE workspace = ?1 AND key = ?2 AND status IS NULL";
+const RELEASE_UNANSWERED: &str = "DELETE FROM idempotency WHERE status IS NULL";
 pub(super) const PRUNE: &str = "
     DELETE FROM idempotency WHERE rowid IN
         (SELECT rowid FROM idempotency WHERE expires_at <= ?1 LIMIT ?2)";
@@ -93,6 +94,12 @@ pub(super) fn abandon(connection: &Connection, workspace: WorkspaceId, key: &str
 /// Forgets at most `limit` expired keys; returns how many.
 pub(super) fn prune(connection: &Connection, now: Timestamp, limit: u32) -> Result<usize> {
     change(connection, PRUNE, params![now.as_micros(), limit])
+}
+
+/// Gives back the keys of requests that a process was working on when it ended. Nobody will answer
+/// them, and their clients should not have to wait until the keys are stale.
+pub(super) fn release_unanswered(connection: &Connection) -> Result<()> {
+    change(connection, RELEASE_UNANSWERED, []).map(drop)
 }
 
 fn read(row: &Row<'_>) -> Result<Known> {

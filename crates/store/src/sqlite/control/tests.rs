@@ -170,3 +170,40 @@ async fn looking_for_work_in_vain_commits_nothing() {
     }
     assert_eq!(store.database.commits(), before);
 }
+
+#[tokio::test]
+async fn what_a_process_held_when_it_ended_is_free_when_the_next_one_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    begin(&store, 1).await;
+    let request = ClaimRequest {
+        worker: "first".to_owned(),
+        now: at(10),
+        lease: Duration::from_secs(3_600),
+    };
+    let held = store.claim_chunk(&request).await.unwrap().expect("a chunk");
+    let workspace = WorkspaceId::from_bytes([1; 16]);
+    let long = Duration::from_secs(3_600);
+    let begun = store
+        .begin_idempotent(workspace, "key", [1; 32], at(10), long)
+        .await;
+    assert_eq!(begun.unwrap(), Idempotent::Begun);
+    drop(store);
+
+    let store = open(&folder);
+    let again = store
+        .begin_idempotent(workspace, "key", [1; 32], at(11), long)
+        .await;
+    assert_eq!(again.unwrap(), Idempotent::Begun);
+    let next = ClaimRequest {
+        now: at(11),
+        ..request
+    };
+    let next = store.claim_chunk(&next).await.unwrap().expect("the chunk");
+    assert!(next.token > held.token);
+    let late = store.finish_chunk(&held, &Tally::default(), at(12)).await;
+    assert!(
+        matches!(late, Err(StoreError::Fenced { .. })),
+        "{late:?}"
+    );
+}

@@ -376,7 +376,10 @@ pub(crate) async fn a_finished_dispatch_is_forgotten_30_days_after_its_last_card
     };
     store.prune(over.expires_at.plus(month)).await.unwrap();
     assert!(found(&over).await);
-    store.prune(open.expires_at.plus(month + month)).await.unwrap();
+    store
+        .prune(open.expires_at.plus(month + month))
+        .await
+        .unwrap();
     assert!(!found(&over).await);
     assert!(found(&open).await, "work that is left is never forgotten");
     let refused = store.delete_campaign(campaign.workspace, campaign.id).await;
