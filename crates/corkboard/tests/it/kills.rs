@@ -26,7 +26,8 @@ const KILLS: u32 = 200;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_kills_lose_nothing_and_double_nothing() {
-    let kills = number("CORKBOARD_KILLS").map_or(KILLS, |kills| u32::try_from(kills).expect("fits"));
+    let kills =
+        number("CORKBOARD_KILLS").map_or(KILLS, |kills| u32::try_from(kills).expect("fits"));
     let seed = number("CORKBOARD_KILL_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     eprintln!("{kills} kills with CORKBOARD_KILL_SEED={seed}");
     let mut random = Random(seed | 1);
@@ -46,8 +47,14 @@ async fn two_hundred_kills_lose_nothing_and_double_nothing() {
     }
     stop.cancel();
     tasks.close();
-    tokio::time::timeout(Duration::from_secs(60), tasks.wait()).await.expect("the load ends");
-    eprintln!("{kills} kills in {:?}; {}", started.elapsed(), load.summary());
+    tokio::time::timeout(Duration::from_secs(60), tasks.wait())
+        .await
+        .expect("the load ends");
+    eprintln!(
+        "{kills} kills in {:?}; {}",
+        started.elapsed(),
+        load.summary()
+    );
 
     verify::everything(&node, &load).await;
     assert!(node.stop().await, "the node ends by itself, with status 0");

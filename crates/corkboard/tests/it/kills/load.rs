@@ -30,7 +30,8 @@ pub(crate) struct Load {
     /// The broadcast whose card the reader reports impressions of.
     pub(crate) broadcast: String,
     card: String,
-    pub(crate) triggers: AtomicU64,
+    /// Whom acknowledged triggers named, by number.
+    pub(crate) triggers: Mutex<Vec<u64>>,
     pub(crate) events: AtomicU64,
     pub(crate) impressions: AtomicU64,
     /// Campaigns launched, with their dispatches.
@@ -42,26 +43,47 @@ impl Load {
     pub(crate) async fn prepare(node: &Node) -> Self {
         let server = node.server();
         let users: Vec<Value> = (0..AUDIENCE).map(|n| json!({"user_id": format!("audience-{n}"), "name": format!("N{n}"), "in": true})).collect();
-        server.post("/v1/users/track").json(&json!({"attributes": users})).send().await.expect_status(200);
+        server
+            .post("/v1/users/track")
+            .json(&json!({"attributes": users}))
+            .send()
+            .await
+            .expect_status(200);
         let triggered = create(&server, &json!({"name": "triggered", "delivery": {"kind": "api"}, "expiry": {"ttl_seconds": 86_400},
             "variants": [{"name": "A", "card": {"title": "{{ properties.n }}"}}]})).await;
-        let broadcast = create(&server, &json!({"name": "broadcast", "expiry": {"ttl_seconds": 86_400},
-            "variants": [{"name": "A", "card": {"title": "Hello"}}]})).await;
-        server.post(&format!("/v1/campaigns/{broadcast}/launch")).send().await.expect_status(202);
+        let broadcast = create(
+            &server,
+            &json!({"name": "broadcast", "expiry": {"ttl_seconds": 86_400},
+            "variants": [{"name": "A", "card": {"title": "Hello"}}]}),
+        )
+        .await;
+        server
+            .post(&format!("/v1/campaigns/{broadcast}/launch"))
+            .send()
+            .await
+            .expect_status(202);
         let app = node.app.parse().expect("an app id");
         let user = UserId::parse("reader").expect("a user id");
         let expires_at = SystemClock.now().plus(Duration::from_secs(86_400));
         let token = sign_hs256(SECRET.as_bytes(), app, &user, expires_at).expect("signed");
         let reader = TestClient::new(&node.base).with_bearer(&token);
-        let feed = reader.get("/v1/feed").send().await.expect_status(200).json();
-        let card = feed["cards"][0]["id"].as_str().expect("the broadcast").to_owned();
+        let feed = reader
+            .get("/v1/feed")
+            .send()
+            .await
+            .expect_status(200)
+            .json();
+        let card = feed["cards"][0]["id"]
+            .as_str()
+            .expect("the broadcast")
+            .to_owned();
         Self {
             server,
             reader,
             triggered,
             broadcast,
             card,
-            triggers: AtomicU64::new(0),
+            triggers: Mutex::default(),
             events: AtomicU64::new(0),
             impressions: AtomicU64::new(0),
             launches: Mutex::default(),
@@ -102,13 +124,25 @@ impl Load {
     async fn trigger(&self, number: u64) {
         let path = format!("/v1/campaigns/{}/trigger", self.triggered);
         let body = json!({"recipients": [{"user_id": format!("triggered-{number}"), "properties": {"n": number}}]});
-        acknowledged(&self.server, &path, Some(format!("trigger {number}")), &body).await;
-        self.triggers.fetch_add(1, Ordering::Relaxed);
+        acknowledged(
+            &self.server,
+            &path,
+            Some(format!("trigger {number}")),
+            &body,
+        )
+        .await;
+        self.triggers.lock().expect("not poisoned").push(number);
     }
 
     async fn event(&self, number: u64) {
         let body = json!({"events": [{"user_id": "reader", "name": "visited"}, {"user_id": "reader", "name": "visited"}]});
-        acknowledged(&self.server, "/v1/users/track", Some(format!("event {number}")), &body).await;
+        acknowledged(
+            &self.server,
+            "/v1/users/track",
+            Some(format!("event {number}")),
+            &body,
+        )
+        .await;
         self.events.fetch_add(2, Ordering::Relaxed);
     }
 
@@ -124,12 +158,27 @@ impl Load {
         let campaign = json!({"name": format!("launch {number}"), "expiry": {"ttl_seconds": 86_400},
             "audience": {"attribute": "in", "op": "eq", "value": true},
             "variants": [{"name": "A", "card": {"title": "Hi {{ user.name }}"}}]});
-        let created = acknowledged(&self.server, "/v1/campaigns", Some(format!("create {number}")), &campaign).await;
+        let created = acknowledged(
+            &self.server,
+            "/v1/campaigns",
+            Some(format!("create {number}")),
+            &campaign,
+        )
+        .await;
         let id = created["id"].as_str().expect("an id").to_owned();
         let path = format!("/v1/campaigns/{id}/launch");
-        let launched = acknowledged(&self.server, &path, Some(format!("launch {number}")), &json!({})).await;
+        let launched = acknowledged(
+            &self.server,
+            &path,
+            Some(format!("launch {number}")),
+            &json!({}),
+        )
+        .await;
         let dispatch = launched["dispatch_id"].as_str().expect("an id").to_owned();
-        self.launches.lock().expect("not poisoned").push((id, dispatch));
+        self.launches
+            .lock()
+            .expect("not poisoned")
+            .push((id, dispatch));
         // Launches are the dearest operation; the others should have their turn.
         sleep(Duration::from_millis(400)).await;
     }
@@ -137,7 +186,7 @@ impl Load {
     pub(crate) fn summary(&self) -> String {
         format!(
             "acknowledged: {} triggers, {} events, {} impressions, {} launches",
-            self.triggers.load(Ordering::Relaxed),
+            self.triggers.lock().expect("not poisoned").len(),
             self.events.load(Ordering::Relaxed),
             self.impressions.load(Ordering::Relaxed),
             self.launches.lock().expect("not poisoned").len()
@@ -146,7 +195,13 @@ impl Load {
 }
 
 async fn create(server: &TestClient, campaign: &Value) -> String {
-    let reply = server.post("/v1/campaigns").json(campaign).send().await.expect_status(201).json();
+    let reply = server
+        .post("/v1/campaigns")
+        .json(campaign)
+        .send()
+        .await
+        .expect_status(201)
+        .json();
     reply["id"].as_str().expect("an id").to_owned()
 }
 
@@ -154,7 +209,10 @@ async fn create(server: &TestClient, campaign: &Value) -> String {
 /// the kill cut off) and 503 are reasons to repeat; anything else is a failure of the test.
 async fn acknowledged(client: &TestClient, path: &str, key: Option<String>, body: &Value) -> Value {
     for _ in 0..3_000 {
-        let mut request = client.post(path).json(body).deadline(Duration::from_secs(10));
+        let mut request = client
+            .post(path)
+            .json(body)
+            .deadline(Duration::from_secs(10));
         if let Some(key) = &key {
             request = request.header("idempotency-key", key);
         }

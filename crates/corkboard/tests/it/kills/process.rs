@@ -55,7 +55,15 @@ impl Node {
         node.command(&["migrate"]);
         node.command(&["workspace", "create", "kills"]);
         let secret = secret.display().to_string();
-        let app = node.command(&["app", "create", "--workspace", "kills", "app", "--jwt-secret-file", &secret]);
+        let app = node.command(&[
+            "app",
+            "create",
+            "--workspace",
+            "kills",
+            "app",
+            "--jwt-secret-file",
+            &secret,
+        ]);
         node.app = value(&app, "app");
         let key = node.command(&["key", "create", "--workspace", "kills"]);
         node.key = value(&key, "api_key");
@@ -92,8 +100,14 @@ impl Node {
         self.child = Some(child);
         let client = TestClient::new(&self.base);
         wait_until(Duration::from_secs(30), "the node answers", || async {
-            let reply = client.get("/openapi.json").deadline(Duration::from_secs(5)).try_send().await;
-            reply.map(drop).map_err(|error| format!("{error}; log: {}", self.log_end()))
+            let reply = client
+                .get("/openapi.json")
+                .deadline(Duration::from_secs(5))
+                .try_send()
+                .await;
+            reply
+                .map(drop)
+                .map_err(|error| format!("{error}; log: {}", self.log_end()))
         })
         .await;
     }
@@ -115,7 +129,9 @@ impl Node {
     /// SIGTERM; whether the node ended with status 0.
     pub(crate) async fn stop(&mut self) -> bool {
         let mut child = self.child.take().expect("the node runs");
-        let term = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+        let term = Command::new("kill")
+            .args(["-TERM", &child.id().to_string()])
+            .status();
         assert!(term.is_ok_and(|status| status.success()), "SIGTERM is sent");
         let status = wait_until(Duration::from_secs(40), "the node ends", || {
             let status = child.try_wait().expect("the node can be asked");
@@ -139,5 +155,6 @@ fn free_port() -> u16 {
 fn value(output: &str, name: &str) -> String {
     let prefix = format!("{name}: ");
     let line = output.lines().find_map(|line| line.strip_prefix(&prefix));
-    line.unwrap_or_else(|| panic!("no '{name}:' in {output}")).to_owned()
+    line.unwrap_or_else(|| panic!("no '{name}:' in {output}"))
+        .to_owned()
 }
