@@ -89,10 +89,11 @@ pub(crate) async fn a_user_becomes_eligible_again_after_the_wait(harness: &dyn H
 pub(crate) async fn every_trigger_gives_a_card_when_the_wait_is_zero(harness: &dyn Harness) {
     let store = harness.open().await;
     let ann = user("ann");
-    // All planned in the same instant: only the dispatch tells them apart.
+    // Each is overtaken by one that was planned before it.
     let sendings: Vec<_> = (1..4)
         .map(|number| Sending {
             dispatch: super::sample::dispatch(number),
+            planned_at: noon().minus(u32::from(number) * HOUR),
             reeligible_after: Some(std::time::Duration::ZERO),
             ..Sending::new(1)
         })
