@@ -19,7 +19,7 @@ use crate::state::ApiState;
 pub(crate) struct PreviewBody {
     #[schema(value_type = CardSchema)]
     card: CardContent,
-    /// A tracked user; or give `user`.
+    /// A tracked user (one nobody has tracked has no attributes, with a warning); or give `user`.
     #[schema(value_type = Option<String>)]
     user_id: Option<UserId>,
     /// Attributes of a made-up user.
@@ -36,7 +36,6 @@ pub(crate) struct PreviewBody {
     post, path = "/v1/preview", tag = "Campaigns", request_body = PreviewBody, security(("api_key" = [])),
     responses(
         (status = 200, description = "The card, its fetches, size and warnings", body = PreviewSchema),
-        (status = 404, description = "No such user in this workspace", body = ProblemDocument),
         (status = 422, description = "The card or its templates are invalid", body = ProblemDocument),
     ),
 )]

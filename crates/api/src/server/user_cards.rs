@@ -13,7 +13,8 @@ use crate::problem::{Code, Problem, ProblemDocument, Result};
 use crate::schema::InspectedCardSchema;
 use crate::state::ApiState;
 
-/// Every card of the user that has not expired, with its state; dismissed and removed ones, too.
+/// Every card of the user with its state: dismissed and removed ones, too, and those that expired
+/// within the last day.
 #[utoipa::path(
     get, path = "/v1/users/{user_id}/cards", tag = "Users", params(("user_id" = String, Path)), security(("api_key" = [])),
     responses((status = 200, description = "All of them: there is no next page", body = List<InspectedCardSchema>)),

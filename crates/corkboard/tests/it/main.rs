@@ -7,6 +7,7 @@
 mod command_line;
 mod configuration;
 mod demo;
+mod kills;
 mod process;
 mod rendering;
 mod tenants;
