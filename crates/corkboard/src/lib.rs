@@ -3,8 +3,8 @@
 //! [`run`] reads the command line and ends with the exit status that the contract promises: 0 done,
 //! 64 wrong usage or configuration, 69 a needed service is unreachable, 70 internal error. This is
 //! the only room that reads the environment, prints, and installs process-wide things (the log
-//! subscriber, the metrics recorder, the panic hook). A [`node::Node`] is put together in one place,
-//! for `serve` and `demo` alike.
+//! subscriber, the metrics recorder, the panic hook). Start reading in `node.rs`: a node is put
+//! together there, for `serve` and `demo` alike.
 
 mod cli;
 mod commands;
