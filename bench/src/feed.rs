@@ -47,7 +47,7 @@ const FULL: Extent = Extent {
     rounds: 3,
     warm_up_seconds: 2,
     seconds: 8,
-    cold_seconds: 3,
+    cold_seconds: 2,
 };
 const QUICK: Extent = Extent {
     users: 10_000,

@@ -13,7 +13,7 @@ use crate::failure::{Failure, Result};
 const OPEN_FILES_NEEDED: u64 = 12_000;
 
 /// The machine and the code that were measured.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Machine {
     pub(crate) cores: usize,
     pub(crate) cpu: String,
@@ -21,17 +21,26 @@ pub(crate) struct Machine {
     pub(crate) memory_mib: u64,
     /// Limit of open files of every process of the run.
     pub(crate) open_files: u64,
+    /// Processes that wanted a CPU in the minute before the results were written: of a quiet machine
+    /// it is about the number of cores that the bench itself keeps busy.
+    pub(crate) load_average: f64,
 }
 
 impl Machine {
     pub(crate) fn this() -> Self {
         let cpus = read("/proc/cpuinfo");
+        let load = read("/proc/loadavg");
         Self {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             cpu: field(&cpus, "model name").unwrap_or("unknown").to_owned(),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             memory_mib: total_kib(&read("/proc/meminfo")) / 1024,
             open_files: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
+            load_average: load
+                .split(' ')
+                .next()
+                .and_then(|first| first.parse().ok())
+                .unwrap_or(0.0),
         }
     }
 }

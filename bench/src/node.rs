@@ -1,5 +1,6 @@
 //! The node under test: a folder, a configuration, a tenant made on the command line, a process.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub(crate) struct Site {
 #[derive(Debug)]
 pub(crate) struct Node {
     child: Child,
+    admin: TestClient,
     pub(crate) api: Api,
 }
 
@@ -113,9 +115,9 @@ impl Site {
         let mut command = child::command(&self.binary, cpus);
         command.arg("serve").arg("--config").arg(self.config());
         let mut child = Child::start(command, self.folder.join("node.log"))?;
-        let client = TestClient::new(format!("http://127.0.0.1:{}", self.admin_port));
+        let admin = TestClient::new(format!("http://127.0.0.1:{}", self.admin_port));
         let end = Instant::now() + READY_WITHIN;
-        while !client
+        while !admin
             .get("/readyz")
             .try_send()
             .await
@@ -129,6 +131,7 @@ impl Site {
         }
         Ok(Node {
             child,
+            admin,
             api: Api::new(&self.base(), &self.api_key),
         })
     }
@@ -137,6 +140,12 @@ impl Site {
 impl Node {
     pub(crate) fn pid(&self) -> u32 {
         self.child.pid()
+    }
+
+    /// A counter's values by its one label.
+    pub(crate) async fn counter(&self, name: &str, label: &str) -> Result<BTreeMap<String, u64>> {
+        let page = self.admin.get("/metrics").try_send().await?.text();
+        Ok(counted(&page, name, label))
     }
 
     pub(crate) async fn stop(self) -> Result<()> {
@@ -152,6 +161,18 @@ pub(crate) fn free_port() -> Result<u16> {
 
 pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).at(path)
+}
+
+/// Samples of one counter on a metrics page, by the value of a label.
+fn counted(page: &str, name: &str, label: &str) -> BTreeMap<String, u64> {
+    let before = format!("{name}{{{label}=\"");
+    let samples = page
+        .lines()
+        .filter_map(|line| line.strip_prefix(before.as_str()));
+    let pairs = samples.filter_map(|rest| rest.split_once("\"} "));
+    pairs
+        .filter_map(|(value, count)| Some((value.to_owned(), count.parse().ok()?)))
+        .collect()
 }
 
 /// The value of a `name: value` line.
@@ -174,6 +195,17 @@ mod tests {
             "app_2"
         );
         assert!(named("workspace: ws_1\n", "app").is_err());
+    }
+
+    #[test]
+    fn counters_are_read_from_a_metrics_page() {
+        let page = "# HELP calls_total how many\ncalls_total{outcome=\"ok\"} 7\n\
+                    calls_total{outcome=\"failed\"} 2\ncalls_totally{outcome=\"ok\"} 9\n";
+        let expected = [("failed".to_owned(), 2), ("ok".to_owned(), 7)];
+        assert_eq!(
+            counted(page, "calls_total", "outcome"),
+            BTreeMap::from(expected)
+        );
     }
 
     #[test]

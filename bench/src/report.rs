@@ -37,7 +37,7 @@ pub(crate) fn write(folder: &Path) -> Result<()> {
 fn heading<R>(title: &str, results: &Results<R>) -> String {
     let machine = &results.machine;
     let mut text = format!(
-        "\n## {title}\n\n`{}`, commit {}, {}. {} cores of {}, {} MiB, Linux {}, at most {} open files.\n\n",
+        "\n## {title}\n\n`{}`, commit {}, {}. {} cores of {}, {} MiB, Linux {}, at most {} open files, load average {}.\n\n",
         results.command,
         results.commit,
         results.measured_at,
@@ -45,7 +45,8 @@ fn heading<R>(title: &str, results: &Results<R>) -> String {
         machine.cpu,
         machine.memory_mib,
         machine.kernel,
-        machine.open_files
+        machine.open_files,
+        machine.load_average
     );
     for (name, value) in &results.settings {
         text.push_str(&format!("- {name}: {value}\n"));

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::Setting;
+use crate::console::say;
 use crate::failure::{Failure, Result, While as _};
 use crate::machine::{self, Machine};
 
@@ -57,15 +58,22 @@ pub(crate) fn write<R: Serialize>(
     std::fs::write(&path, text).at(&path)
 }
 
-/// Reads `NAME.json`; `None` when that bench has not run yet.
+/// Reads `NAME.json`; `None` when that bench has not run yet, or wrote another version of it.
 pub(crate) fn read<R: DeserializeOwned>(folder: &Path, name: &str) -> Result<Option<Results<R>>> {
     let path = folder.join(format!("{name}.json"));
     if !path.exists() {
         return Ok(None);
     }
     let text = std::fs::read_to_string(&path).at(&path)?;
-    let unreadable = |error| Failure::unexpected(format!("{}: {error}", path.display()));
-    serde_json::from_str(&text).map(Some).map_err(unreadable)
+    let results = serde_json::from_str(&text);
+    if let Err(error) = &results {
+        // A new bench must not lose its run over what an older one left.
+        say(&format!(
+            "{} is left out of the report: {error}",
+            path.display()
+        ));
+    }
+    Ok(results.ok())
 }
 
 /// Settings in words.

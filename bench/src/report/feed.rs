@@ -134,7 +134,8 @@ fn latency(rows: &FeedRows, folder: &Path) -> Result<String> {
 fn cold(rows: &FeedRows) -> String {
     let mut text =
         "\nThe cold rounds: a new process, its files evicted from the system's cache (the host \
-                    of a virtual machine may still have them), each user read at most once.\n"
+                    of a virtual machine may still have them), the users in turn. Reads beyond \
+                    the number of users are second ones.\n"
             .to_owned();
     let lines = rows.cold.iter().enumerate().map(|(round, one)| {
         let cached = one
@@ -146,6 +147,7 @@ fn cold(rows: &FeedRows) -> String {
             cached,
             number(bytes(one.disk_bytes)),
             number(bytes(one.requests)),
+            number(bytes(one.users as u64)),
         ]
     });
     let heads = [
@@ -154,6 +156,7 @@ fn cold(rows: &FeedRows) -> String {
         "cached at start",
         "read from disk",
         "reads",
+        "users",
     ];
     text.push_str(&table(&heads, &lines.collect::<Vec<_>>()));
     text

@@ -63,11 +63,20 @@ pub(super) fn section(rows: &SendRows, folder: &Path) -> Result<String> {
         text.push('\n');
     }
     let connected = &rows.connected;
+    let outcomes: Vec<String> = connected
+        .outcomes
+        .iter()
+        .map(|(outcome, count)| format!("{count} {outcome}"))
+        .collect();
     text.push_str(&format!(
-        "\nFor information, connected content: {} users, one call each to an endpoint that takes {} ms: \
-         {} cards/s ({} s), {} calls, peak {} MiB. The endpoint shares the machine.\n",
+        "\nFor information, connected content: {} users, one call each to an endpoint that takes {} ms, 100 at a time: \
+         {} cards/s ({} s), peak {} MiB; {} requests reached the endpoint, outcomes: {}. The endpoint shares \
+         the machine.\n",
         connected.users, connected.endpoint_delay_ms, number(connected.cards_per_second),
-        number(connected.seconds), connected.calls, number(connected.peak_mib)
+        number(connected.seconds),
+        number(connected.peak_mib),
+        connected.calls,
+        outcomes.join(", "),
     ));
     Ok(text)
 }
