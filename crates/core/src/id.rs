@@ -191,4 +191,13 @@ mod tests {
         let late = DispatchId::generate(Timestamp::from_millis(2_000));
         assert!(early < late);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_refused_or_comes_back_as_it_was(text in "(crd_)?[0-9a-z]{20,30}|\\PC{0,40}") {
+            if let Ok(id) = text.parse::<CardId>() {
+                proptest::prop_assert_eq!(id.to_string(), text);
+            }
+        }
+    }
 }

@@ -1,7 +1,11 @@
 //! What audiences mean, by example.
 
-#![expect(clippy::needless_pass_by_value, reason = "`json!` values read better unborrowed")]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "`json!` values read better unborrowed"
+)]
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::Audience;
@@ -168,4 +172,52 @@ fn what_cannot_be_read_says_where_and_why() {
         .map(|_| json!({"attribute": "a", "op": "exists"}))
         .collect();
     assert!(Audience::from_json(&json!({"any": wide})).is_err());
+}
+
+/// JSON that looks like an audience in places, to get past the first checks.
+fn nearly_audiences() -> impl Strategy<Value = Value> {
+    let word = prop::sample::select(vec![
+        "everyone",
+        "all",
+        "any",
+        "not",
+        "attribute",
+        "event",
+        "op",
+        "value",
+        "eq",
+        "in",
+        "exists",
+        "count_gte",
+        "contains",
+        "plan",
+        "",
+    ]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        word.clone().prop_map(Value::from),
+        ".{0,6}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(24, 128, 6, move |inner| {
+        let object = prop::collection::btree_map(word.clone(), inner.clone(), 0..5);
+        prop_oneof![
+            prop::collection::vec(inner, 0..5).prop_map(Value::from),
+            object.prop_map(|map| map.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_json_panics_and_what_is_read_is_written_alike(value in nearly_audiences()) {
+        if let Ok(audience) = Audience::from_json(&value) {
+            let again = Audience::from_json(&audience.to_json());
+            prop_assert_eq!(again.as_ref(), Ok(&audience));
+            let nobody = user(json!({}));
+            prop_assert_eq!(audience.explain_mismatch(&nobody, NOW).is_none(), audience.matches(&nobody, NOW));
+        }
+    }
 }

@@ -199,6 +199,7 @@ impl CardContent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     fn definition(value: Value) -> CampaignDefinition {
@@ -258,5 +259,26 @@ mod tests {
             json!({"name":"x","expiry":{"ttl_seconds":1},"variants":[],"nmae":1}),
         );
         assert!(error.unwrap_err().to_string().contains("nmae"));
+    }
+
+    proptest! {
+        /// Expiries, deliveries and times are read by hand: whatever stands there, no panic.
+        #[test]
+        fn arbitrary_texts_in_every_place_are_refused_or_checked(
+            at in "\\PC{0,40}", near in "20[0-9]{2}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9](:[0-6][0-9])?(Z|[+-][0-9:]{2,5})?",
+            local in any::<bool>(), ttl in any::<u64>(),
+        ) {
+            for text in [&at, &near] {
+                let value = json!({"name": text, "feed": text, "delivery": {"kind": "launch", "at": text},
+                    "expiry": {"at": text, "local_time": local}, "variants": []});
+                if let Ok(definition) = serde_json::from_value::<CampaignDefinition>(value) {
+                    prop_assert!(!definition.problems(Timestamp::EPOCH).is_empty());
+                }
+                let value = json!({"name": text, "expiry": {"ttl_seconds": ttl}, "variants": [{"name": text, "card": {"title": text}}]});
+                if let Ok(definition) = serde_json::from_value::<CampaignDefinition>(value) {
+                    let _ = definition.problems(Timestamp::from_micros(i64::MAX));
+                }
+            }
+        }
     }
 }

@@ -1,5 +1,10 @@
 //! What a card is made of: names, dialects, reasons for none, problems with their places.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "`json!` values read better unborrowed"
+)]
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 

@@ -202,8 +202,5 @@ async fn what_a_process_held_when_it_ended_is_free_when_the_next_one_opens() {
     let next = store.claim_chunk(&next).await.unwrap().expect("the chunk");
     assert!(next.token > held.token);
     let late = store.finish_chunk(&held, &Tally::default(), at(12)).await;
-    assert!(
-        matches!(late, Err(StoreError::Fenced { .. })),
-        "{late:?}"
-    );
+    assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
 }
