@@ -1,13 +1,14 @@
 //! What sets a campaign off: a launch, an API call, or an event.
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::time::Timestamp;
 
 /// What sets a campaign off. JSON: `{"kind": "launch", "at": …}`, `{"kind": "api"}`,
 /// `{"kind": "event", "event": "name"}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "DeliveryForm", into = "DeliveryForm")]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "DeliveryForm")]
 pub enum Delivery {
     /// A launch, at once or at a time.
     Launch { at: Option<Timestamp> },
@@ -34,7 +35,7 @@ impl Delivery {
     }
 }
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
     Launch,
@@ -42,13 +43,13 @@ enum Kind {
     Event,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DeliveryForm {
     kind: Kind,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     at: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     event: Option<String>,
 }
 
@@ -73,24 +74,20 @@ impl TryFrom<DeliveryForm> for Delivery {
     }
 }
 
-impl From<Delivery> for DeliveryForm {
-    fn from(delivery: Delivery) -> Self {
-        match delivery {
-            Delivery::Launch { at } => Self {
-                kind: Kind::Launch,
-                at,
-                event: None,
-            },
-            Delivery::Api => Self {
-                kind: Kind::Api,
-                at: None,
-                event: None,
-            },
-            Delivery::Event { event } => Self {
-                kind: Kind::Event,
-                at: None,
-                event: Some(event),
-            },
+impl Serialize for Delivery {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match self {
+            Self::Launch { at } => {
+                map.serialize_entry("kind", "launch")?;
+                map.serialize_entry("at", at)?;
+            }
+            Self::Api => map.serialize_entry("kind", "api")?,
+            Self::Event { event } => {
+                map.serialize_entry("kind", "event")?;
+                map.serialize_entry("event", event)?;
+            }
         }
+        map.end()
     }
 }
