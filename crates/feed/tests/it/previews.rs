@@ -40,7 +40,7 @@ async fn the_card_comes_with_every_fetch_and_its_size() {
     let shown = serde_json::to_value(&preview).unwrap();
     assert_eq!(
         shown["card"],
-        json!({"type": "classic", "title": "Hi Ada", "description": "7"})
+        json!({"type": "classic", "title": "Hi Ada", "description": "7", "extras": {}})
     );
     assert_eq!(
         (&shown["size_bytes"], &shown["warnings"]),
