@@ -43,6 +43,7 @@ impl Problem {
     #[must_use]
     pub fn invalid(errors: Vec<Invalid>) -> Self {
         let detail = match errors.as_slice() {
+            [only] if only.path.is_empty() => format!("the body {}", only.message),
             [only] => format!("{}: {}", only.path, only.message),
             several => format!("{} fields are invalid, see errors", several.len()),
         };
@@ -50,6 +51,14 @@ impl Problem {
             errors,
             ..Self::new(Code::Invalid, detail)
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn places(&self) -> Vec<&str> {
+        self.errors
+            .iter()
+            .map(|error| error.path.as_str())
+            .collect()
     }
 
     /// Asks the client to come back after about `seconds`; up to half as much again is added at

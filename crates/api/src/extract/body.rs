@@ -3,10 +3,10 @@
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use corkboard_core::campaign::Invalid;
+use corkboard_edge::RequestBodyError;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::error::Category;
 
 use crate::problem::{Code, Problem};
 use crate::state::ApiState;
@@ -52,12 +52,29 @@ pub(crate) async fn read(body: axum::body::Body, limit: usize) -> Result<Bytes, 
             Code::BodyTooLarge,
             format!("a body may have at most {limit} bytes"),
         )),
-        // The connection broke or was too slow; the edge answers if there is anyone to answer to.
+        // Cut off, or framed wrongly: slowness is the only thing that another attempt may cure.
+        Err(error) if broke_off(&*error) => Err(Problem::new(
+            Code::MalformedRequest,
+            "the body broke off, or is not framed as HTTP has it",
+        )),
+        // Too slow; the edge answers if there is anyone to answer to.
         Err(_) => Err(Problem::new(
             Code::RequestTimeout,
             "the body did not arrive completely",
         )),
     }
+}
+
+/// Whether a body failed for what the client sent, not for how slowly.
+fn broke_off(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(body) = error.downcast_ref::<RequestBodyError>() {
+            return matches!(body, RequestBodyError::Connection(_));
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Reads JSON: what is no JSON at all is malformed, what says the wrong thing is invalid.
@@ -67,7 +84,12 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         let detail = format!("the body is nested deeper than {MAX_DEPTH} levels");
         return Err(Problem::new(Code::MalformedJson, detail));
     }
-    serde_json::from_slice::<IgnoredAny>(body).map_err(|error| refusal(&error, String::new()))?;
+    let form = std::str::from_utf8(body)
+        .map_err(|_| malformed(&"it is not UTF-8"))
+        .and_then(|text| {
+            serde_json::from_str::<IgnoredAny>(text).map_err(|error| malformed(&error))
+        });
+    form?;
     // serde would take a list of fields in order for an object; no client means that.
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(Problem::invalid(vec![Invalid::new(
@@ -102,19 +124,18 @@ fn nests_deeper_than(body: &[u8], limit: usize) -> bool {
     false
 }
 
+/// The body is not JSON at all.
+fn malformed(why: &dyn std::fmt::Display) -> Problem {
+    Problem::new(Code::MalformedJson, format!("the body is not JSON: {why}"))
+}
+
+/// The body is JSON, and `error` is what is wrong with it at `path`. serde_json calls some of these
+/// syntax errors too, such as a `null` where a word is expected, or a number out of range.
 fn refusal(error: &serde_json::Error, path: String) -> Problem {
-    match error.classify() {
-        Category::Data => {
-            // serde_json appends a position that means nothing once the place is named.
-            let text = error.to_string();
-            let message = text.split(" at line ").next().unwrap_or(&text);
-            Problem::invalid(vec![Invalid::new(path, message)])
-        }
-        Category::Syntax | Category::Eof | Category::Io => Problem::new(
-            Code::MalformedJson,
-            format!("the body is not JSON: {error}"),
-        ),
-    }
+    // The position that serde_json appends means nothing once the place is named.
+    let text = error.to_string();
+    let message = text.split(" at line ").next().unwrap_or(&text);
+    Problem::invalid(vec![Invalid::new(path, message)])
 }
 
 /// A path of keys and indices as a JSON pointer (RFC 6901).
@@ -146,6 +167,35 @@ mod tests {
             let parsed = parse::<CampaignDefinition>(&body);
             prop_assert!(parsed.is_err_and(|problem| problem.status().is_client_error()));
         }
+    }
+
+    #[test]
+    fn json_that_says_the_wrong_thing_is_invalid_whatever_the_parser_calls_it() {
+        let base = r#""name":"x","expiry":{"ttl_seconds":9},"variants":[]"#;
+        for (path, field) in [
+            ("/creation", r#""creation":null"#),
+            ("/creation", r#""creation":{}"#),
+            ("/priority", r#""priority":1e999"#),
+            ("/name", r#""name":"\ud800""#),
+        ] {
+            let base = base.replace(
+                r#""name":"x","#,
+                if path == "/name" {
+                    ""
+                } else {
+                    r#""name":"x","#
+                },
+            );
+            let body = format!("{{{field},{base}}}");
+            let problem = parse::<CampaignDefinition>(body.as_bytes()).unwrap_err();
+            assert_eq!(
+                (problem.status().as_u16(), problem.places()),
+                (422, vec![path]),
+                "{body}"
+            );
+        }
+        let problem = parse::<CampaignDefinition>(b"{\"name\":\"\xff\"}").unwrap_err();
+        assert_eq!(problem.status(), 400);
     }
 
     #[test]

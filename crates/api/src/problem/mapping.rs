@@ -120,3 +120,120 @@ impl std::fmt::Display for Chain<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use axum::response::IntoResponse;
+    use corkboard_core::cohort::Cohort;
+    use corkboard_core::time::Timestamp;
+    use http::header;
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    fn secret() -> Box<dyn Error + Send + Sync> {
+        "constraint violated for ada@example.com".into()
+    }
+
+    /// Each error of the rooms below that is not reached through a socket elsewhere.
+    fn cases() -> Vec<(Problem, Code)> {
+        let cohort = Cohort::of(Timestamp::EPOCH, Timestamp::from_seconds(60));
+        let place = "users.db".to_owned();
+        let store = |error: StoreError, code| (Problem::from(error), code);
+        vec![
+            store(StoreError::Overloaded, Code::Overloaded),
+            store(StoreError::DiskFull(secret()), Code::DiskFull),
+            store(
+                StoreError::Unavailable {
+                    place: place.clone(),
+                    source: secret(),
+                },
+                Code::StoreUnavailable,
+            ),
+            store(StoreError::NotFound { what: "campaign" }, Code::NotFound),
+            store(
+                StoreError::Conflict {
+                    what: "workspace name",
+                },
+                Code::Conflict,
+            ),
+            store(StoreError::Stale { what: "campaign" }, Code::Conflict),
+            store(StoreError::BadCursor, Code::InvalidCursor),
+            store(StoreError::Fenced { chunk: 1 }, Code::Internal),
+            store(StoreError::NoSuchCohort(cohort), Code::Internal),
+            store(
+                StoreError::SchemaTooNew {
+                    place,
+                    found: 2,
+                    known: 1,
+                },
+                Code::Internal,
+            ),
+            store(
+                StoreError::Corrupt {
+                    what: "campaign",
+                    source: secret(),
+                },
+                Code::Internal,
+            ),
+            store(
+                StoreError::Database {
+                    statement: "find campaign",
+                    source: secret(),
+                },
+                Code::Internal,
+            ),
+            (Problem::from(FeedError::TimedOut), Code::StoreUnavailable),
+            (
+                Problem::from(FeedError::TooManySubscribers),
+                Code::Overloaded,
+            ),
+            (
+                Problem::from(SendError::Store(StoreError::Overloaded)),
+                Code::Overloaded,
+            ),
+        ]
+    }
+
+    #[tokio::test]
+    async fn every_error_below_has_its_code_and_no_5xx_tells_what_happened_inside() {
+        for (problem, code) in cases() {
+            assert_eq!(problem.code, code);
+            let response = problem.into_response();
+            let (status, retry) = (
+                response.status(),
+                response.headers().get(header::RETRY_AFTER).cloned(),
+            );
+            assert_eq!(status, code.status());
+            assert_eq!(
+                retry.is_some(),
+                matches!(status.as_u16(), 503 | 507),
+                "{}",
+                code.as_str()
+            );
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            let text = String::from_utf8_lossy(&body);
+            assert!(
+                !text.contains("ada@") && !text.contains("users.db"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_page_of_errors_names_every_code_with_its_status() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let rows: Vec<&str> = page
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .collect();
+        assert_eq!(rows.len(), Code::ALL.len());
+        for (code, row) in Code::ALL.iter().zip(rows) {
+            let start = format!("| `{}` | {} |", code.as_str(), code.status().as_u16());
+            assert!(row.starts_with(&start), "{start} is not {row}");
+        }
+    }
+}
