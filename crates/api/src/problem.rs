@@ -43,7 +43,7 @@ impl Problem {
     #[must_use]
     pub fn invalid(errors: Vec<Invalid>) -> Self {
         let detail = match errors.as_slice() {
-            [only] if only.path.is_empty() => format!("the body {}", only.message),
+            [only] if only.path.is_empty() => format!("the body: {}", only.message),
             [only] => format!("{}: {}", only.path, only.message),
             several => format!("{} fields are invalid, see errors", several.len()),
         };
