@@ -121,7 +121,9 @@ async fn keep(
     response: Response,
 ) -> Result<Response, Problem> {
     let status = response.status();
-    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+    // Neither an overload nor a missing scope is about the request: it may do well the next time.
+    let passing = status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::FORBIDDEN;
+    if status.is_server_error() || passing {
         state.control.abandon_idempotent(workspace, key).await?;
         return Ok(response);
     }
@@ -147,7 +149,11 @@ fn replayed(reply: StoredReply) -> Response {
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
     let mut response = (status, reply.body).into_response();
     let headers = response.headers_mut();
-    if let Ok(media_type) = HeaderValue::try_from(reply.content_type) {
+    // An answer without a body had no media type either.
+    headers.remove(header::CONTENT_TYPE);
+    if !reply.content_type.is_empty()
+        && let Ok(media_type) = HeaderValue::try_from(reply.content_type)
+    {
         headers.insert(header::CONTENT_TYPE, media_type);
     }
     headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));

@@ -15,12 +15,16 @@ use crate::{client, idempotency, observe, openapi, server};
 /// The whole surface as a service for the edge.
 pub fn router(deps: ApiDeps, options: ApiOptions) -> Router {
     let state = ApiState::new(deps, options);
-    let (routes, paths) = routes().split_for_parts();
-    routes
+    let paths = routes().split_for_parts().1;
+    // Repeats of the client API are harmless as they are, and its callers have no workspace's key.
+    let (server, _) = server_routes().split_for_parts();
+    let (client, _) = client_routes().split_for_parts();
+    server
         .layer(middleware::from_fn_with_state(
             state.clone(),
             idempotency::layer,
         ))
+        .merge(client)
         .route(
             "/",
             axum::routing::get(|| std::future::ready(Redirect::temporary("/docs/"))),
@@ -46,13 +50,23 @@ pub fn router(deps: ApiDeps, options: ApiOptions) -> Router {
 
 /// Every operation of the contract.
 pub(crate) fn routes() -> OpenApiRouter<ApiState> {
-    use server::{
-        calls, campaigns, dispatches, launches, preview, stats, track, user_cards, users,
-    };
+    client_routes().merge(server_routes())
+}
+
+/// What apps and sites call.
+fn client_routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(client::feed::get_feed))
         .routes(routes!(client::events::report_events))
         .routes(routes!(client::live::live))
+}
+
+/// What the brand's own systems call.
+fn server_routes() -> OpenApiRouter<ApiState> {
+    use server::{
+        calls, campaigns, dispatches, launches, preview, stats, track, user_cards, users,
+    };
+    OpenApiRouter::new()
         .routes(routes!(track::track_users))
         .routes(routes!(users::get_user, users::erase_user))
         .routes(routes!(user_cards::list_user_cards))

@@ -1,5 +1,6 @@
 //! `Idempotency-Key`: replays, mismatches, races.
 
+use corkboard_core::tenancy::Scope;
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -145,5 +146,57 @@ async fn keys_of_two_workspaces_do_not_meet() {
             reply.expect_status(201).header("idempotency-replayed"),
             None
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replayed_answer_without_a_body_has_no_media_type() {
+    let app = TestApp::start().await;
+    let id = app.campaign(&broadcast("Never sent")).await;
+    let path = format!("/v1/campaigns/{id}");
+    for replayed in [None, Some("true")] {
+        let reply = app
+            .server()
+            .delete(&path)
+            .header("idempotency-key", "delete-1")
+            .send()
+            .await
+            .expect_status(204);
+        assert_eq!(
+            (
+                reply.header("idempotency-replayed"),
+                reply.header("content-type")
+            ),
+            (replayed, None)
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_api_takes_no_notice_of_a_key() {
+    let app = TestApp::start().await;
+    let report = json!({"events": [{"card_id": "crd_nonsense", "kind": "click"}]});
+    app.client("ada")
+        .post("/v1/feed/events")
+        .header("idempotency-key", "some client library adds one")
+        .json(&report)
+        .send()
+        .await
+        .expect_status(202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_scope_is_not_remembered_with_the_key() {
+    let app = TestApp::start().await;
+    let reader = app.key_with(&[Scope::CampaignsRead]).await;
+    for (key, status) in [(reader.as_str(), 403), (app.key.as_str(), 201)] {
+        app.anonymous()
+            .with_bearer(key)
+            .post("/v1/campaigns")
+            .header("idempotency-key", "create-1")
+            .json(&broadcast("By another key"))
+            .send()
+            .await
+            .expect_status(status);
     }
 }
