@@ -1,14 +1,18 @@
 //! A user's cards, as support staff need to see them, and taking one away.
 
+use std::str::FromStr as _;
+
 use axum::Json;
 use axum::extract::State;
 use corkboard_core::id::CardId;
 use corkboard_core::user::UserId;
 use corkboard_feed::InspectedCard;
+use corkboard_store::StoreError;
+use corkboard_store::page::PageRequest;
 use http::StatusCode;
 
 use super::List;
-use crate::extract::{ApiPath, Caller, scope};
+use crate::extract::{ApiPath, ApiQuery, Caller, PageQuery, scope};
 use crate::problem::{Code, Problem, ProblemDocument, Result};
 use crate::schema::InspectedCardSchema;
 use crate::state::ApiState;
@@ -16,19 +20,41 @@ use crate::state::ApiState;
 /// Every card of the user with its state: dismissed and removed ones, too, and those that expired
 /// within the last day.
 #[utoipa::path(
-    get, path = "/v1/users/{user_id}/cards", tag = "Users", params(("user_id" = String, Path)), security(("api_key" = [])),
-    responses((status = 200, description = "All of them: there is no next page", body = List<InspectedCardSchema>)),
+    get, path = "/v1/users/{user_id}/cards", tag = "Users", params(("user_id" = String, Path), PageQuery), security(("api_key" = [])),
+    responses((status = 200, description = "One page, newest first", body = List<InspectedCardSchema>)),
 )]
 pub(crate) async fn list_user_cards(
     State(state): State<ApiState>,
     caller: Caller<scope::UsersRead>,
     ApiPath(user): ApiPath<UserId>,
+    ApiQuery(page): ApiQuery<PageQuery>,
 ) -> Result<Json<List<InspectedCard>>> {
-    let data = state.feeds.user_cards(caller.workspace, &user).await?;
-    Ok(Json(List {
-        data,
-        next_cursor: None,
-    }))
+    let page = page.request()?;
+    let cards = state.feeds.user_cards(caller.workspace, &user).await?;
+    cut(cards, &page).map(Json)
+}
+
+/// The page of `cards` that `page` asks for. A user's cards are few and known as a whole, so the
+/// cursor is the id of the last card shown; one that has gone meanwhile cannot be gone on from.
+fn cut(mut cards: Vec<InspectedCard>, page: &PageRequest) -> Result<List<InspectedCard>> {
+    if let Some(cursor) = &page.after {
+        let place = CardId::from_str(cursor)
+            .ok()
+            .and_then(|last| cards.iter().position(|card| card.id == last))
+            .ok_or(StoreError::BadCursor)?;
+        cards.drain(..=place);
+    }
+    let size = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let more = cards.len() > size;
+    cards.truncate(size);
+    let next_cursor = cards
+        .last()
+        .filter(|_| more)
+        .map(|card| card.id.to_string());
+    Ok(List {
+        data: cards,
+        next_cursor,
+    })
 }
 
 /// Takes one card away from one user.

@@ -243,3 +243,56 @@ async fn erasing_removes_everything_about_a_user() {
         .await
         .expect_status(404);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cards_of_a_user_come_in_pages() {
+    let app = TestApp::start().await;
+    for title in ["one", "two", "three"] {
+        app.launch(&app.campaign(&broadcast(title)).await).await;
+        app.clock.advance(std::time::Duration::from_secs(1));
+    }
+    let (mut titles, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/v1/users/ada/cards?limit=2{cursor}");
+        let page = app.server().get(&path).send().await.expect_status(200);
+        let page = page.json();
+        let data = page["data"].as_array().unwrap();
+        assert!(data.len() <= 2);
+        titles.extend(data.iter().map(|card| card["card"]["title"].clone()));
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(titles, ["three", "two", "one"]);
+    for wrong in ["limit=0", "limit=251", "cursor=nonsense", "nonsense=1"] {
+        let path = format!("/v1/users/ada/cards?{wrong}");
+        app.server().get(&path).send().await.expect_status(400);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_of_the_wrong_form_is_answered_like_one_that_does_not_exist() {
+    let app = TestApp::start().await;
+    let absent = "01m800xjhde299qddqw79wr4kz";
+    for (path, there, wrong) in [
+        (
+            "/v1/campaigns/{}",
+            format!("cmp_{absent}"),
+            "nonsense".to_owned(),
+        ),
+        (
+            "/v1/dispatches/{}",
+            format!("dsp_{absent}"),
+            "nonsense".to_owned(),
+        ),
+        ("/v1/users/{}", "nobody".to_owned(), "x".repeat(257)),
+    ] {
+        let mut replies = Vec::new();
+        for id in [&there, &wrong] {
+            let path = path.replace("{}", id);
+            replies.push(app.server().get(&path).send().await.expect_status(404));
+        }
+        assert_eq!(replies[0].text(), replies[1].text(), "{path}");
+    }
+}
