@@ -47,6 +47,15 @@ pub enum StoreError {
         found: u32,
         known: u32,
     },
+    /// The database's schema is older than this program needs.
+    #[error(
+        "{place} has schema version {found}, this program needs {known}: run corkboard migrate"
+    )]
+    SchemaTooOld {
+        place: String,
+        found: u32,
+        known: u32,
+    },
     /// A stored row cannot be understood.
     #[error("a stored {what} cannot be read")]
     Corrupt {

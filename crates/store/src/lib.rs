@@ -10,6 +10,7 @@ pub mod card_store;
 pub mod control_store;
 pub mod error;
 pub mod page;
+pub mod postgres;
 pub mod sqlite;
 
 pub use card_store::CardStore;

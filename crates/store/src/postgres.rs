@@ -1,0 +1,19 @@
+//! PostgreSQL: one control database, one or more card databases, any number of nodes.
+//!
+//! What every database has in common is in this folder: a bounded [pool](pool), a
+//! [session](session) whose answers have deadlines, the [meaning of errors](failure), and
+//! [migrations](migrate). Connections must reach the server itself or a proxy that keeps sessions:
+//! statements are prepared, and session settings are given when connecting.
+
+#![expect(dead_code, reason = "the two stores that use all of this follow")]
+
+mod failure;
+mod lock;
+mod migrate;
+mod options;
+mod pool;
+mod session;
+mod statement;
+mod values;
+
+pub use options::PgOptions;

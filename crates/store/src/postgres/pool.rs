@@ -1,0 +1,154 @@
+//! One bounded pool of connections to one database.
+//!
+//! A caller that finds none in time is refused: waiting longer would only move the queue from the
+//! database into this process. A database that hangs can hold up as many callers as it has
+//! connections here, and nobody who wants another database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{
+    Hook, HookError, Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime,
+};
+use futures_util::future::try_join_all;
+use tokio::time::{Instant, timeout_at};
+use tokio_postgres::NoTls;
+use tokio_postgres::config::{Config, Host};
+
+use super::failure;
+use super::options::PgOptions;
+use super::session::Session;
+use crate::error::{Result, StoreError};
+
+/// The connections of this process to one database. Clones share them.
+#[derive(Debug, Clone)]
+pub(super) struct Pool {
+    connections: deadpool_postgres::Pool,
+    /// Which database, without credentials.
+    place: Arc<str>,
+    options: Arc<PgOptions>,
+}
+
+impl Pool {
+    /// A pool for the database at `url` (`postgres://…`), without a connection yet.
+    pub(super) fn new(url: &str, options: &PgOptions) -> Result<Self> {
+        let mut config: Config = url
+            .parse()
+            // The text may hold a password: it is not repeated.
+            .map_err(|error: tokio_postgres::Error| failure::unavailable("postgres://…", error))?;
+        prepare(&mut config, options);
+        let place: Arc<str> = place(&config).into();
+        let manager = Manager::from_config(
+            config,
+            NoTls,
+            ManagerConfig {
+                recycling_method: RecyclingMethod::Fast,
+            },
+        );
+        let max_age = options.max_age;
+        let connections = deadpool_postgres::Pool::builder(manager)
+            .max_size(options.connections.max(1))
+            .runtime(Runtime::Tokio1)
+            .pre_recycle(Hook::sync_fn(move |_, metrics| {
+                if metrics.age() > max_age {
+                    return Err(HookError::message("the connection is old"));
+                }
+                Ok(())
+            }))
+            .build()
+            .map_err(|error| failure::unavailable(&place, error))?;
+        Ok(Self {
+            connections,
+            place,
+            options: Arc::new(options.clone()),
+        })
+    }
+
+    /// Opens the first connections. Fails when the database cannot be reached.
+    pub(super) async fn warm(&self) -> Result<()> {
+        let some = self.options.warm.clamp(1, self.options.connections.max(1));
+        let sessions = (0..some).map(|_| self.within(self.options.connect));
+        try_join_all(sessions).await.map(drop)
+    }
+
+    /// A connection, given back when the session is dropped.
+    pub(super) async fn session(&self) -> Result<Session> {
+        self.within(self.options.acquire).await
+    }
+
+    /// A connection for work that takes longer than a request may: its own time-outs (zero: none)
+    /// stay on it, so it is closed afterwards instead of given back.
+    pub(super) async fn maintenance(&self, statement: Duration, lock: Duration) -> Result<Session> {
+        let mut session = self.within(self.options.connect).await?;
+        session.slow_down(statement, lock).await?;
+        Ok(session)
+    }
+
+    /// Which database, without credentials.
+    pub(super) fn place(&self) -> &Arc<str> {
+        &self.place
+    }
+
+    /// Closes idle connections, and the others when they are given back.
+    pub(super) fn close(&self) {
+        self.connections.close();
+    }
+
+    async fn within(&self, longest: Duration) -> Result<Session> {
+        match timeout_at(Instant::now() + longest, self.connections.get()).await {
+            Ok(Ok(client)) => Ok(Session::new(
+                client,
+                Arc::clone(&self.place),
+                self.options.statement + self.options.answer,
+            )),
+            Ok(Err(PoolError::Backend(error))) => {
+                Err(match failure::of(error, &self.place, "connect") {
+                    // Whatever is wrong at this point, there is no connection.
+                    StoreError::Database { source, .. } => {
+                        failure::unavailable(&self.place, source)
+                    }
+                    other => other,
+                })
+            }
+            Ok(Err(error)) => Err(failure::unavailable(&self.place, error)),
+            Err(_) => {
+                metrics::counter!("corkboard_store_acquire_timeouts_total").increment(1);
+                tracing::debug!(place = %self.place, "no connection within {longest:?}");
+                Err(StoreError::Overloaded)
+            }
+        }
+    }
+}
+
+/// Session settings go with the connection's first message: no round trip, and no connection is
+/// ever without them.
+fn prepare(config: &mut Config, options: &PgOptions) {
+    let settings = format!(
+        "{} -c statement_timeout={} -c lock_timeout={} \
+         -c idle_in_transaction_session_timeout={} -c default_transaction_isolation=read\\ committed \
+         -c client_min_messages=warning -c TimeZone=UTC -c jit=off \
+         -c client_connection_check_interval=1000",
+        config.get_options().unwrap_or_default(),
+        options.statement.as_millis(),
+        options.lock.as_millis(),
+        options.idle_in_transaction.as_millis(),
+    );
+    config
+        .options(settings)
+        .application_name("corkboard")
+        .connect_timeout(options.connect)
+        .keepalives_idle(Duration::from_secs(30))
+        .tcp_user_timeout(Duration::from_secs(30));
+}
+
+fn place(config: &Config) -> String {
+    let port = config.get_ports().first().copied().unwrap_or(5432);
+    let host = match config.get_hosts().first() {
+        Some(Host::Tcp(host)) => host.clone(),
+        #[cfg(unix)]
+        Some(Host::Unix(path)) => path.display().to_string(),
+        None => "localhost".to_owned(),
+    };
+    let database = config.get_dbname().or(config.get_user()).unwrap_or("");
+    format!("{host}:{port}/{database}")
+}
