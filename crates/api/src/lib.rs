@@ -1,6 +1,6 @@
 //! The HTTP surface: client API, server API, OpenAPI, problem+json, auth, limits, idempotency.
 //!
-//! [`router`] is the whole of it, a service for the edge. Handlers read a request, call `send` or
+//! [`router()`] is the whole of it, a service for the edge. Handlers read a request, call `send` or
 //! `feed`, and write the reply; what they decide themselves is only who may ask and what is
 //! malformed. Errors of all rooms become problems in [`problem`], and nowhere else.
 
