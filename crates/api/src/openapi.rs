@@ -1,5 +1,7 @@
 //! The OpenAPI document, made from the handlers, and the page that lets people try it.
 
+mod shared;
+
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Info, License, OpenApi, OpenApiBuilder, Tag};
 
@@ -36,6 +38,7 @@ pub(crate) fn finish(paths: OpenApi) -> OpenApi {
         ]))
         .build();
     document.merge(paths);
+    shared::add(&mut document);
     let components = document.components.get_or_insert_default();
     let bearer = |description: &str| {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);

@@ -71,32 +71,47 @@ pub(crate) enum EventKindName {
 
 /// A recipient of a trigger.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = Recipient)]
 pub(crate) struct RecipientSchema {
+    #[schema(min_length = 1, max_length = 256)]
     user_id: String,
-    #[schema(value_type = Object)]
+    #[schema(value_type = Object, required = false)]
     properties: Option<HashMap<String, serde_json::Value>>,
 }
 
 /// Attributes and events of users, at most 1,000 together.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = Track)]
 pub(crate) struct TrackSchema {
     /// Each `{"user_id": "…", "any": "attribute"}`; null removes an attribute.
-    #[schema(value_type = Vec<Object>)]
-    attributes: Option<Vec<serde_json::Value>>,
+    #[schema(nullable = false, max_items = 1000)]
+    attributes: Option<Vec<AttributesSchema>>,
+    #[schema(nullable = false, max_items = 1000)]
     events: Option<Vec<UserEventSchema>>,
+}
+
+/// Attributes of one user, beside the id.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = UserAttributes)]
+pub(crate) struct AttributesSchema {
+    #[schema(min_length = 1, max_length = 256)]
+    user_id: String,
 }
 
 /// One thing a user did.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = UserEvent)]
 pub(crate) struct UserEventSchema {
+    #[schema(min_length = 1, max_length = 256)]
     user_id: String,
+    #[schema(min_length = 1, max_length = 128)]
     name: String,
     #[schema(format = DateTime)]
     at: Option<String>,
-    #[schema(value_type = Object)]
+    #[schema(value_type = Object, required = false)]
     properties: Option<serde_json::Value>,
 }
 

@@ -20,6 +20,7 @@ const MAX_EVENTS: usize = 100;
 #[serde(deny_unknown_fields)]
 pub(crate) struct EventReport {
     /// 1 to 100.
+    #[schema(min_items = 1, max_items = 100)]
     events: Vec<CardEventBody>,
 }
 

@@ -30,6 +30,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<ApiState> for ApiQuery<T> {
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
     /// Items a page, 1 to 250; 50 when absent.
+    #[param(minimum = 1, maximum = 250)]
     pub(crate) limit: Option<u32>,
     /// `next_cursor` of the page before.
     pub(crate) cursor: Option<String>,

@@ -23,6 +23,7 @@ pub(crate) struct CallParameters {
     /// Only calls of this campaign.
     campaign_id: Option<String>,
     /// Items a page, 1 to 250; 50 when absent.
+    #[param(minimum = 1, maximum = 250)]
     limit: Option<u32>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,

@@ -86,11 +86,11 @@ pub(crate) async fn launch_campaign(
 #[serde(deny_unknown_fields)]
 pub(crate) struct TriggerBody {
     /// 1 to 1,000.
-    #[schema(value_type = Vec<RecipientSchema>)]
+    #[schema(value_type = Vec<RecipientSchema>, min_items = 1, max_items = 1000)]
     recipients: Vec<RecipientBody>,
     /// For all recipients; a recipient's own properties come before these.
     #[serde(default)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Object, required = false)]
     properties: Map<String, Value>,
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct PreviewBody {
     user: Option<Map<String, Value>>,
     /// As a trigger would give them.
     #[serde(default)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Object, required = false)]
     properties: Map<String, Value>,
 }
 

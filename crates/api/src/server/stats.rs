@@ -17,6 +17,7 @@ use crate::state::ApiState;
 #[into_params(parameter_in = Query)]
 pub(crate) struct StatsParameters {
     /// `day`: also by UTC day.
+    #[param(pattern = "^day$")]
     by: Option<String>,
 }
 
@@ -52,6 +53,7 @@ pub(crate) async fn get_stats(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ExplainParameters {
+    #[param(min_length = 1, max_length = 256)]
     user_id: String,
     campaign_id: String,
 }

@@ -119,10 +119,59 @@ fn every_error_schema_is_the_problem_document() {
                     text.contains("schemas/Problem"),
                     "{status}: {text}"
                 );
-                let _: &Value = response;
+                let media = response["content"].get("application/problem+json");
+                assert_eq!(problem, media.is_some(), "{status}: {text}");
             }
         }
     }
+}
+
+#[test]
+fn every_operation_says_what_the_layers_around_it_answer() {
+    let document = serde_json::to_value(corkboard_api::openapi::document()).unwrap();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let mut expected = vec!["400", "401", "429", "503"];
+            let client = path.starts_with("/v1/feed");
+            let repeatable = !client && method != "get";
+            if !client {
+                expected.push("403");
+            }
+            if repeatable {
+                expected.extend(["409", "422"]);
+            }
+            if operation.get("requestBody").is_some() {
+                expected.extend(["408", "413", "415", "422"]);
+            }
+            for status in expected {
+                let found = operation["responses"].get(status);
+                assert!(found.is_some(), "{method} {path} lacks {status}");
+            }
+            let key = operation["parameters"].to_string();
+            assert_eq!(
+                key.contains("Idempotency-Key"),
+                repeatable,
+                "{method} {path}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_may_be_left_out_is_not_required_and_everyone_is_an_audience() {
+    let document = serde_json::to_value(corkboard_api::openapi::document()).unwrap();
+    let schemas = &document["components"]["schemas"];
+    for (schema, required) in [
+        ("Campaign", json!(["name", "expiry", "variants"])),
+        ("CardContent", Value::Null),
+        ("Recipient", json!(["user_id"])),
+        ("UserEvent", json!(["user_id", "name"])),
+        ("PreviewBody", json!(["card"])),
+        ("TriggerBody", json!(["recipients"])),
+    ] {
+        assert_eq!(schemas[schema]["required"], required, "{schema}");
+    }
+    assert_eq!(schemas["Everyone"]["enum"], json!(["everyone"]));
 }
 
 /// Every field of a reply must be a property of its schema, down through objects and lists.
