@@ -151,6 +151,14 @@ pub trait CardStore: Send + Sync + std::fmt::Debug {
 
     // --- time
 
+    /// Makes the cohorts that dispatches planned until `now` plus `horizon` can need, ahead of time.
+    /// Returns how many were new. A store that makes a cohort when it is first written to, at no
+    /// cost to others, has nothing to do here.
+    async fn prepare_cohorts(&self, now: Timestamp, horizon: Duration) -> Result<u32> {
+        let _ = (now, horizon);
+        Ok(0)
+    }
+
     /// Every cohort that exists, oldest first.
     async fn list_cohorts(&self) -> Result<Vec<CohortInfo>>;
 

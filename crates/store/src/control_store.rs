@@ -195,6 +195,20 @@ pub trait ControlStore: Send + Sync + std::fmt::Debug {
 
     // --- housekeeping
 
+    /// Takes or renews the lease `name` for `holder`, so that one process at a time does a kind of
+    /// work. Returns whether `holder` has it now. A store that belongs to one process always says
+    /// yes.
+    async fn hold_lease(
+        &self,
+        name: &str,
+        holder: &str,
+        now: Timestamp,
+        lease: std::time::Duration,
+    ) -> Result<bool> {
+        let _ = (name, holder, now, lease);
+        Ok(true)
+    }
+
     /// Forgets expired idempotency keys, calls beyond their retention (30 days, bounded rows), and
     /// finished dispatches whose cards expired more than 30 days ago.
     async fn prune(&self, now: Timestamp) -> Result<()>;

@@ -1,10 +1,12 @@
-//! The keeper: drops cohorts whose grace is over and forgets what is too old, once a minute.
+//! The keeper: makes cohorts ahead, drops those whose grace is over and forgets what is too old,
+//! once a minute.
 //!
-//! Cohorts of the embedded store are made when a dispatch first needs them, so there is nothing to
-//! make ahead. Every step may be repeated and done by several nodes at once.
+//! One keeper at a time is active, by a lease in the control store; the others look again each
+//! minute. Every step may be repeated, so a lease that passes on half-way harms nothing.
 
 use std::time::Duration;
 
+use corkboard_core::id::EventId;
 use corkboard_core::time::SharedClock;
 use corkboard_store::StoreError;
 use metrics::{counter, describe_counter};
@@ -15,6 +17,10 @@ use crate::exit::story;
 use crate::stores::Stores;
 
 const PERIOD: Duration = Duration::from_secs(60);
+/// Three rounds: a keeper that is late keeps its lease, one that is gone is replaced soon.
+const LEASE: Duration = Duration::from_secs(180);
+/// Cohorts are made for dispatches this far ahead: should no keeper run, there is time to notice.
+const HORIZON: Duration = Duration::from_secs(14 * 86_400);
 
 /// Runs until `shutdown`; a round that has begun is finished.
 pub(super) async fn run(
@@ -32,10 +38,12 @@ pub(super) async fn run(
         "corkboard_keeper_failures_total",
         "rounds that could not be finished"
     );
+    describe_counter!("corkboard_keeper_cohorts_made_total", "cohorts made ahead");
+    let holder = EventId::generate(clock.now()).to_string();
     let mut tick = interval(PERIOD);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while shutdown.run_until_cancelled(tick.tick()).await.is_some() {
-        if let Err(error) = round(&stores, &clock, grace).await {
+        if let Err(error) = round(&stores, &clock, grace, &holder).await {
             counter!("corkboard_keeper_failures_total").increment(1);
             tracing::warn!(
                 problem = story(&error),
@@ -45,7 +53,22 @@ pub(super) async fn run(
     }
 }
 
-async fn round(stores: &Stores, clock: &SharedClock, grace: Duration) -> Result<(), StoreError> {
+async fn round(
+    stores: &Stores,
+    clock: &SharedClock,
+    grace: Duration,
+    holder: &str,
+) -> Result<(), StoreError> {
+    if !stores
+        .control
+        .hold_lease("keeper", holder, clock.now(), LEASE)
+        .await?
+    {
+        return Ok(());
+    }
+    // Apart from retiring: a failure there must not take the new cohorts with it.
+    let made = stores.cards.prepare_cohorts(clock.now(), HORIZON).await?;
+    counter!("corkboard_keeper_cohorts_made_total").increment(made.into());
     for retired in stores
         .cards
         .retire_cohorts(clock.now(), grace, false)
@@ -84,7 +107,7 @@ mod tests {
 
         for (at, left) in [(cohort.ends_at(), 1), (cohort.ends_at().plus(grace), 0)] {
             let clock: SharedClock = Arc::new(HeldClock::at(at));
-            round(&stores, &clock, grace).await.unwrap();
+            round(&stores, &clock, grace, "here").await.unwrap();
             assert_eq!(stores.cards.list_cohorts().await.unwrap().len(), left);
         }
         stores.close().await;
