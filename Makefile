@@ -32,7 +32,7 @@ check: ## format, lints, documentation links, tidy, dependency policy (without a
 	@.ci/need cc:build-essential
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked --quiet
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --locked --quiet
 	cargo xtask tidy
 	@# Rooms that are not built yet already have their bans: no warning about those.
 	deny=$$(.ci/need-cargo-deny) && "$$deny" --locked check --allow unused-wrapper --hide-inclusion-graph $(DENY_CHECKS)

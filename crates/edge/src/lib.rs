@@ -1,6 +1,6 @@
 //! The accept loop, time-outs, connection caps and drain that every role serves through.
 //!
-//! [`serve`] takes a bound listener, a tower service (an `axum::Router` is one) and a token, and
+//! [`serve()`] takes a bound listener, a tower service (an `axum::Router` is one) and a token, and
 //! answers HTTP/1.1 until the token is cancelled. What a hostile or broken client can hold is
 //! bounded here: connections, header bytes, and the time spent silent, in a header, in a body, idle
 //! or not reading its response. What a request means is not known here. HTTP/2 and TLS are left to
