@@ -1,7 +1,7 @@
 //! PostgreSQL: one control database, one or more card databases, any number of nodes.
 //!
-//! What every database has in common is in this folder: a bounded [pool](pool), a
-//! [session](session) whose answers have deadlines, the [meaning of errors](failure), and
+//! What every database has in common is in this folder: a bounded [pool], a
+//! [session] whose answers have deadlines, the [meaning of errors](failure), and
 //! [migrations](migrate). Connections must reach the server itself or a proxy that keeps sessions:
 //! statements are prepared, and session settings are given when connecting.
 
