@@ -51,7 +51,10 @@ pub enum TokenError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenKeyError {
-    #[error("the key is not a public key in PEM form for {0:?}")]
+    #[error(
+        "not a public key in PEM form that tokens can be checked with: give one on P-256 (ES256), \
+         Ed25519 (EdDSA), or RSA of 2048 to 8192 bits (RS256)"
+    )]
     NotAKey(TokenAlgorithm),
     #[error("the secret has {0} bytes; it needs at least {MIN_SECRET_BYTES}")]
     SecretTooShort(usize),
@@ -121,6 +124,12 @@ impl TokenVerifier {
         }
         let header = jsonwebtoken::decode_header(token)
             .map_err(|_| TokenError::Invalid("the token is not a JWT with a known algorithm"))?;
+        // RFC 7515: an extension that must be understood and is not makes the token invalid.
+        if header.crit.is_some() {
+            return Err(TokenError::Invalid(
+                "the token's header has 'crit': no extensions are understood",
+            ));
+        }
         let app_id = addressed_app(token)?;
         let app = self
             .app(app_id)
@@ -279,7 +288,8 @@ fn decoding_key(key: &TokenKey) -> Result<(Algorithm, DecodingKey), TokenKeyErro
 
 /// The key that `material` holds: a public key in PEM form, whose kind says the algorithm.
 ///
-/// Fails when it is none of the three kinds, or a private key by mistake.
+/// Fails when it is none of the three kinds, of a size that is never accepted, or a private key by
+/// mistake.
 pub fn check_token_key(pem: &[u8]) -> Result<TokenKey, TokenKeyError> {
     let private = pem.windows(8).any(|window| window == b" PRIVATE");
     for algorithm in [
@@ -291,11 +301,22 @@ pub fn check_token_key(pem: &[u8]) -> Result<TokenKey, TokenKeyError> {
             algorithm,
             material: pem.to_vec(),
         };
-        if !private && decoding_key(&key).is_ok() {
+        if !private && decoding_key(&key).is_ok_and(|(_, key)| is_usable(algorithm, &key)) {
             return Ok(key);
         }
     }
     Err(TokenKeyError::NotAKey(TokenAlgorithm::Es256))
+}
+
+/// Whether signatures can be checked with a key of this size: a point of P-256, uncompressed; a
+/// point of Ed25519; a modulus of 2048 to 8192 bits with its exponent and their DER headers.
+fn is_usable(algorithm: TokenAlgorithm, key: &DecodingKey) -> bool {
+    key.try_get_as_bytes().is_ok_and(|bytes| match algorithm {
+        TokenAlgorithm::Es256 => bytes.len() == 65 && bytes.first() == Some(&4),
+        TokenAlgorithm::EdDsa => bytes.len() == 32,
+        TokenAlgorithm::Rs256 => (256 + 8..=1024 + 32).contains(&bytes.len()),
+        TokenAlgorithm::Hs256 => true,
+    })
 }
 
 /// Signs a token with an HS256 secret. Apps sign on their own servers; this is for the demo.

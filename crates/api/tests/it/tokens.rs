@@ -118,6 +118,9 @@ fn a_public_key_says_its_own_algorithm_and_private_ones_are_refused() {
     for wrong in [
         include_str!("keys/rsa.private.pem"),
         include_str!("keys/ec.private.pem"),
+        // Read without complaint, and then no token would ever fit.
+        include_str!("keys/rsa1024.public.pem"),
+        include_str!("keys/p384.public.pem"),
         "",
         "not a key",
         "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
@@ -311,4 +314,12 @@ async fn no_text_passes_for_a_token_and_none_panics() {
                 });
         assert_eq!(verifier.verify(&text).await.is_ok(), same, "{text}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_extension_that_must_be_understood_is_refused() {
+    let node = TestApp::start().await;
+    let header = json!({"alg": "HS256", "crit": ["b64"], "b64": false});
+    let token = token_with(&header, &claims(node.app), |message| sign("HS256", message));
+    assert_eq!(read(&node, &token).await, (401, json!("invalid_token")));
 }
