@@ -6,7 +6,7 @@ mod path;
 mod query;
 mod reader;
 
-pub(crate) use body::{ApiJson, read as read_body};
+pub(crate) use body::{ApiJson, escaped, read as read_body};
 pub(crate) use caller::{Caller, authenticate, scope};
 pub(crate) use path::ApiPath;
 pub(crate) use query::{ApiQuery, PageQuery, page};

@@ -151,7 +151,14 @@ pub fn is_storable(value: &Value) -> bool {
     match value {
         Value::String(text) => !text.contains('\0'),
         Value::Array(items) => items.iter().all(is_storable),
-        Value::Object(map) => map.iter().all(|(k, v)| !k.contains('\0') && is_storable(v)),
+        Value::Object(map) => are_storable(map),
         Value::Null | Value::Bool(_) | Value::Number(_) => true,
     }
+}
+
+/// [`is_storable`] for the names and values of an object.
+#[must_use]
+pub fn are_storable(map: &Map<String, Value>) -> bool {
+    map.iter()
+        .all(|(name, value)| !name.contains('\0') && is_storable(value))
 }

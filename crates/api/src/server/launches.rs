@@ -5,6 +5,7 @@ use axum::{Extension, Json};
 use corkboard_core::campaign::Invalid;
 use corkboard_core::dispatch::{Recipient, Shape};
 use corkboard_core::id::{CampaignId, DispatchId};
+use corkboard_core::user::are_storable;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -176,22 +177,17 @@ fn trigger_problems(body: &TriggerBody) -> Vec<Invalid> {
     let too_large = |properties: &Map<String, Value>| {
         serde_json::to_vec(properties).map_or(0, |json| json.len()) > MAX_PROPERTIES
     };
-    let own = body
-        .recipients
-        .iter()
-        .enumerate()
-        .filter(|(_, one)| too_large(&one.properties));
-    let mut places: Vec<String> = own
-        .map(|(place, _)| format!("/recipients/{place}/properties"))
-        .collect();
-    if too_large(&body.properties) {
-        places.push("/properties".to_owned());
+    let own = body.recipients.iter().enumerate();
+    let all = own
+        .map(|(place, one)| (format!("/recipients/{place}/properties"), &one.properties))
+        .chain([("/properties".to_owned(), &body.properties)]);
+    for (path, properties) in all {
+        if too_large(properties) {
+            problems.push(Invalid::new(path, "must be at most 50 KiB of JSON"));
+        } else if !are_storable(properties) {
+            problems.push(Invalid::new(path, "contains a NUL character"));
+        }
     }
-    problems.extend(
-        places
-            .into_iter()
-            .map(|path| Invalid::new(path, "must be at most 50 KiB of JSON")),
-    );
     problems
 }
 

@@ -6,12 +6,15 @@ use corkboard_core::campaign::Invalid;
 use corkboard_core::id::{EventId, WorkspaceId};
 use corkboard_core::identity;
 use corkboard_core::time::Timestamp;
-use corkboard_core::user::{AttributeChange, UserEvent, UserId, is_storable, is_valid_name};
-use corkboard_send::Track;
+use corkboard_core::user::{
+    AttributeChange, UserEvent, UserId, are_storable, is_storable, is_valid_name,
+};
+use corkboard_send::{SendError, Track};
+use corkboard_store::StoreError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::extract::{ApiJson, Caller, scope};
+use crate::extract::{ApiJson, Caller, escaped, scope};
 use crate::idempotency::RequestKey;
 use crate::problem::{Problem, ProblemDocument, Result};
 use crate::schema::TrackSchema;
@@ -93,7 +96,8 @@ pub(crate) async fn track_users(
     let tracked = state
         .sender
         .track(caller.workspace, Track { attributes, events })
-        .await?;
+        .await
+        .map_err(refusal)?;
     Ok(Json(TrackReply {
         attributes: changed,
         events: tracked.new_events,
@@ -133,6 +137,17 @@ impl EventBody {
     }
 }
 
+/// Only the store knows what a user's attributes come to together with those of before.
+fn refusal(error: SendError) -> Problem {
+    match error {
+        SendError::Store(StoreError::Conflict { .. }) => Problem::invalid(vec![Invalid::new(
+            "/attributes",
+            "a user would have more than 64 KiB of attributes; remove some with null",
+        )]),
+        other => other.into(),
+    }
+}
+
 fn problems(body: &TrackBody) -> Vec<Invalid> {
     let mut problems = Vec::new();
     let items = body.attributes.len() + body.events.len();
@@ -144,7 +159,7 @@ fn problems(body: &TrackBody) -> Vec<Invalid> {
     }
     for (place, item) in body.attributes.iter().enumerate() {
         for (name, value) in &item.attributes {
-            let path = format!("/attributes/{place}/{name}");
+            let path = format!("/attributes/{place}/{}", escaped(name));
             if !is_valid_name(name) {
                 problems.push(Invalid::new(path, "is not a valid attribute name"));
             } else if !is_storable(value) {
@@ -156,6 +171,10 @@ fn problems(body: &TrackBody) -> Vec<Invalid> {
         if !is_valid_name(&event.name) {
             let path = format!("/events/{place}/name");
             problems.push(Invalid::new(path, "is not a valid event name"));
+        }
+        if !are_storable(&event.properties) {
+            let path = format!("/events/{place}/properties");
+            problems.push(Invalid::new(path, "contains a NUL character"));
         }
     }
     problems

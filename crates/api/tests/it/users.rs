@@ -296,3 +296,41 @@ async fn an_id_of_the_wrong_form_is_answered_like_one_that_does_not_exist() {
         assert_eq!(replies[0].text(), replies[1].text(), "{path}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_user_cannot_have_is_invalid_and_named() {
+    let app = TestApp::start().await;
+    let half = "x".repeat(40_000);
+    app.track(json!([{"user_id": "ada", "a": half}])).await;
+    for (path, body) in [
+        (
+            "/attributes",
+            json!({"attributes": [{"user_id": "ada", "b": half}]}),
+        ),
+        (
+            "/attributes/0/a~1b~0\"",
+            json!({"attributes": [{"user_id": "ada", "a/b~\"": 1}]}),
+        ),
+        (
+            "/events/0/properties",
+            json!({"events": [{"user_id": "ada", "name": "x", "properties": {"k": ["\0"]}}]}),
+        ),
+    ] {
+        let reply = app
+            .server()
+            .post("/v1/users/track")
+            .json(&body)
+            .send()
+            .await;
+        let problem = reply.expect_status(422).json();
+        assert_eq!(problem["errors"][0]["path"], path);
+    }
+    let id = app.campaign(&triggered()).await;
+    let body = json!({"recipients": [{"user_id": "ada", "properties": {"k\0": 1}}]});
+    let path = format!("/v1/campaigns/{id}/trigger");
+    let reply = app.server().post(&path).json(&body).send().await;
+    assert_eq!(
+        reply.expect_status(422).json()["errors"][0]["path"],
+        "/recipients/0/properties"
+    );
+}

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{CampaignDefinition, Creation, Delivery, Variant};
 use crate::card::{CardContent, CardType};
 use crate::time::Timestamp;
-use crate::user::is_valid_name;
+use crate::user::{are_storable, is_valid_name};
 
 /// Most variants of one campaign, control groups included.
 pub const MAX_VARIANTS: usize = 32;
@@ -178,6 +178,27 @@ pub(crate) fn check_card(card: &CardContent, path: &str, problems: &mut Vec<Inva
         CardType::ImageOnly => require(&card.image_url, "image_url"),
         CardType::Control => {}
     }
+    for (name, text) in [
+        ("title", &card.title),
+        ("description", &card.description),
+        ("image_url", &card.image_url),
+        ("image_alt", &card.image_alt),
+        ("url", &card.url),
+        ("url_text", &card.url_text),
+    ] {
+        if text.as_ref().is_some_and(|text| text.contains('\0')) {
+            problems.push(Invalid::new(
+                format!("{path}/{name}"),
+                "contains a NUL character",
+            ));
+        }
+    }
+    if !are_storable(&card.extras) {
+        problems.push(Invalid::new(
+            format!("{path}/extras"),
+            "contains a NUL character",
+        ));
+    }
     if card.extras.len() > MAX_EXTRAS {
         problems.push(Invalid::new(
             format!("{path}/extras"),
@@ -222,6 +243,26 @@ mod tests {
         let again: CampaignDefinition =
             serde_json::from_value(serde_json::to_value(&definition).unwrap()).unwrap();
         assert_eq!(again, definition);
+    }
+
+    #[test]
+    fn texts_that_some_database_cannot_store_are_refused() {
+        let definition = definition(json!({"name":"x","expiry":{"ttl_seconds":60},"variants":[
+            {"name":"A","card":{"title":"a\u{0}b","url":"\u{0}","extras":{"k":["\u{0}"]}}}]}));
+        let problems = definition.problems(Timestamp::EPOCH);
+        let places: Vec<&str> = problems
+            .iter()
+            .map(|problem| problem.path.as_str())
+            .collect();
+        let card = "/variants/0/card";
+        assert_eq!(
+            places,
+            [
+                format!("{card}/title"),
+                format!("{card}/url"),
+                format!("{card}/extras")
+            ]
+        );
     }
 
     #[test]
