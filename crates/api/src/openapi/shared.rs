@@ -18,10 +18,9 @@ pub(super) fn add(document: &mut OpenApi) {
         if let Some(read) = &mut item.get {
             complete(read, client, ids, false);
         }
-        for write in [&mut item.post, &mut item.put, &mut item.delete] {
-            if let Some(write) = write {
-                complete(write, client, ids, !client);
-            }
+        let writes = [&mut item.post, &mut item.put, &mut item.delete];
+        for write in writes.into_iter().flatten() {
+            complete(write, client, ids, !client);
         }
     }
 }
