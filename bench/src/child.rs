@@ -16,7 +16,8 @@ const GRACE: Duration = Duration::from_secs(30);
 /// How much of its output is shown when a process fails.
 const SHOWN_BYTES: usize = 2_000;
 
-/// A running server. Killed when dropped.
+/// A running server. Asked to end when dropped: nginx takes its worker with it, which it cannot when
+/// it is killed.
 #[derive(Debug)]
 pub(crate) struct Child {
     inner: TokioChild,
@@ -48,6 +49,7 @@ impl Child {
             .at(&log)?;
         let copy = file.try_clone().at(&log)?;
         let what = format!("{:?}", command.as_std().get_program());
+        command.kill_on_drop(false);
         let inner = command
             .stdout(file)
             .stderr(copy)
@@ -77,15 +79,32 @@ impl Child {
 
     /// Asks the process to end and waits until it has.
     pub(crate) async fn stop(mut self) -> Result<()> {
-        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
-        if let Some(pid) = pid.filter(|_| self.inner.id().is_some()) {
-            kill_process(pid, Signal::TERM).at(&self.log)?;
-        }
+        self.ask_to_end();
         if timeout(GRACE, self.inner.wait()).await.is_err() {
             self.inner.kill().await.at(&self.log)?;
             return Err(Failure::Late(format!("the end of {}", self.log.display())));
         }
         Ok(())
+    }
+}
+
+impl Child {
+    /// Sends SIGTERM, unless the process has been waited for: then its id may be another's.
+    fn ask_to_end(&self) {
+        let pid = self
+            .inner
+            .id()
+            .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        if let Some(pid) = pid {
+            // It fails only when the process has just ended by itself.
+            let _ = kill_process(pid, Signal::TERM);
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.ask_to_end();
     }
 }
 
@@ -111,4 +130,47 @@ pub(crate) async fn output(mut command: Command) -> Result<String> {
 fn tail(output: &[u8]) -> String {
     let from = output.len().saturating_sub(SHOWN_BYTES);
     String::from_utf8_lossy(&output[from..]).trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corkboard_testkit::wait_until;
+
+    fn sleeper(log: &Path) -> Child {
+        let mut command = command(Path::new("sleep"), None);
+        command.arg("600");
+        Child::start(command, log.to_owned()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_dropped_server_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let child = sleeper(&folder.path().join("log"));
+        let status = format!("/proc/{}/status", child.pid());
+        drop(child);
+        wait_until(GRACE, "the end of a dropped process", || {
+            let state = fs::read_to_string(&status).unwrap_or_default();
+            let is_gone = state.is_empty() || state.contains("State:\tZ");
+            std::future::ready(if is_gone { Ok(()) } else { Err(state) })
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_stopped_server_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let child = sleeper(&folder.path().join("log"));
+        let pid = child.pid();
+        child.stop().await.unwrap();
+        assert!(!Path::new(&format!("/proc/{pid}")).exists());
+    }
+
+    #[tokio::test]
+    async fn a_failing_command_says_what_it_printed() {
+        let mut command = command(Path::new("cat"), None);
+        command.arg("/no/such/file");
+        let failure = output(command).await.unwrap_err().to_string();
+        assert!(failure.contains("No such file"), "{failure}");
+    }
 }

@@ -44,9 +44,9 @@ struct Extent {
 
 const FULL: Extent = Extent {
     users: 100_000,
-    rounds: 3,
-    warm_up_seconds: 2,
-    seconds: 8,
+    rounds: 5,
+    warm_up_seconds: 1,
+    seconds: 4,
     cold_seconds: 2,
 };
 const QUICK: Extent = Extent {
@@ -73,6 +73,9 @@ pub(crate) struct Comparison {
     pub(crate) connections: usize,
     pub(crate) nginx: Side,
     pub(crate) corkboard: Side,
+    /// The same by CPU time for each request: the ratio of rates on a machine where neither the
+    /// generator nor anybody else is in the way.
+    pub(crate) cpu_ratio: f64,
     /// Corkboard's rate as a part of nginx's: the median over rounds of the ratio within a round.
     pub(crate) ratio: f64,
     /// Largest less smallest ratio, as a part of the median.
@@ -176,12 +179,17 @@ impl Comparison {
             .iter()
             .map(|(nginx, corkboard)| rate(corkboard) / rate(nginx).max(f64::MIN_POSITIVE))
             .collect();
+        let cpu_ratios: Vec<f64> = rounds
+            .iter()
+            .map(|(nginx, corkboard)| nginx.cpu_micros_each() / corkboard.cpu_micros_each())
+            .collect();
         let (nginx, corkboard): (Vec<Round>, Vec<Round>) = rounds.into_iter().unzip();
         Self {
             case: case.to_owned(),
             connections,
             nginx: Side::of(&nginx),
             corkboard: Side::of(&corkboard),
+            cpu_ratio: median(&cpu_ratios),
             ratio: median(&ratios),
             ratio_spread: spread(&ratios),
         }
@@ -213,6 +221,7 @@ mod tests {
         let comparison = Comparison::of("one user", 64, rounds);
         assert!((comparison.ratio - 0.5).abs() < 1e-9);
         assert!((comparison.ratio_spread - 0.2).abs() < 1e-9);
+        assert!((comparison.cpu_ratio - 1.0).abs() < 1e-9);
         assert!((comparison.nginx.per_second - 100.0).abs() < 1e-9);
         assert!((comparison.nginx.spread - 0.5).abs() < 1e-9);
     }
