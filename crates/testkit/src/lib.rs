@@ -2,16 +2,19 @@
 //!
 //! A clock that stands still, waiting for a condition without sleeping, a scripted HTTP peer that
 //! misbehaves on demand, a plain HTTP client and a raw connection for bytes no client would send.
-//! Everything talks over real sockets on the loopback interface and stops when it is dropped.
+//! Private PostgreSQL servers that may be killed and frozen. Everything talks over real sockets on the
+//! loopback interface and stops when it is dropped.
 
 pub mod client;
 pub mod clock;
 pub mod peer;
+pub mod postgres;
 pub mod raw;
 pub mod wait;
 
 pub use client::{TestClient, TestResponse};
 pub use clock::HeldClock;
 pub use peer::{Gate, Peer, RecordedRequest, Reply};
+pub use postgres::{PgDatabase, PgServer, PgSettings};
 pub use raw::{RawConnection, RawEnd};
 pub use wait::wait_until;

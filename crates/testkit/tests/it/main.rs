@@ -1,5 +1,7 @@
 //! The test tools are tested too: a peer that quietly did not misbehave would prove nothing.
 
+mod postgres;
+
 use std::time::Duration;
 
 use corkboard_testkit::{Gate, Peer, RawConnection, RawEnd, Reply, TestClient, wait_until};

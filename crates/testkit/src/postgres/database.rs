@@ -1,0 +1,91 @@
+//! One database for one test.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::programs::{command, output};
+use super::{PgServer, blocking};
+
+static MADE: AtomicU32 = AtomicU32::new(0);
+
+/// A database that is dropped with this value, whoever is still connected.
+#[derive(Debug)]
+pub struct PgDatabase {
+    name: String,
+    url: String,
+    /// Shared servers end with their last database.
+    server: Arc<PgServer>,
+}
+
+impl PgDatabase {
+    pub(super) fn create(server: Arc<PgServer>) -> Self {
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        // Several processes may share one server.
+        let name = format!("test_{}_{number}", std::process::id());
+        let url = server.url(&name);
+        let database = Self { name, url, server };
+        database.administer(&format!("DROP DATABASE IF EXISTS {}", database.name));
+        database.administer(&format!(
+            "CREATE DATABASE {} TEMPLATE template0",
+            database.name
+        ));
+        database
+    }
+
+    /// `postgres://…`, as a configuration has it.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The database's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The server it is on.
+    #[must_use]
+    pub fn server(&self) -> &Arc<PgServer> {
+        &self.server
+    }
+
+    /// Runs statements with `psql`, as somebody beside the code under test would; returns the rows,
+    /// a line each, columns separated by `|`.
+    ///
+    /// # Panics
+    ///
+    /// When a statement fails, with what the server said.
+    pub async fn sql(&self, statements: &str) -> String {
+        let (url, statements) = (self.url.clone(), statements.to_owned());
+        blocking(move || psql(&url, &statements)).await
+    }
+
+    fn administer(&self, statement: &str) {
+        psql(&self.server.url("postgres"), statement);
+    }
+}
+
+impl Drop for PgDatabase {
+    fn drop(&mut self) {
+        // A server that the test has killed takes its databases with it.
+        let mut psql = command("psql");
+        psql.args(["--no-psqlrc", "--quiet", "--dbname"])
+            .arg(self.server.url("postgres"))
+            .env("PGCONNECT_TIMEOUT", "5")
+            .args([
+                "--command",
+                &format!("DROP DATABASE {} WITH (FORCE)", self.name),
+            ]);
+        let _ = psql.output();
+    }
+}
+
+fn psql(url: &str, statements: &str) -> String {
+    let mut psql = command("psql");
+    psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"])
+        .args(["--set", "ON_ERROR_STOP=1", "--dbname", url])
+        .env("PGCONNECT_TIMEOUT", "10")
+        .args(["--command", statements]);
+    output(psql)
+}
