@@ -177,6 +177,10 @@ impl PgServer {
         self.own(|cluster| cluster.thaw());
     }
 
+    fn is_ours(&self) -> bool {
+        self.cluster.is_some()
+    }
+
     fn own<T>(&self, work: impl FnOnce(&mut Cluster) -> T) -> T {
         let Some(cluster) = &self.cluster else {
             panic!("the server of the whole run is not ours to stop: use PgServer::start");

@@ -68,7 +68,10 @@ impl PgDatabase {
 
 impl Drop for PgDatabase {
     fn drop(&mut self) {
-        // A server that the test has killed takes its databases with it.
+        // A server of our own goes with its last database, if it was not killed before.
+        if self.server.is_ours() && Arc::strong_count(&self.server) == 1 {
+            return;
+        }
         let mut psql = command("psql");
         psql.args(["--no-psqlrc", "--quiet", "--dbname"])
             .arg(self.server.url("postgres"))
