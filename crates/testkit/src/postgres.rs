@@ -144,7 +144,7 @@ impl PgServer {
     /// Shuts down in order: connections are closed, everything is on disk.
     pub async fn stop(&self) {
         self.own(Cluster::shut_down);
-        let gone = || async { self.own(|cluster| cluster.has_ended()) };
+        let gone = || async { self.own(Cluster::has_ended) };
         wait_until(READY, "the server to shut down", gone).await;
     }
 
@@ -163,7 +163,7 @@ impl PgServer {
     /// has recovered.
     pub async fn resume(&self) {
         self.own(Cluster::run);
-        let ready = || async { self.own(|cluster| cluster.is_ready()) };
+        let ready = || async { self.own(Cluster::is_ready) };
         wait_until(READY, "the server to be ready", ready).await;
     }
 
