@@ -2,6 +2,7 @@
 
 use corkboard_core::campaign::{CampaignState, Creation, Delivery};
 use corkboard_core::dispatch::{Dispatch, DispatchState, SkipReason};
+use corkboard_core::time::Timestamp;
 use corkboard_store::control_store::DispatchProgress;
 
 use super::{Explanation, Facts};
@@ -77,6 +78,11 @@ fn not_yet(facts: &Facts) -> Option<Explanation> {
         );
         return Some(Explanation::no(reason));
     }
+    if let Some(at) = over_for_this_user(facts, dispatch) {
+        return Some(Explanation::no(format!(
+            "the card would have expired at {at}, by the clock of the user's time zone"
+        )));
+    }
     if dispatch.state == DispatchState::Failed {
         return Some(Explanation::no(format!(
             "{} failed before it reached this user",
@@ -95,6 +101,13 @@ fn not_yet(facts: &Facts) -> Option<Explanation> {
     }
     (dispatch.state == DispatchState::Running)
         .then(|| Explanation::no(format!("{} is still being sent", dispatch.id)))
+}
+
+/// When the user's own card expired while those of users further west go on.
+fn over_for_this_user(facts: &Facts, dispatch: &Dispatch) -> Option<Timestamp> {
+    let expiry = &dispatch.definition.expiry;
+    let own = expiry.expires_at(dispatch.planned_at, &facts.user.time_zone());
+    (!expiry.is_shared() && own <= facts.now).then_some(own)
 }
 
 /// Everything has been sent, the user fits, and yet there was never a card.

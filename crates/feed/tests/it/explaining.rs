@@ -239,3 +239,16 @@ async fn who_was_not_reached_by_what_was_sent_is_told_how_that_can_be() {
         "the cards of this campaign expired at 2026-11-22T10:00:00Z"
     );
 }
+
+#[tokio::test]
+async fn a_card_that_was_over_in_the_users_time_zone_says_so() {
+    let world = World::new().await;
+    world.track("ada", json!({"time_zone": "Asia/Tokyo"})).await;
+    let expiry = json!({"at": "2026-11-21T12:00:00", "local_time": true});
+    let sent = world.made(json!({ "expiry": expiry })).await;
+    world.dispatch(&sent, Shape::Pointer).await;
+    assert_eq!(
+        world.reason("ada", &sent).await,
+        "the card would have expired at 2026-11-21T03:00:00Z, by the clock of the user's time zone"
+    );
+}
