@@ -61,15 +61,17 @@ impl Problem {
             .collect()
     }
 
-    /// Asks the client to come back after about `seconds`; up to half as much again is added at
-    /// random, so that clients turned away together do not return together.
+    /// Asks the client to come back after about `seconds`; up to half as much again, and a second
+    /// at the least, is added at random, so that clients turned away together do not return
+    /// together.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
         let mut byte = [0_u8; 1];
         // Without entropy there is merely no jitter.
         let share = getrandom::fill(&mut byte).map_or(0, |()| u64::from(byte[0]));
         let base = seconds.max(1);
-        self.retry_after_seconds = Some(base + (base + 1) * share / 512);
+        let widest = base.div_ceil(2);
+        self.retry_after_seconds = Some(base + share * (widest + 1) / 256);
         self
     }
 
@@ -128,5 +130,25 @@ impl IntoResponse for Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn clients_turned_away_together_are_spread_even_over_short_times() {
+        for (seconds, all) in [(1, 1..=2), (2, 2..=3), (30, 30..=45)] {
+            let asked: BTreeSet<u64> = (0..2_000)
+                .filter_map(|_| {
+                    Problem::new(Code::RateLimited, "")
+                        .retry_after(seconds)
+                        .retry_after_seconds
+                })
+                .collect();
+            assert_eq!(asked, BTreeSet::from_iter(all), "{seconds}");
+        }
     }
 }
