@@ -6,6 +6,8 @@ DEMO_ARGS ?=
 BENCH_ARGS ?=
 # Cases per property test in `make soak`; an ordinary run takes 256.
 SOAK_CASES ?= 20000
+# Kills of a node in `make soak`; an ordinary run makes 200.
+SOAK_KILLS ?= 1000
 
 DENY_CHECKS := bans licenses sources
 
@@ -46,10 +48,10 @@ bench: ## the reproducible comparisons: writes bench/results/
 	@.ci/need cc:build-essential wrk:wrk nginx:nginx sqlite3:sqlite3
 	cargo xtask bench $(BENCH_ARGS)
 
-soak: ## every test in a release build, with many more cases per property
+soak: ## every test in a release build, with many more kills and cases per property
 	@.ci/need-rust
 	@.ci/need cc:build-essential
-	PROPTEST_CASES=$(SOAK_CASES) .ci/test --release
+	PROPTEST_CASES=$(SOAK_CASES) CORKBOARD_KILLS=$(SOAK_KILLS) .ci/test --release
 
 fmt: ## format the code
 	cargo fmt --all
