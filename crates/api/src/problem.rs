@@ -61,6 +61,14 @@ impl Problem {
             .collect()
     }
 
+    #[cfg(test)]
+    pub(crate) fn messages(&self) -> Vec<&str> {
+        self.errors
+            .iter()
+            .map(|error| error.message.as_str())
+            .collect()
+    }
+
     /// Asks the client to come back after about `seconds`; up to half as much again, and a second
     /// at the least, is added at random, so that clients turned away together do not return
     /// together.

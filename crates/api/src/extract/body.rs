@@ -135,7 +135,21 @@ fn refusal(error: &serde_json::Error, path: String) -> Problem {
     // The position that serde_json appends means nothing once the place is named.
     let text = error.to_string();
     let message = text.split(" at line ").next().unwrap_or(&text);
-    Problem::invalid(vec![Invalid::new(path, message)])
+    Problem::invalid(vec![Invalid::new(path, in_json_words(message))])
+}
+
+/// What was expected in the words of JSON, not in those of our types.
+fn in_json_words(message: &str) -> String {
+    if let Some((found, _)) = message.split_once("expected struct ") {
+        return format!("{found}expected an object");
+    }
+    match message.rsplit_once("expected ") {
+        Some((found, "i32")) => format!("{found}expected a whole number"),
+        Some((found, "u32" | "u64")) => format!("{found}expected a whole number, 0 or more"),
+        Some((found, "a map")) => format!("{found}expected an object"),
+        Some((found, "a sequence")) => format!("{found}expected a list"),
+        _ => message.to_owned(),
+    }
 }
 
 /// A key as a part of a JSON pointer.
@@ -201,6 +215,24 @@ mod tests {
         }
         let problem = parse::<CampaignDefinition>(b"{\"name\":\"\xff\"}").unwrap_err();
         assert_eq!(problem.status(), 400);
+    }
+
+    #[test]
+    fn what_was_expected_is_said_in_the_words_of_json() {
+        for (field, expected) in [
+            (r#""expiry":null"#, "an object"),
+            (r#""priority":"high""#, "a whole number"),
+            (
+                r#""reeligible_after_seconds":-1"#,
+                "a whole number, 0 or more",
+            ),
+            (r#""remove_on":"bought""#, "a list"),
+        ] {
+            let body = format!("{{{field},\"name\":\"x\"}}");
+            let problem = parse::<CampaignDefinition>(body.as_bytes()).unwrap_err();
+            let text = problem.messages().concat();
+            assert!(text.ends_with(&format!("expected {expected}")), "{text}");
+        }
     }
 
     #[test]
