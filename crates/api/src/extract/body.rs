@@ -1,6 +1,7 @@
 //! JSON bodies: bounded, of the right media type, and with the place named where they are wrong.
 
-use axum::extract::{FromRequest, Request};
+use axum::body::HttpBody as _;
+use axum::extract::{FromRequest, OptionalFromRequest, Request};
 use bytes::Bytes;
 use corkboard_core::campaign::Invalid;
 use corkboard_edge::RequestBodyError;
@@ -25,6 +26,21 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for ApiJson<T> {
         check_media_type(request.headers())?;
         let body = read(request.into_body(), state.options.max_body_bytes).await?;
         parse(&body).map(Self)
+    }
+}
+
+/// For operations whose body only says what differs from the usual: nothing at all is as good.
+impl<T: DeserializeOwned> OptionalFromRequest<ApiState> for ApiJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &ApiState) -> Result<Option<Self>, Problem> {
+        let typed = request.headers().contains_key(header::CONTENT_TYPE);
+        if !typed && request.body().is_end_stream() {
+            return Ok(None);
+        }
+        <Self as FromRequest<ApiState>>::from_request(request, state)
+            .await
+            .map(Some)
     }
 }
 

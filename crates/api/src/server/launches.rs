@@ -208,7 +208,7 @@ pub(crate) struct StopReply {
 /// Stops a campaign for good. Repeating is harmless.
 #[utoipa::path(
     post, path = "/v1/campaigns/{id}/stop", tag = "Campaigns", params(("id" = String, Path)),
-    request_body = StopBody, security(("api_key" = [])),
+    request_body = Option<StopBody>, security(("api_key" = [])),
     responses(
         (status = 200, description = "Stopped", body = StopReply),
         (status = 404, description = "No such campaign in this workspace", body = ProblemDocument),
@@ -218,8 +218,9 @@ pub(crate) async fn stop_campaign(
     State(state): State<ApiState>,
     caller: Caller<scope::CampaignsLaunch>,
     ApiPath(campaign): ApiPath<CampaignId>,
-    ApiJson(body): ApiJson<StopBody>,
+    body: Option<ApiJson<StopBody>>,
 ) -> Result<Json<StopReply>> {
+    let body = body.map(|ApiJson(body)| body).unwrap_or_default();
     let outcome = state
         .sender
         .stop(caller.workspace, campaign, body.remove_cards)

@@ -360,3 +360,15 @@ async fn a_preview_renders_without_storing_and_traces_every_fetch() {
     let preview = reply.expect_status(200).json();
     assert_ne!(preview["warnings"], json!([]), "{preview}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_needs_no_body_and_then_leaves_the_cards() {
+    let app = TestApp::start().await;
+    let id = app.campaign(&broadcast("Stays")).await;
+    app.launch(&id).await;
+    let path = format!("/v1/campaigns/{id}/stop");
+    app.server().post(&path).send().await.expect_status(200);
+    assert_eq!(app.feed("ada").await["cards"][0]["title"], "Stays");
+    let untyped = app.server().post(&path).body("{}").send().await;
+    untyped.expect_status(415);
+}
