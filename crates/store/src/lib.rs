@@ -8,6 +8,8 @@
 
 pub mod card_store;
 pub mod control_store;
+mod cursor;
+mod document;
 pub mod error;
 pub mod page;
 pub mod postgres;

@@ -8,7 +8,6 @@ mod calls;
 mod campaigns;
 mod chunks;
 mod columns;
-mod cursor;
 mod dispatches;
 mod housekeeping;
 mod idempotency;

@@ -7,9 +7,9 @@ use corkboard_core::time::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use super::columns::{count, id, optional_id, stored, time};
-use super::cursor::{Place, cut, rows_wanted};
 use super::query::{all, change};
 use crate::control_store::{CallFilter, CallRow};
+use crate::cursor::{Place, cut, rows_wanted};
 use crate::error::Result;
 use crate::page::{Page, PageRequest};
 

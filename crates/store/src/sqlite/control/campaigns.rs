@@ -6,9 +6,9 @@ use corkboard_core::time::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use super::columns::{document, id, named, optional_time, text, time};
-use super::cursor::{Place, cut, rows_wanted};
 use super::query::{all, change, exists, first};
 use crate::control_store::StopOutcome;
+use crate::cursor::{Place, cut, rows_wanted};
 use crate::error::{Result, StoreError};
 use crate::page::{Page, PageRequest};
 

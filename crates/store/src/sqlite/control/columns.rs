@@ -5,11 +5,10 @@ use std::fmt::Display;
 use corkboard_core::id::Id;
 use corkboard_core::time::Timestamp;
 use rusqlite::Row;
-use serde::Serialize;
-use serde::de::value::{Error as NameError, StrDeserializer};
-use serde::de::{DeserializeOwned, IntoDeserializer};
+use serde::de::DeserializeOwned;
 
-use crate::error::{BoxError, Result, StoreError};
+pub(super) use crate::document::{corrupt, text};
+use crate::error::Result;
 
 /// An id from its column.
 pub(super) fn id<T: Id>(row: &Row<'_>, column: &str) -> Result<T> {
@@ -51,17 +50,7 @@ pub(super) fn document<T: DeserializeOwned>(
     what: &'static str,
     of: &dyn Display,
 ) -> Result<T> {
-    let text = row
-        .get_ref(column)?
-        .as_str()
-        .map_err(rusqlite::Error::from)?;
-    serde_json::from_str(text).map_err(|error| corrupt(what, of, error))
-}
-
-/// A JSON document as stored.
-pub(super) fn text<T: Serialize>(value: &T, what: &'static str) -> Result<String> {
-    // Domain types have string keys only and serialise; an error here would be theirs.
-    serde_json::to_string(value).map_err(|error| corrupt(what, "not yet stored", error))
+    crate::document::parse(name(row, column)?, what, of)
 }
 
 /// A state or another enumeration by its name, which is the one in JSON.
@@ -71,34 +60,12 @@ pub(super) fn named<T: DeserializeOwned>(
     what: &'static str,
     of: &dyn Display,
 ) -> Result<T> {
-    let name = row
+    crate::document::named(name(row, column)?, what, of)
+}
+
+fn name<'a>(row: &'a Row<'_>, column: &str) -> Result<&'a str> {
+    Ok(row
         .get_ref(column)?
         .as_str()
-        .map_err(rusqlite::Error::from)?;
-    let name: StrDeserializer<'_, NameError> = name.into_deserializer();
-    T::deserialize(name).map_err(|error| corrupt(what, of, error))
-}
-
-/// Says which row it was; what is wrong with it is the source.
-#[derive(Debug, thiserror::Error)]
-#[error("row {row}")]
-struct BadRow {
-    row: String,
-    #[source]
-    source: BoxError,
-}
-
-/// The error of a stored row that cannot be understood.
-pub(super) fn corrupt(
-    what: &'static str,
-    row: impl Display,
-    source: impl Into<BoxError>,
-) -> StoreError {
-    StoreError::Corrupt {
-        what,
-        source: Box::new(BadRow {
-            row: row.to_string(),
-            source: source.into(),
-        }),
-    }
+        .map_err(rusqlite::Error::from)?)
 }

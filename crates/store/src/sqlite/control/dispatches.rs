@@ -9,10 +9,10 @@ use rusqlite::{Connection, Row, params};
 use sha2::{Digest, Sha256};
 
 use super::columns::{corrupt, count, document, id, named, optional_time, stored, text, time};
-use super::cursor::{Place, cut, rows_wanted};
 use super::query::{all, change, first};
 use super::{campaigns, chunks};
 use crate::control_store::{ChunkWork, DispatchProgress, NewDispatch};
+use crate::cursor::{Place, cut, rows_wanted};
 use crate::error::{Result, StoreError};
 use crate::page::{Page, PageRequest};
 

@@ -9,9 +9,9 @@ use crate::page::{MAX_PAGE, Page, PageRequest};
 
 /// The key that newest-first lists are ordered by. `N` bytes of id break ties of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place<const N: usize> {
-    pub(super) at: Timestamp,
-    pub(super) id: [u8; N],
+pub(crate) struct Place<const N: usize> {
+    pub(crate) at: Timestamp,
+    pub(crate) id: [u8; N],
 }
 
 impl<const N: usize> Place<N> {
@@ -22,7 +22,7 @@ impl<const N: usize> Place<N> {
     };
 
     /// Where the wanted page begins, exclusively.
-    pub(super) fn before(page: &PageRequest) -> Result<Self> {
+    pub(crate) fn before(page: &PageRequest) -> Result<Self> {
         let Some(text) = &page.after else {
             return Ok(Self {
                 at: Timestamp::from_micros(i64::MAX),
@@ -48,12 +48,12 @@ impl<const N: usize> Place<N> {
 }
 
 /// How many rows to ask for: one more than the page holds tells whether there is another.
-pub(super) fn rows_wanted(page: &PageRequest) -> i64 {
+pub(crate) fn rows_wanted(page: &PageRequest) -> i64 {
     i64::from(page.limit.clamp(1, MAX_PAGE)) + 1
 }
 
 /// Cuts what was read to the page's size; the last item kept says where the next page begins.
-pub(super) fn cut<T, const N: usize>(
+pub(crate) fn cut<T, const N: usize>(
     mut items: Vec<T>,
     page: &PageRequest,
     place: impl Fn(&T) -> Place<N>,
