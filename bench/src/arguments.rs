@@ -11,23 +11,25 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// All benches unless some are named.
+    /// All benches unless some are named; `report` alone only writes the report again.
     pub(crate) fn parse<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self> {
         let mut arguments = Self {
             send: false,
             feed: false,
             is_quick: false,
         };
+        let mut report_only = false;
         for word in words {
             match word {
                 "send" => arguments.send = true,
                 "feed" => arguments.feed = true,
                 "all" => (arguments.send, arguments.feed) = (true, true),
+                "report" => report_only = true,
                 "--quick" => arguments.is_quick = true,
                 other => return Err(Failure::Usage(other.to_owned())),
             }
         }
-        if !arguments.send && !arguments.feed {
+        if !arguments.send && !arguments.feed && !report_only {
             (arguments.send, arguments.feed) = (true, true);
         }
         Ok(arguments)
@@ -45,6 +47,8 @@ mod tests {
         assert_eq!(parse("send feed"), parse("all"));
         assert!(!parse("send").feed && !parse("feed --quick").send);
         assert!(parse("--quick").is_quick);
+        let report = parse("report");
+        assert!(!report.send && !report.feed);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use corkboard_testkit::client::TestClientError;
 /// Anything that ends a run before its results are written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    #[error("usage: cargo xtask bench [feed|send|all] [--quick]; '{0}' is not known")]
+    #[error("usage: cargo xtask bench [feed|send|all|report] [--quick]; '{0}' is not known")]
     Usage(String),
     #[error("{what}")]
     Io {

@@ -27,6 +27,13 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
+    /// Whether others used the machine so much that rates say little: the bench itself keeps the
+    /// server's and the generator's CPU busy.
+    pub(crate) fn was_busy(&self) -> bool {
+        const OWN: f64 = 2.0;
+        self.load_average > OWN + 1.0
+    }
+
     pub(crate) fn this() -> Self {
         let cpus = read("/proc/cpuinfo");
         let load = read("/proc/loadavg");
@@ -45,12 +52,12 @@ impl Machine {
     }
 }
 
-/// The commit of the checkout, with a mark when files differ from it.
-pub(crate) fn commit(root: &Path) -> String {
+/// The commit of the checkout that `folder` is in, with a mark when what is built differs from it.
+pub(crate) fn commit(folder: &Path) -> String {
     let git = |arguments: &[&str]| {
         let output = Command::new("git")
             .arg("-C")
-            .arg(root)
+            .arg(folder)
             .args(arguments)
             .output()
             .ok()?;
@@ -62,8 +69,15 @@ pub(crate) fn commit(root: &Path) -> String {
     let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else {
         return "unknown".to_owned();
     };
-    // Results of the run before do not change what is measured.
-    match git(&["status", "--porcelain", "--", ".", ":!bench/results"]) {
+    // The product is made of these; notes, tests' snapshots and results change no number.
+    match git(&[
+        "status",
+        "--porcelain",
+        "--",
+        ":/crates/*/src",
+        ":/Cargo.toml",
+        ":/Cargo.lock",
+    ]) {
         Some(changes) if changes.is_empty() => commit,
         _ => format!("{commit} with changes"),
     }

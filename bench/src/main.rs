@@ -1,4 +1,4 @@
-//! Reproducible comparisons of the built `corkboard` binary: `cargo xtask bench [feed|send|all] [--quick]`.
+//! Reproducible comparisons of the built `corkboard` binary: `cargo xtask bench [feed|send|all|report] [--quick]`.
 //!
 //! The node under test is a process of its own, driven over HTTP and the command line like anybody
 //! else's; nothing of it is linked in here but ids and time. Numbers of a shared machine mean little
@@ -49,6 +49,8 @@ pub(crate) struct Setting {
     pub(crate) scratch: PathBuf,
     /// Where results and the report go.
     pub(crate) results: PathBuf,
+    /// Of the checkout when the run began: it may move on meanwhile.
+    pub(crate) commit: String,
     pub(crate) is_quick: bool,
 }
 
@@ -91,6 +93,7 @@ async fn run() -> Result<()> {
         binary: binary()?,
         scratch: scratch.path().to_owned(),
         results,
+        commit: machine::commit(folder),
         is_quick: arguments.is_quick,
     };
     machine::raise_open_files()?;

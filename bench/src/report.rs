@@ -48,6 +48,12 @@ fn heading<R>(title: &str, results: &Results<R>) -> String {
         machine.open_files,
         machine.load_average
     );
+    if machine.was_busy() {
+        text.push_str(
+            "**The machine was busy with other work.** Rates and their ratios are too low or swing; \
+             CPU times hold better. Repeat it on a quiet machine.\n\n",
+        );
+    }
     for (name, value) in &results.settings {
         text.push_str(&format!("- {name}: {value}\n"));
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::Setting;
 use crate::console::say;
 use crate::failure::{Failure, Result, While as _};
-use crate::machine::{self, Machine};
+use crate::machine::Machine;
 
 /// What a bench hands over.
 #[derive(Debug)]
@@ -39,14 +39,11 @@ pub(crate) fn write<R: Serialize>(
     measured: &Measured<R>,
 ) -> Result<()> {
     std::fs::create_dir_all(&setting.results).at(&setting.results)?;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap_or(Path::new("."));
     let quick = if setting.is_quick { " --quick" } else { "" };
     let results = Results {
         bench: name.to_owned(),
         command: format!("cargo xtask bench {name}{quick}"),
-        commit: machine::commit(root),
+        commit: setting.commit.clone(),
         measured_at: SystemClock.now().to_string(),
         machine: Machine::this(),
         settings: measured.settings.clone(),

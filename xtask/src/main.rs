@@ -13,8 +13,8 @@ mod tidy;
 const USAGE: &str = "\
 usage: cargo xtask <task>
 
-  bench [feed|send|all] [--quick]
-          build the product and run the reproducible comparisons of bench/
+  bench [feed|send|all|report] [--quick]
+          build the product and run the reproducible comparisons of bench/; or write their report again
   tidy    check the rules of CONTRIBUTING.md that neither the compiler nor clippy can check
 ";
 
