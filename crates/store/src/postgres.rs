@@ -15,5 +15,6 @@ mod pool;
 mod session;
 mod statement;
 mod values;
+pub mod watch;
 
 pub use options::PgOptions;

@@ -8,3 +8,4 @@
 mod cards;
 mod control;
 mod plans;
+mod postgres_watch;
