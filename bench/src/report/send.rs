@@ -7,6 +7,7 @@ use super::{Row, number, plot, table};
 use crate::failure::Result;
 use crate::plot::{Bars, Lines};
 use crate::send::{Audience, SendRows};
+use crate::statistics::slope;
 
 pub(super) fn section(rows: &SendRows, folder: &Path) -> Result<String> {
     let mut text = String::new();
@@ -28,8 +29,10 @@ pub(super) fn section(rows: &SendRows, folder: &Path) -> Result<String> {
         &rows.audiences.iter().map(rates).collect::<Vec<_>>(),
     ));
     text.push_str(&format!(
-        "\nPeak memory grows by {} bytes for each further user of the audience.\n",
-        number(rows.peak_bytes_per_user)
+        "\nPeak memory grows by {} bytes for each further user over all audiences{}. Small audiences do \
+         not fill the store's page caches, whose size is fixed.\n",
+        number(rows.peak_bytes_per_user),
+        last_growth(&rows.audiences).unwrap_or_default()
     ));
     text.push_str(&plots(rows, folder)?);
 
@@ -96,6 +99,25 @@ fn rates(one: &Audience) -> Row {
         number(pointer.store_bytes_each),
         number(one.tracked_per_second),
     ]
+}
+
+/// Growth between the two largest audiences, where all caches are full.
+#[expect(clippy::cast_precision_loss, reason = "audiences are small numbers")]
+fn last_growth(audiences: &[Audience]) -> Option<String> {
+    let [.., before, last] = audiences else {
+        return None;
+    };
+    let point = |one: &Audience| {
+        (
+            one.users as f64,
+            one.personal.memory.peak_mib * 1024.0 * 1024.0,
+        )
+    };
+    let growth = number(slope(&[point(before), point(last)]));
+    Some(format!(
+        ", by {growth} from {} to {} users",
+        before.users, last.users
+    ))
 }
 
 fn written(one: &Audience) -> Row {
