@@ -1,6 +1,7 @@
 //! Results on stdout: lines, `name: value`, tables and their JSON.
 
 use std::io::{self, Write as _};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -88,6 +89,17 @@ pub(crate) fn bytes(count: u64) -> String {
         format!("{whole} {name}")
     } else {
         format!("{whole}.{tenths} {name}")
+    }
+}
+
+/// A time span in its two largest units, as in `2 d 3 h`.
+pub(crate) fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours) {
+        (0, 0) => format!("{minutes} min"),
+        (0, hours) => format!("{hours} h {minutes} min"),
+        (days, hours) => format!("{days} d {hours} h"),
     }
 }
 

@@ -51,7 +51,7 @@ pub struct Preview {
     /// Every fetch, in the order they were made.
     pub trace: Vec<PreviewFetch>,
     /// Bytes that count towards the size of a card.
-    pub size_bytes: usize,
+    pub size: usize,
     /// What the author should know although there is a card.
     pub warnings: Vec<String>,
     /// What the template gave `abort_message` as a reason: this user would get no card.
@@ -122,12 +122,12 @@ impl Feeds {
                 trace,
                 warnings: more,
             }) => {
-                let size_bytes = content.payload_bytes();
+                let size = content.payload_bytes();
                 warnings.extend(more);
-                if size_bytes > options.card_bytes {
+                if size > options.card_bytes {
                     let most = options.card_bytes;
                     warnings.push(format!(
-                        "the card has {size_bytes} bytes, more than the {most} of a card: nobody would get it"
+                        "the card has {size} bytes, more than the {most} of a card: nobody would get it"
                     ));
                 }
                 let trace = traced(trace);
@@ -135,7 +135,7 @@ impl Feeds {
                 Preview {
                     card,
                     trace,
-                    size_bytes,
+                    size,
                     warnings,
                     aborted: None,
                     error: None,
@@ -146,7 +146,7 @@ impl Feeds {
                 Preview {
                     card: None,
                     trace: traced(not.trace),
-                    size_bytes: 0,
+                    size: 0,
                     warnings,
                     aborted: aborted.then(|| not.detail.clone()),
                     error: (!aborted).then_some(not.detail),

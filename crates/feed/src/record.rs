@@ -1,7 +1,6 @@
 //! What users did with cards: which reports count, for which card, at what time.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use corkboard_core::cohort::Cohort;
 use corkboard_core::hint::FeedChanges;
@@ -16,9 +15,6 @@ use serde::{Deserialize, Serialize};
 use crate::error::FeedError;
 use crate::feeds::Feeds;
 use crate::live::Live;
-
-/// How far a client's clock may be ahead before its times are not believed.
-const CLOCK_AHEAD: Duration = Duration::from_secs(300);
 
 /// One thing a user did with a card, as a client reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -59,8 +55,9 @@ impl Feeds {
     /// Records what a user did with cards. Durable when it returns; repeating is harmless: each
     /// (card, kind, time) counts once.
     ///
-    /// A time of more than five minutes ahead is taken as now, and one before the card existed as
-    /// the card's creation: clients' clocks are wrong, and days with counts must not be. Events on
+    /// A time that lies ahead is kept as now, though it tells repeats apart as it was reported, and
+    /// one before the card existed is taken as the card's creation: clients' clocks are wrong, and
+    /// days with counts must not be. Events on
     /// cards that expired, were dismissed or taken back within the last day count: the user saw
     /// what the user saw. A dismissal of a card that is not dismissible is refused.
     ///
@@ -163,10 +160,7 @@ impl Report {
         if event.kind == EventKind::Dismiss && !known.dismissible {
             return once(&mut self.done.refused, event.card_id);
         }
-        let at = event
-            .at
-            .filter(|at| *at <= now.plus(CLOCK_AHEAD))
-            .unwrap_or(now);
+        let at = event.at.unwrap_or(now);
         self.done.accepted += 1;
         self.events.push(CardEvent {
             card,

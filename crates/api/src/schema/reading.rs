@@ -116,7 +116,7 @@ pub(crate) struct PreviewSchema {
     /// Every fetch, in order.
     trace: Vec<PreviewFetchSchema>,
     /// Bytes that count towards the size of a card.
-    size_bytes: u64,
+    size: u64,
     warnings: Vec<String>,
     /// Why the template aborted.
     aborted: Option<String>,

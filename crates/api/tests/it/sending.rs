@@ -330,7 +330,7 @@ async fn a_preview_renders_without_storing_and_traces_every_fetch() {
     assert_eq!(preview["card"]["title"], "Ada: 1", "{preview}");
     assert_eq!(preview["card"]["description"], "599");
     assert_eq!(preview["trace"].as_array().unwrap().len(), 1);
-    assert!(preview["size_bytes"].is_u64());
+    assert!(preview["size"].is_u64());
     let made_up = json!({"card": {"title": "{{ user.name }}"}, "user": {"name": "Zoe"}});
     let preview = app
         .server()

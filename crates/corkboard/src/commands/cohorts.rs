@@ -28,24 +28,29 @@ fn list(config: &ConfigFile, as_json: bool) -> Outcome {
                     "cohort": info.cohort.to_string(),
                     "rows": info.rows,
                     "bytes": info.bytes,
+                    "age_seconds": now.since(info.cohort.ends_at()).as_secs(),
                     "ends_at": info.cohort.ends_at(),
                     "drop_at": info.cohort.ends_at().plus(grace),
                 })
             });
             return Ok(output::json(&rows.collect::<Vec<_>>())?);
         }
-        let heads = &["database", "cohort", "rows", "size", "all expired", "drop"];
+        // The age counts from when the last of its cards has expired.
+        let heads = &["database", "cohort", "rows", "size", "age", "next drop"];
         let mut table = Table::new(heads);
         for info in cohorts {
             let ends = info.cohort.ends_at();
-            let state = if ends <= now { "over" } else { "live" };
             let drop = ends.plus(grace);
             table.row(vec![
                 EMBEDDED.to_owned(),
                 info.cohort.to_string(),
                 info.rows.to_string(),
                 output::bytes(info.bytes),
-                format!("{ends} ({state})"),
+                if ends <= now {
+                    output::span(now.since(ends))
+                } else {
+                    format!("live until {ends}")
+                },
                 if drop <= now {
                     "due".to_owned()
                 } else {

@@ -43,7 +43,7 @@ async fn the_card_comes_with_every_fetch_and_its_size() {
         json!({"type": "classic", "title": "Hi Ada", "description": "7", "extras": {}})
     );
     assert_eq!(
-        (&shown["size_bytes"], &shown["warnings"]),
+        (&shown["size"], &shown["warnings"]),
         (&json!(7), &json!([]))
     );
     assert_eq!(

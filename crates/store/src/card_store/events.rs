@@ -15,7 +15,8 @@ pub struct CardEvent {
     pub cohort: Cohort,
     /// Seen, clicked or dismissed; `Removed` marks a broadcast as taken back and counts nothing.
     pub mark: Mark,
-    /// When it happened. A second event with the same card, mark and time is a repeat.
+    /// When it happened, as reported. A second event with the same card, mark and time is a repeat.
+    /// It may lie ahead of the store's `now`: then it is kept and counted as of `now`.
     pub at: Timestamp,
 }
 

@@ -237,9 +237,9 @@ impl CardStore for SqliteCardStore {
         workspace: WorkspaceId,
         user: &UserId,
         events: Vec<CardEvent>,
-        _now: Timestamp,
+        now: Timestamp,
     ) -> Result<RecordedEvents> {
-        card_events::record(self, workspace, Owner::new(workspace, user), events).await
+        card_events::record(self, workspace, Owner::new(workspace, user), events, now).await
     }
 
     async fn campaign_counts(

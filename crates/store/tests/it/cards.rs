@@ -65,7 +65,8 @@ macro_rules! suite {
                 counts_are_kept_by_the_day_things_happened,
                 events_of_several_cohorts_are_recorded_together,
                 removing_marks_live_cards_of_the_named_campaigns,
-                a_broadcast_is_removed_without_being_counted;
+                a_broadcast_is_removed_without_being_counted,
+                an_event_from_the_future_counts_once_and_as_of_now;
             cohorts:
                 cohorts_are_listed_with_their_rows_oldest_first,
                 a_cohort_is_retired_after_its_grace_and_not_before,

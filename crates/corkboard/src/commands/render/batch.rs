@@ -107,6 +107,10 @@ fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> Outcome<Option<boo
 }
 
 async fn answer(line: &[u8], options: &RenderOptions, fetcher: &FetchClient) -> Output {
+    // serde would take a list of the fields in order for an object.
+    if line.trim_ascii_start().first() != Some(&b'{') {
+        return Problem::outside("bad_input", "a line must be a JSON object with a template");
+    }
     let input: Input = match serde_json::from_slice(line) {
         Ok(input) => input,
         Err(error) => return Problem::outside("bad_input", error.to_string()),

@@ -35,6 +35,7 @@ pub(super) async fn record(
     workspace: WorkspaceId,
     owner: Owner,
     events: Vec<CardEvent>,
+    now: Timestamp,
 ) -> Result<RecordedEvents> {
     let mut cohorts: BTreeMap<Cohort, Vec<CardEvent>> = BTreeMap::new();
     for event in events {
@@ -45,8 +46,9 @@ pub(super) async fn record(
         let owner = Arc::clone(&owner);
         async move {
             let file = store.cohorts.for_writing(cohort).await?;
-            let op =
-                move |connection: &Connection| record_in(connection, workspace, &owner, &events);
+            let op = move |connection: &Connection| {
+                record_in(connection, workspace, &owner, &events, now)
+            };
             file.write("record card events", op).await
         }
     };
@@ -69,6 +71,7 @@ fn record_in(
     workspace: WorkspaceId,
     owner: &Owner,
     events: &[CardEvent],
+    now: Timestamp,
 ) -> Result<RecordedEvents> {
     let mut recorded = RecordedEvents::default();
     let mut days: BTreeMap<CountKey, EventCounts> = BTreeMap::new();
@@ -77,7 +80,9 @@ fn record_in(
         if counted && !remember(connection, owner, event)? {
             continue;
         }
-        let more = CardState::marked(event.mark, event.at);
+        // A client's clock may be ahead. What it said tells a repeat; what is kept is not later than now.
+        let at = event.at.min(now);
+        let more = CardState::marked(event.mark, at);
         let first = !states::join(connection, owner, event.card, more)?.has(event.mark);
         recorded.changed |= first;
         recorded.new += u64::from(counted || first);
@@ -85,7 +90,7 @@ fn record_in(
             workspace,
             campaign: event.campaign,
             variant: event.variant,
-            day: event.at.day(),
+            day: at.day(),
         };
         if counted {
             count(days.entry(key).or_default(), event.mark, first);

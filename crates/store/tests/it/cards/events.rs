@@ -1,5 +1,7 @@
 //! What users did with cards: states and exact counts.
 
+use std::time::Duration;
+
 use corkboard_core::id::{CardId, Id};
 use corkboard_core::state::Mark;
 use corkboard_store::card_store::{EventCounts, RecordedEvents};
@@ -73,7 +75,7 @@ pub(crate) async fn counts_are_kept_by_the_day_things_happened(harness: &dyn Har
     for (place, (user, card)) in (0_u32..).zip(&cards) {
         let events = vec![sending.event(*card, Mark::Seen, noon().plus(place * DAY))];
         store
-            .record_card_events(workspace(), user, events, noon())
+            .record_card_events(workspace(), user, events, noon().plus(3 * DAY))
             .await
             .unwrap();
     }
@@ -173,4 +175,30 @@ pub(crate) async fn a_broadcast_is_removed_without_being_counted(harness: &dyn H
         .unwrap();
     assert!(all.broadcast_states[0].1.has(Mark::Removed));
     assert!(cards_of(&*store, &ann, noon()).await.is_empty());
+}
+
+pub(crate) async fn an_event_from_the_future_counts_once_and_as_of_now(harness: &dyn Harness) {
+    let store = harness.open().await;
+    let ann = user("ann");
+    let sending = Sending::new(1);
+    let card = sending.give(&*store, &ann).await;
+    let ahead = vec![sending.event(card, Mark::Seen, noon().plus(DAY * 400))];
+    for (minutes, new) in [(0, 1), (1, 0), (60, 0)] {
+        let now = noon().plus(Duration::from_mins(minutes));
+        let recorded = store
+            .record_card_events(workspace(), &ann, ahead.clone(), now)
+            .await;
+        assert_eq!(recorded.unwrap().new, new, "after {minutes} minutes");
+    }
+    let counts = store
+        .campaign_counts(workspace(), sending.campaign)
+        .await
+        .unwrap();
+    let days: Vec<_> = counts.iter().map(|row| row.day).collect();
+    assert_eq!(days, [noon().day()]);
+    let cards = store
+        .user_cards(workspace(), &ann, noon(), 10)
+        .await
+        .unwrap();
+    assert_eq!(cards.cards[0].state.first(Mark::Seen), Some(noon()));
 }
