@@ -5,16 +5,19 @@
 //! [migrations](migrate). Connections must reach the server itself or a proxy that keeps sessions:
 //! statements are prepared, and session settings are given when connecting.
 
-#![expect(dead_code, reason = "the two stores that use all of this follow")]
+#![expect(dead_code, reason = "the card store that uses all of this follows")]
 
+mod control;
 mod failure;
 mod lock;
 mod migrate;
 mod options;
+mod plan;
 mod pool;
 mod session;
 mod statement;
 mod values;
 pub mod watch;
 
+pub use control::PgControlStore;
 pub use options::PgOptions;

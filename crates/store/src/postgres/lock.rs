@@ -17,6 +17,14 @@ pub(super) enum Protects {
     IdempotencyKey = 0x636b_0003,
     /// Which partitions the control database has.
     ControlPartitions = 0x636b_0004,
+    /// A group of slots of a card database: writers of cards share it, an erasure has it alone.
+    CardSlots = 0x636b_0005,
+    /// The writing for one chunk.
+    Chunk = 0x636b_0006,
+    /// Which cohorts a card database has.
+    Cohorts = 0x636b_0007,
+    /// The retiring of cohorts, in several transactions.
+    Keeper = 0x636b_0008,
 }
 
 /// A lock held until the end of the transaction.

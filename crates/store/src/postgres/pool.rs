@@ -32,11 +32,16 @@ pub(super) struct Pool {
 impl Pool {
     /// A pool for the database at `url` (`postgres://…`), without a connection yet.
     pub(super) fn new(url: &str, options: &PgOptions) -> Result<Self> {
+        Self::with_settings(url, options, "")
+    }
+
+    /// The same, with further server settings (as in `-c name=value`) on every connection.
+    pub(super) fn with_settings(url: &str, options: &PgOptions, settings: &str) -> Result<Self> {
         let mut config: Config = url
             .parse()
             // The text may hold a password: it is not repeated.
             .map_err(|error: tokio_postgres::Error| failure::unavailable("postgres://…", error))?;
-        prepare(&mut config, options);
+        prepare(&mut config, options, settings);
         let place: Arc<str> = place(&config).into();
         let manager = Manager::from_config(
             config,
@@ -122,9 +127,9 @@ impl Pool {
 
 /// Session settings go with the connection's first message: no round trip, and no connection is
 /// ever without them.
-fn prepare(config: &mut Config, options: &PgOptions) {
+fn prepare(config: &mut Config, options: &PgOptions, others: &str) {
     let settings = format!(
-        "{} -c statement_timeout={} -c lock_timeout={} \
+        "{} {others} -c statement_timeout={} -c lock_timeout={} \
          -c idle_in_transaction_session_timeout={} -c default_transaction_isolation=read\\ committed \
          -c client_min_messages=warning -c TimeZone=UTC -c jit=off \
          -c client_connection_check_interval=1000",

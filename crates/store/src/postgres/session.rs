@@ -115,6 +115,12 @@ impl Session {
         self.begin_with(&lock.sql()).await
     }
 
+    /// Begins a transaction and waits for several locks, in the order given.
+    pub(super) async fn begin_holding_all(&self, locks: &[Lock]) -> Result<()> {
+        let sql: Vec<String> = locks.iter().map(|lock| lock.sql()).collect();
+        self.begin_with(&sql.join("; ")).await
+    }
+
     async fn begin_with(&self, first: &str) -> Result<()> {
         self.open.store(true, Ordering::Relaxed);
         self.failed.store(false, Ordering::Relaxed);
@@ -189,3 +195,6 @@ impl Drop for Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use crate::error::Result;
 type Refusal = Box<dyn Error + Sync + Send>;
 
 /// Sixteen bytes of a `uuid` column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Uuid(pub(super) [u8; 16]);
 
 impl Uuid {

@@ -10,7 +10,7 @@ mod dispatches;
 mod durability;
 mod idempotency;
 mod live;
-mod sample;
+pub(crate) mod sample;
 mod stopping;
 mod tenancy;
 
@@ -141,4 +141,8 @@ macro_rules! suite {
 
 mod sqlite {
     suite!(crate::control::Sqlite::new());
+}
+
+mod postgres {
+    suite!(crate::postgres_control::Postgres::new());
 }

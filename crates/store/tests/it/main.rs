@@ -8,4 +8,5 @@
 mod cards;
 mod control;
 mod plans;
+mod postgres_control;
 mod postgres_watch;

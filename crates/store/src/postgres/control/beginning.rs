@@ -1,0 +1,160 @@
+//! Beginning a dispatch: its row, its frozen definition, its chunks and the campaign's new state
+//! in one transaction, once for every id.
+
+use corkboard_core::campaign::{CampaignState, Creation};
+use corkboard_core::dispatch::{Cause, Dispatch, DispatchState, Shape};
+use sha2::{Digest, Sha256};
+
+use super::chunks;
+use super::columns::{named, small, stored_small, text};
+use super::dispatches;
+use super::stopping::campaign_lock;
+use crate::control_store::NewDispatch;
+use crate::error::{Result, StoreError};
+use crate::postgres::session::Session;
+use crate::postgres::statement::Statement;
+use crate::postgres::values::{Json, Time, Uuid, get, stored};
+
+pub(super) const CAMPAIGN: Statement = Statement::new(
+    "insert dispatch: campaign",
+    "SELECT state, version, dispatched FROM campaign WHERE workspace = $1 AND id = $2",
+);
+/// For a campaign's first dispatch only: the row must not be written by every trigger.
+pub(super) const ACTIVATE: Statement = Statement::new(
+    "insert dispatch: activate campaign",
+    "UPDATE campaign SET
+         updated_at = CASE state WHEN 'active' THEN updated_at ELSE $3 END,
+         state = 'active', dispatched = true
+     WHERE workspace = $1 AND id = $2 AND version = $4 AND state = ANY ($5)",
+);
+pub(super) const FREEZE: Statement = Statement::new(
+    "insert dispatch: definition",
+    "INSERT INTO frozen_definition (campaign, digest, definition) VALUES ($1, $2, $3)
+     ON CONFLICT DO NOTHING",
+);
+pub(super) const INSERT: Statement = Statement::new(
+    "insert dispatch",
+    "INSERT INTO dispatch (id, workspace, campaign, campaign_version, digest, cause, shape, state,
+         planned_at, expires_at, cohort, occurrence, audience_estimate, created_at, started_at,
+         finished_at, at_read, chunks, chunks_left, targeted, skipped, properties)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18,
+             0, '{}', $19)
+     ON CONFLICT (id) DO NOTHING",
+);
+
+pub(super) async fn insert(
+    session: &Session,
+    new: &NewDispatch,
+    from: &[CampaignState],
+) -> Result<(Dispatch, bool)> {
+    let dispatch = &new.dispatch;
+    let lock = campaign_lock(dispatch.campaign).shared();
+    session.begin_holding(lock).await?;
+    if let Some(known) = dispatches::find_any(session, dispatch.id).await? {
+        // A repeat gets what the first call made, whatever has become of the campaign since.
+        return own(known, dispatch);
+    }
+    activate(session, dispatch, from).await?;
+    if !new.chunks.is_empty() && dispatch.state != DispatchState::Running {
+        // Chunks that nobody may claim would lie in the queue for good.
+        return Err(StoreError::Stale { what: "dispatch" });
+    }
+    if !insert_row(session, dispatch, chunks::number(&new.chunks)).await? {
+        // Somebody else has begun it since we looked. What they have written is seen outside only.
+        session.roll_back().await?;
+        let known = dispatches::find_any(session, dispatch.id).await?;
+        return own(
+            known.ok_or(StoreError::Stale { what: "dispatch" })?,
+            dispatch,
+        );
+    }
+    chunks::queue(session, dispatch.id, &new.chunks, dispatch.created_at).await?;
+    session.commit().await?;
+    Ok((dispatch.clone(), true))
+}
+
+fn own(known: Dispatch, wanted: &Dispatch) -> Result<(Dispatch, bool)> {
+    if known.workspace == wanted.workspace {
+        return Ok((known, false));
+    }
+    Err(StoreError::Conflict {
+        what: "dispatch id",
+    })
+}
+
+/// Moves the campaign to `Active` if it is not, provided that it has the dispatch's version and is
+/// in one of the states.
+async fn activate(session: &Session, dispatch: &Dispatch, from: &[CampaignState]) -> Result<()> {
+    let what = "campaign";
+    let (workspace, campaign) = (Uuid::of(dispatch.workspace), Uuid::of(dispatch.campaign));
+    let found = session.first(&CAMPAIGN, &[&workspace, &campaign]).await?;
+    let row = found.ok_or(StoreError::NotFound { what })?;
+    let state: CampaignState = named(&row, "state", what, &dispatch.campaign)?;
+    if !from.contains(&state) || small(&row, "version")? != dispatch.campaign_version {
+        return Err(StoreError::Stale { what });
+    }
+    if state == CampaignState::Active && get(&row, "dispatched")? {
+        return Ok(());
+    }
+    let from: Vec<&str> = from.iter().map(|state| state.as_str()).collect();
+    let version = stored_small(dispatch.campaign_version);
+    let now = Time(dispatch.created_at);
+    let activated = session
+        .change(&ACTIVATE, &[&workspace, &campaign, &now, &version, &from])
+        .await?;
+    if activated == 1 {
+        return Ok(());
+    }
+    // Changed since we looked.
+    Err(StoreError::Stale { what })
+}
+
+/// False when the id is taken.
+async fn insert_row(session: &Session, dispatch: &Dispatch, chunks: i32) -> Result<bool> {
+    let definition = text(&dispatch.definition, "dispatch")?;
+    let digest: [u8; 32] = Sha256::digest(definition.as_bytes()).into();
+    let (digest, campaign) = (digest.as_slice(), Uuid::of(dispatch.campaign));
+    session
+        .change(&FREEZE, &[&campaign, &digest, &Json(definition)])
+        .await?;
+    let inserted = session
+        .change(
+            &INSERT,
+            &[
+                &Uuid::of(dispatch.id),
+                &Uuid::of(dispatch.workspace),
+                &campaign,
+                &stored_small(dispatch.campaign_version),
+                &digest,
+                &cause_name(dispatch.cause),
+                &dispatch.shape.as_str(),
+                &dispatch.state.as_str(),
+                &Time(dispatch.planned_at),
+                &Time(dispatch.expires_at),
+                &dispatch.cohort.number(),
+                &stored_small(dispatch.occurrence),
+                &stored(dispatch.audience_estimate),
+                &Time(dispatch.created_at),
+                &dispatch.started_at.map(Time),
+                &dispatch.finished_at.map(Time),
+                &takes_effect_at_read(dispatch),
+                &chunks,
+                &Json(text(&dispatch.properties, "dispatch")?),
+            ],
+        )
+        .await?;
+    Ok(inserted == 1)
+}
+
+fn takes_effect_at_read(dispatch: &Dispatch) -> bool {
+    dispatch.shape == Shape::Broadcast
+        || dispatch.definition.creation == Creation::AtFirstImpression
+}
+
+fn cause_name(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Launch => "launch",
+        Cause::Trigger => "trigger",
+        Cause::Event => "event",
+    }
+}

@@ -1,0 +1,52 @@
+//! The control store on PostgreSQL: its harness, and what only a database of many nodes can show.
+
+mod faults;
+mod plans;
+mod schema;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use corkboard_store::ControlStore;
+use corkboard_store::postgres::{PgControlStore, PgOptions};
+use corkboard_testkit::{PgDatabase, PgServer};
+use tokio::sync::OnceCell;
+
+use crate::control::Harness;
+
+/// A database of its own, made when it is first opened.
+pub(crate) struct Postgres {
+    database: OnceCell<PgDatabase>,
+}
+
+impl Postgres {
+    pub(crate) fn new() -> Self {
+        Self {
+            database: OnceCell::new(),
+        }
+    }
+
+    async fn database(&self) -> &PgDatabase {
+        let make = || async { PgServer::shared().await.database().await };
+        self.database.get_or_init(make).await
+    }
+
+    /// The store itself, migrated.
+    async fn store(&self) -> PgControlStore {
+        migrated(self.database().await.url(), &PgOptions::default()).await
+    }
+}
+
+async fn migrated(url: &str, options: &PgOptions) -> PgControlStore {
+    let store = PgControlStore::connect(url, options).await;
+    let store = store.expect("the server is up");
+    store.migrate().await.expect("a schema");
+    store
+}
+
+#[async_trait]
+impl Harness for Postgres {
+    async fn open(&self) -> Arc<dyn ControlStore> {
+        Arc::new(self.store().await)
+    }
+}
