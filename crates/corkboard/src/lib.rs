@@ -17,6 +17,7 @@ mod runtime;
 mod settings;
 mod stores;
 mod telemetry;
+mod watches;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};

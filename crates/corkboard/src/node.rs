@@ -10,6 +10,7 @@ mod keeper;
 mod process;
 mod readiness;
 mod shutdown;
+mod watch;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use corkboard_core::time::SharedClock;
 use corkboard_feed::{Feeds, LiveHub};
 use corkboard_fetch::{ChannelCallLog, FetchClient, FetchRecord, SystemResolver};
 use corkboard_send::Sender;
+use corkboard_store::postgres::watch::DatabaseWatch;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -30,6 +32,7 @@ use crate::exit::{Failure, Outcome, story};
 use crate::settings;
 use crate::stores::Stores;
 use crate::telemetry::LogControl;
+use crate::watches;
 use readiness::Readiness;
 
 /// Calls that may wait to be written to the call log; about 3 KiB each at most.
@@ -48,6 +51,8 @@ pub(crate) struct Node {
     roles: Vec<Role>,
     process: Process,
     pub(crate) stores: Stores,
+    /// Of PostgreSQL databases only.
+    watches: Vec<DatabaseWatch>,
     pub(crate) sender: Sender,
     feeds: Feeds,
     fetcher: Arc<FetchClient>,
@@ -84,6 +89,7 @@ impl Node {
             .transpose()?;
         let admin = Listener::bind(config.admin_listen)?;
         let stores = Stores::open(&config.store).await?;
+        let watches = watches::of(&config.store, &process.clock)?;
         let readiness = Readiness::new(Arc::clone(&stores.control));
 
         let (call_log, calls) = ChannelCallLog::new(CALLS_WAITING);
@@ -120,6 +126,7 @@ impl Node {
             roles,
             process,
             stores,
+            watches,
             sender,
             feeds,
             fetcher,

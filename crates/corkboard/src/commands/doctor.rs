@@ -1,10 +1,14 @@
 //! `corkboard doctor`: looks for what is wrong or soon will be, and says what to do about it.
 
+mod databases;
 mod host;
 mod installation;
 
-use corkboard_config::Config;
-use corkboard_core::time::{Clock as _, SystemClock};
+use std::sync::Arc;
+
+use corkboard_config::{Config, StoreKind};
+use corkboard_core::time::{SharedClock, SystemClock};
+use corkboard_store::postgres::watch;
 use serde::Serialize;
 
 use crate::cli::Doctor;
@@ -12,7 +16,7 @@ use crate::exit::{Failure, Outcome};
 use crate::output::{self, Table};
 use crate::settings::Settings;
 use crate::telemetry::{self, Verbosity};
-use crate::{runtime, stores};
+use crate::{runtime, watches};
 
 /// How one check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -38,6 +42,9 @@ impl Verdict {
 /// One thing that was looked at.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Finding {
+    /// What the configuration calls the database that it is about, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database: Option<String>,
     check: &'static str,
     verdict: Verdict,
     found: String,
@@ -48,6 +55,7 @@ struct Finding {
 impl Finding {
     fn ok(check: &'static str, found: impl Into<String>) -> Self {
         Self {
+            database: None,
             check,
             verdict: Verdict::Ok,
             found: found.into(),
@@ -57,6 +65,7 @@ impl Finding {
 
     fn warn(check: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
+            database: None,
             check,
             verdict: Verdict::Warn,
             found: found.into(),
@@ -66,28 +75,48 @@ impl Finding {
 
     fn fail(check: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
+            database: None,
             check,
             verdict: Verdict::Fail,
             found: found.into(),
             remedy: remedy.into(),
         }
     }
+
+    fn of_database(name: Option<&str>, finding: &watch::Finding) -> Self {
+        Self {
+            database: name.map(str::to_owned),
+            check: finding.name,
+            verdict: match finding.severity {
+                watch::Severity::Ok => Verdict::Ok,
+                watch::Severity::Warn => Verdict::Warn,
+                watch::Severity::Fail => Verdict::Fail,
+            },
+            found: finding.what.clone(),
+            remedy: finding.remedy.clone(),
+        }
+    }
+
+    /// The check, after its database's name.
+    fn title(&self) -> String {
+        match &self.database {
+            Some(database) => format!("{database}: {}", self.check),
+            None => self.check.to_owned(),
+        }
+    }
 }
 
 pub(crate) fn run(arguments: &Doctor) -> Outcome {
     let settings = Settings::from_file(arguments.config.path()?)?;
-    stores::embedded_folder(&settings.config.store)?;
     telemetry::install_logs(&settings.config.log, Verbosity::Command);
-    let findings = runtime::block_on(async { Ok(examine(&settings).await) })?;
+    let clock: SharedClock = Arc::new(SystemClock);
+    let findings = runtime::block_on(examine(&settings, &clock))?;
     if arguments.json {
         output::json(&findings)?;
     } else {
         let mut table = Table::new(&["check", "verdict", "found; what to do"]);
         for finding in &findings {
-            let (check, verdict) = (
-                finding.check.to_owned(),
-                finding.verdict.as_str().to_owned(),
-            );
+            let (check, verdict) = (finding.title(), finding.verdict.as_str().to_owned());
             let separator = if finding.remedy.is_empty() { "" } else { "; " };
             table.row(vec![
                 check,
@@ -97,11 +126,12 @@ pub(crate) fn run(arguments: &Doctor) -> Outcome {
         }
         table.print()?;
     }
-    let failed: Vec<&str> = findings
+    let mut failed: Vec<String> = findings
         .iter()
         .filter(|finding| finding.verdict == Verdict::Fail)
-        .map(|finding| finding.check)
+        .map(Finding::title)
         .collect();
+    failed.dedup();
     if failed.is_empty() {
         return Ok(());
     }
@@ -111,14 +141,22 @@ pub(crate) fn run(arguments: &Doctor) -> Outcome {
     )))
 }
 
-async fn examine(settings: &Settings) -> Vec<Finding> {
-    let now = SystemClock.now();
+async fn examine(settings: &Settings, clock: &SharedClock) -> Outcome<Vec<Finding>> {
+    let config = &settings.config;
     let mut findings = configuration(settings);
-    findings.push(host::clock(now));
-    findings.push(host::open_files(&settings.config));
-    findings.extend(installation::store(&settings.config, now).await);
-    findings.push(host::disk(&settings.config));
-    findings
+    findings.push(host::clock(clock.now()));
+    findings.push(host::open_files(config));
+    match config.store.kind {
+        StoreKind::Sqlite { .. } => {
+            findings.extend(installation::store(config, clock.now()).await);
+        }
+        StoreKind::Postgres { .. } => {
+            let watches = watches::of(&config.store, clock)?;
+            findings.extend(databases::examine(watches).await);
+        }
+    }
+    findings.push(host::disk(config));
+    Ok(findings)
 }
 
 /// What can be told from the configuration alone.

@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use super::admin::{self, Admin};
 use super::readiness::Readiness;
-use super::{Listener, Node, calls, keeper};
+use super::{Listener, Node, calls, keeper, watch};
 use crate::cli::Role;
 use crate::exit::{Failure, Outcome};
 use crate::settings;
@@ -41,7 +41,7 @@ pub(super) struct Running {
     public: Option<Serving>,
     admin: Serving,
     requests: TaskTracker,
-    /// Workers, scheduler, feeds' follower, keeper.
+    /// Workers, scheduler, feeds' follower, keeper, watches.
     work: TaskTracker,
     end_work: CancellationToken,
     fetcher: Arc<FetchClient>,
@@ -81,7 +81,7 @@ impl Serving {
 
 impl Running {
     /// Starts what the node's roles ask for. `service` is the public API.
-    pub(super) fn start(node: Node, service: Router) -> Self {
+    pub(super) fn start(mut node: Node, service: Router) -> Self {
         let tasks = TaskTracker::new();
         let (work, end_work) = (TaskTracker::new(), CancellationToken::new());
         let end_call_log = CancellationToken::new();
@@ -95,6 +95,9 @@ impl Running {
                     let (stores, clock) = (node.stores.clone(), Arc::clone(&node.process.clock));
                     let grace = node.config.store.grace;
                     work.spawn(keeper::run(stores, clock, grace, end_work.clone()));
+                    for one in node.watches.drain(..) {
+                        work.spawn(watch::run(one, end_work.clone()));
+                    }
                 }
             }
         }

@@ -74,11 +74,7 @@ fn a_store_that_this_build_has_not_got_is_wrong_configuration() {
     let file = "[store]\nkind = \"postgres\"\ncontrol = \"postgres://db/corkboard\"\n\
                 [[store.database]]\nname = \"cards-0\"\nurl = \"postgres://db/cards\"\n";
     fs::write(folder.path().join("pg.toml"), file).unwrap();
-    for arguments in [
-        "serve --config pg.toml",
-        "workspace list --config pg.toml",
-        "doctor --config pg.toml",
-    ] {
+    for arguments in ["serve --config pg.toml", "workspace list --config pg.toml"] {
         let finished = run(folder.path(), arguments).expect(64);
         assert!(
             finished.stderr.contains("embedded store only"),
