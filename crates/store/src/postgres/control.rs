@@ -11,6 +11,7 @@ mod chunks;
 mod columns;
 mod days;
 mod dispatches;
+mod hot_reads;
 mod housekeeping;
 mod idempotency;
 mod leases;
@@ -40,7 +41,7 @@ use crate::error::{Result, StoreError};
 use crate::page::{Page, PageRequest};
 use chunks::Held;
 
-const SCHEMA: Schema = Schema {
+pub(super) const SCHEMA: Schema = Schema {
     name: "control",
     migrations: &[include_str!("schema/control_0001.sql")],
 };

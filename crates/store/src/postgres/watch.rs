@@ -12,7 +12,7 @@ mod finding;
 mod horizon;
 mod ids;
 mod partitions;
-mod plans;
+pub(super) mod plans;
 mod rights;
 mod sample;
 mod schema;
@@ -35,13 +35,13 @@ pub use burn::{Burn, Rate, ids_left, runway_days};
 pub use finding::{Finding, Severity};
 pub use horizon::{Holder, HolderKind};
 pub use partitions::{Layout, Partitions};
-pub use plans::HotRead;
 pub use rights::Rights;
 pub use sample::Sample;
 pub use server::Server;
 pub use settings::Settings;
 pub use together::judge_together;
 
+use super::control;
 use super::options::PgOptions;
 use super::pool::Pool;
 use super::session::{Params, Session};
@@ -79,10 +79,12 @@ impl Expected {
 impl Purpose {
     /// The schema that belongs there, and the version that this program knows.
     fn schema(self) -> (&'static str, u32) {
-        match self {
-            Self::Control => ("control", 1),
-            Self::Cards(_) => ("cards", 1),
-        }
+        let schema = match self {
+            Self::Control => control::SCHEMA,
+            Self::Cards(_) => return ("cards", 1),
+        };
+        let known = u32::try_from(schema.migrations.len()).unwrap_or(u32::MAX);
+        (schema.name, known)
     }
 }
 
@@ -154,17 +156,6 @@ impl DatabaseWatch {
         sample.judge(&self.expected, self.rate())
     }
 
-    /// Runs reads of the hot paths and says what each of them costs: a finding for each. It adds to
-    /// the load of the database as much as answering them once.
-    pub async fn explain(&self, reads: &[HotRead]) -> Result<Vec<Finding>> {
-        let session = self.pool.session().await?;
-        let mut findings = Vec::with_capacity(reads.len());
-        for read in reads {
-            findings.push(plans::explain(&session, read).await?);
-        }
-        Ok(findings)
-    }
-
     /// What a failed look means.
     #[must_use]
     pub fn judge_failure(&self, error: &StoreError) -> Finding {
@@ -214,7 +205,7 @@ fn unusable(error: &StoreError, place: &str) -> Finding {
 }
 
 /// The row of a statement that always has one.
-async fn only(session: &Session, statement: &Statement) -> Result<Row> {
+pub(super) async fn only(session: &Session, statement: &Statement) -> Result<Row> {
     let none: Params<'_> = &[];
     only_row(session.all(statement, none).await?)
 }

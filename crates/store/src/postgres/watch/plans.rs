@@ -23,7 +23,7 @@ const SCANNED_ROWS: f64 = 1_000.0;
 pub(in crate::postgres) type Parameter = Box<dyn ToSql + Send + Sync>;
 
 /// A read of a hot path, ready to be explained.
-pub struct HotRead {
+pub(in crate::postgres) struct HotRead {
     /// The statement's name, as errors have it.
     pub(in crate::postgres) name: &'static str,
     /// Its text, as it is prepared.
@@ -67,8 +67,19 @@ pub(super) struct Cost {
     pub(super) scans: Vec<(String, f64)>,
 }
 
-/// Runs the read and says what it cost.
-pub(super) async fn explain(session: &Session, read: &HotRead) -> Result<Finding> {
+/// Runs each of the reads and says what it cost.
+pub(in crate::postgres) async fn explain_all(
+    session: &Session,
+    reads: &[HotRead],
+) -> Result<Vec<Finding>> {
+    let mut findings = Vec::with_capacity(reads.len());
+    for read in reads {
+        findings.push(explain(session, read).await?);
+    }
+    Ok(findings)
+}
+
+async fn explain(session: &Session, read: &HotRead) -> Result<Finding> {
     session.begin().await?;
     let cost = cost(session, read).await;
     session.roll_back().await?;

@@ -2,6 +2,7 @@
 
 use corkboard_core::time::{Clock as _, Timestamp};
 use corkboard_store::postgres::watch::HolderKind;
+use corkboard_store::postgres::{PgControlStore, PgOptions};
 use corkboard_testkit::{HeldClock, PgServer, PgSettings, wait_until};
 
 use super::*;
@@ -213,4 +214,28 @@ async fn a_default_partition_and_a_flat_table_are_seen() {
     assert_eq!(sample.partitions.layout, Some(Layout::Flat));
     let layout = wrong(&findings, "cohorts");
     assert_eq!(layout[0].1, "the layout is flat, configured is cohorts");
+}
+
+#[tokio::test]
+async fn the_reads_of_a_migrated_control_database_are_within_their_budgets() {
+    let database = PgServer::shared().await.database().await;
+    let options = PgOptions::default();
+    let control = PgControlStore::connect(database.url(), &options)
+        .await
+        .unwrap();
+    control.migrate().await.unwrap();
+    let clock = Arc::new(SystemClock);
+    let expected = Expected {
+        purpose: Purpose::Control,
+        ..CARDS
+    };
+    let mut watch = DatabaseWatch::new("control", database.url(), expected, clock).unwrap();
+    let sample = watch.sample().await.unwrap();
+    assert_eq!(wrong(&watch.judge(&sample), "schema"), []);
+    watch.close();
+
+    let findings = control.explain_reads(SystemClock.now()).await.unwrap();
+    assert!(findings.len() >= 10, "{findings:?}");
+    assert_eq!(wrong(&findings, "plans"), []);
+    control.close();
 }

@@ -1,12 +1,11 @@
 //! What is read out of plans, made up and real.
 
 use super::*;
-use crate::postgres::watch::{DatabaseWatch, Expected, Purpose, Severity};
-use corkboard_core::time::SystemClock;
+use crate::postgres::PgOptions;
+use crate::postgres::pool::Pool;
+use crate::postgres::watch::Severity;
 use corkboard_testkit::PgServer;
 use serde_json::json;
-use std::sync::Arc;
-use std::time::Duration;
 
 const READ: Statement = Statement::new("read a feed", "SELECT 1");
 
@@ -56,20 +55,15 @@ async fn reads_of_a_real_database_are_run_and_judged() {
              ANALYZE note",
         )
         .await;
-    let expected = Expected {
-        purpose: Purpose::Control,
-        connections: 1,
-        grace: Duration::ZERO,
-    };
-    let watch = DatabaseWatch::new("notes", database.url(), expected, Arc::new(SystemClock));
-    let watch = watch.unwrap();
+    let pool = Pool::new(database.url(), &PgOptions::default()).unwrap();
+    let session = pool.session().await.unwrap();
     let read = Statement::new(
         "read notes",
         "SELECT body FROM note WHERE slot = $1 LIMIT 500",
     );
     let reads = [HotRead::of(&read, vec![Box::new(7_i32)], 10)];
 
-    let finding = &watch.explain(&reads).await.unwrap()[0];
+    let finding = &explain_all(&session, &reads).await.unwrap()[0];
     assert_eq!(finding.severity, Severity::Warn);
     assert!(finding.what.starts_with("read notes: "), "{finding:?}");
     assert!(
@@ -79,7 +73,7 @@ async fn reads_of_a_real_database_are_run_and_judged() {
 
     database.sql("CREATE INDEX ON note (slot, body)").await;
     // Fifty rows on as many pages.
-    let finding = &watch.explain(&reads).await.unwrap()[0];
+    let finding = &explain_all(&session, &reads).await.unwrap()[0];
     assert_eq!(finding.severity, Severity::Warn);
     assert!(
         finding.what.contains(" of 10 buffers, 50 rows"),
@@ -87,15 +81,12 @@ async fn reads_of_a_real_database_are_run_and_judged() {
     );
 
     database.sql("CLUSTER note USING note_slot_body_idx").await;
-    let finding = &watch.explain(&reads).await.unwrap()[0];
+    let finding = &explain_all(&session, &reads).await.unwrap()[0];
     assert_eq!(finding.severity, Severity::Ok, "{finding:?}");
     assert!(finding.what.contains("50 rows"), "{finding:?}");
 
     let write = Statement::new("write a note", "DELETE FROM note WHERE slot = $1");
-    let refused = watch
-        .explain(&[HotRead::of(&write, vec![Box::new(7_i32)], 10)])
-        .await;
+    let refused = explain_all(&session, &[HotRead::of(&write, vec![Box::new(7_i32)], 10)]).await;
     assert!(refused.is_err(), "{refused:?}");
     assert_eq!(database.sql("SELECT count(*) FROM note").await, "5000");
-    watch.close();
 }
