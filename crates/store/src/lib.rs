@@ -6,6 +6,8 @@
 //! outside this room writes SQL. [`sqlite`] is the embedded implementation; the behaviour that every
 //! implementation must show is the suite in `tests/it`.
 
+#[cfg(test)]
+mod audience_samples;
 pub mod card_store;
 pub mod control_store;
 mod cursor;
@@ -13,6 +15,7 @@ mod document;
 pub mod error;
 pub mod page;
 pub mod postgres;
+pub mod routed;
 pub mod sqlite;
 
 pub use card_store::CardStore;

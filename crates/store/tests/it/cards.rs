@@ -9,7 +9,7 @@ mod durability;
 mod erasure;
 mod events;
 mod reading;
-mod sample;
+pub(crate) mod sample;
 mod sqlite;
 mod users;
 mod writing;
@@ -98,3 +98,15 @@ macro_rules! suite {
     };
 }
 pub(crate) use suite;
+
+mod postgres {
+    super::suite!(crate::postgres_cards::Postgres::cohorts());
+}
+
+mod postgres_flat {
+    super::suite!(crate::postgres_cards::Postgres::flat());
+}
+
+mod routed {
+    super::suite!(crate::postgres_cards::Postgres::routed());
+}

@@ -8,5 +8,6 @@
 mod cards;
 mod control;
 mod plans;
+mod postgres_cards;
 mod postgres_control;
 mod postgres_watch;

@@ -1,0 +1,347 @@
+//! The card store on PostgreSQL: one card database.
+//!
+//! Cards, states and events of one period of expiry lie in tables of their own (layout `cohorts`),
+//! which are read by name and dropped as a whole; an existing unpartitioned table (layout `flat`) is
+//! served by the same statements. Which tables there are is in [`cohorts`]; where a user's rows are,
+//! in [`owner`].
+
+mod attempt;
+mod attributes;
+mod card_events;
+mod cohorts;
+mod contents;
+mod counts;
+mod erase;
+mod filter;
+mod flat;
+mod hot_reads;
+mod numbers;
+mod owner;
+mod plans;
+mod read;
+mod receipts;
+mod recorder;
+mod scan;
+mod states;
+mod tables;
+mod user_events;
+mod users;
+mod write;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use corkboard_core::audience::Audience;
+use corkboard_core::cohort::Cohort;
+use corkboard_core::id::{CampaignId, DispatchId, WorkspaceId};
+use corkboard_core::time::Timestamp;
+use corkboard_core::user::{AttributeChange, User, UserEvent, UserId};
+
+pub use cohorts::CohortSet;
+pub use plans::Plan;
+pub use tables::CardLayout;
+
+use super::PgOptions;
+use super::migrate::Schema;
+use super::pool::Pool;
+use super::watch::Finding;
+use crate::card_store::{
+    CardBatch, CardEvent, CardStore, CohortInfo, CountRow, Receipt, RecordedEvents, RetiredCohort,
+    RowOutcome, ScanRequest, UserCards, UserPage,
+};
+use crate::error::Result;
+use card_events::Report;
+use cohorts::Cohorts;
+use contents::Contents;
+use counts::Lanes;
+use numbers::Numbers;
+use recorder::Recorder;
+use tables::Tables;
+
+const COHORTS: Schema = Schema {
+    name: "cards",
+    migrations: &[
+        include_str!("schema/cards_0001.sql"),
+        include_str!("schema/cards_0002_cohorts.sql"),
+    ],
+};
+const FLAT: Schema = Schema {
+    name: "cards, flat",
+    migrations: &[
+        include_str!("schema/cards_0001.sql"),
+        include_str!("schema/cards_0002_flat.sql"),
+    ],
+};
+
+/// What all operations on one card database share.
+#[derive(Debug)]
+struct CardDatabase {
+    pool: Pool,
+    cohorts: Cohorts,
+    contents: Contents,
+    numbers: Numbers,
+    lanes: Lanes,
+    cards_sql: CardsSql,
+}
+
+/// One card database.
+#[derive(Debug)]
+pub struct PgCardStore {
+    name: String,
+    database: Arc<CardDatabase>,
+    recorder: Recorder,
+}
+
+impl PgCardStore {
+    /// Connects to the database at `url`, which `name` stands for in what is logged and reported.
+    /// Fails when it cannot be reached. Call within a Tokio runtime.
+    pub async fn connect(
+        name: &str,
+        url: &str,
+        layout: CardLayout,
+        options: &PgOptions,
+    ) -> Result<Self> {
+        let pool = Pool::new(url, options)?;
+        pool.warm().await?;
+        let database = Arc::new(CardDatabase {
+            cohorts: Cohorts::new(layout, pool.clone()),
+            pool,
+            contents: Contents::default(),
+            numbers: Numbers::default(),
+            lanes: Lanes::default(),
+            cards_sql: CardsSql::default(),
+        });
+        Ok(Self {
+            name: name.to_owned(),
+            recorder: Recorder::start(Arc::clone(&database)),
+            database,
+        })
+    }
+
+    /// What the configuration calls this database.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Brings the schema to this program's version. Returns the version before and after.
+    pub async fn migrate(&self) -> Result<(u32, u32)> {
+        self.schema().migrate(&self.database.pool).await
+    }
+
+    /// Fails unless the schema is this program's and reports are being recorded.
+    pub async fn check(&self) -> Result<()> {
+        let session = self.database.pool.session().await?;
+        self.schema().check(&self.database.pool, &session).await?;
+        if self.recorder.is_running() {
+            return Ok(());
+        }
+        Err(crate::StoreError::Overloaded)
+    }
+
+    /// Makes every cohort that a dispatch of the next 14 days may need, far ahead of the first card.
+    /// Returns the new ones.
+    pub async fn premake_cohorts(&self, now: Timestamp) -> Result<Vec<Cohort>> {
+        self.database.cohorts.premake(now).await
+    }
+
+    /// Which cohorts take cards, and how long the set will do: every database must have the same.
+    pub async fn cohort_set(&self, now: Timestamp) -> Result<CohortSet> {
+        self.database.cohorts.set(now).await
+    }
+
+    /// How the database runs the statements that are run often, by name; those of cohorts as they
+    /// run over these.
+    pub async fn plans(&self, cohorts: &[Cohort]) -> Result<Vec<Plan>> {
+        plans::of(&self.database, cohorts).await
+    }
+
+    /// Runs the reads of the hot paths for a user who exists, and says what each cost and whether
+    /// that is too much.
+    pub async fn explain_reads(&self, now: Timestamp) -> Result<Vec<Finding>> {
+        hot_reads::explain(&self.database, now).await
+    }
+
+    /// Finishes what is under way and closes the connections.
+    pub fn close(&self) {
+        self.database.pool.close();
+    }
+
+    fn schema(&self) -> &'static Schema {
+        match self.database.cohorts.layout {
+            CardLayout::Cohorts => &COHORTS,
+            CardLayout::Flat => &FLAT,
+        }
+    }
+}
+
+/// The text of the statement that reads a user's cards: the same for hours, so built once.
+#[derive(Debug, Default)]
+struct CardsSql {
+    last: Mutex<Option<(Vec<Tables>, Arc<str>)>>,
+}
+
+impl CardsSql {
+    fn of(&self, sources: Vec<Tables>) -> Arc<str> {
+        // Only whole values are put there.
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((known, sql)) if *known == sources => Arc::clone(sql),
+            _ => {
+                let sql: Arc<str> = read::cards_sql(&sources).into();
+                *last = Some((sources, Arc::clone(&sql)));
+                sql
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl CardStore for PgCardStore {
+    async fn change_attributes(
+        &self,
+        workspace: WorkspaceId,
+        changes: Vec<AttributeChange>,
+        now: Timestamp,
+    ) -> Result<()> {
+        users::change(&self.database, workspace, &changes, now).await
+    }
+
+    async fn find_user(&self, workspace: WorkspaceId, user: &UserId) -> Result<Option<User>> {
+        let one = std::slice::from_ref(user);
+        let mut found = users::find(&self.database, workspace, one).await?;
+        Ok(found.pop().flatten())
+    }
+
+    async fn find_users(
+        &self,
+        workspace: WorkspaceId,
+        users: &[UserId],
+    ) -> Result<Vec<Option<User>>> {
+        users::find(&self.database, workspace, users).await
+    }
+
+    async fn scan_users(&self, request: &ScanRequest<'_>) -> Result<UserPage> {
+        scan::page(&self.database, request).await
+    }
+
+    async fn count_users(
+        &self,
+        workspace: WorkspaceId,
+        audience: &Audience,
+        now: Timestamp,
+    ) -> Result<u64> {
+        scan::count_users(&self.database, workspace, audience, now).await
+    }
+
+    async fn erase_user(
+        &self,
+        workspace: WorkspaceId,
+        user: &UserId,
+        now: Timestamp,
+    ) -> Result<bool> {
+        erase::user(&self.database, workspace, user, now).await
+    }
+
+    async fn record_user_events(
+        &self,
+        events: Vec<UserEvent>,
+        now: Timestamp,
+    ) -> Result<Vec<bool>> {
+        user_events::record(&self.database, &events, now).await
+    }
+
+    async fn ensure_cohort(&self, cohort: Cohort) -> Result<()> {
+        self.database.cohorts.ensure(cohort).await
+    }
+
+    async fn write_cards(&self, batch: CardBatch, now: Timestamp) -> Result<Vec<RowOutcome>> {
+        write::write(&self.database, &batch, now).await
+    }
+
+    async fn user_cards(
+        &self,
+        workspace: WorkspaceId,
+        user: &UserId,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<UserCards> {
+        read::user_cards(&self.database, workspace, user, now, limit).await
+    }
+
+    async fn receipts(
+        &self,
+        workspace: WorkspaceId,
+        user: &UserId,
+        campaigns: &[CampaignId],
+    ) -> Result<Vec<Receipt>> {
+        receipts::of_user(&self.database, workspace, user, campaigns).await
+    }
+
+    async fn campaign_receipts(
+        &self,
+        workspace: WorkspaceId,
+        campaign: CampaignId,
+        users: &[UserId],
+    ) -> Result<Vec<Option<Receipt>>> {
+        receipts::of_campaign(&self.database, workspace, campaign, users).await
+    }
+
+    async fn remove_cards(
+        &self,
+        workspace: WorkspaceId,
+        user: &UserId,
+        campaigns: &[CampaignId],
+        now: Timestamp,
+    ) -> Result<u64> {
+        let (database, recorder) = (&*self.database, &self.recorder);
+        card_events::remove(database, recorder, (workspace, user), campaigns, now).await
+    }
+
+    async fn record_card_events(
+        &self,
+        workspace: WorkspaceId,
+        user: &UserId,
+        events: Vec<CardEvent>,
+        now: Timestamp,
+    ) -> Result<RecordedEvents> {
+        let user = user.clone();
+        let report = Report {
+            workspace,
+            user,
+            events,
+            now,
+        };
+        self.recorder.record(report).await
+    }
+
+    async fn campaign_counts(
+        &self,
+        workspace: WorkspaceId,
+        campaign: CampaignId,
+    ) -> Result<Vec<CountRow>> {
+        counts::of_campaign(&self.database, workspace, campaign).await
+    }
+
+    async fn dispatch_written(&self, dispatch: DispatchId) -> Result<u64> {
+        counts::of_dispatch(&self.database, dispatch).await
+    }
+
+    async fn list_cohorts(&self) -> Result<Vec<CohortInfo>> {
+        cohorts::list(&self.database).await
+    }
+
+    async fn retire_cohorts(
+        &self,
+        now: Timestamp,
+        grace: Duration,
+        dry_run: bool,
+    ) -> Result<Vec<RetiredCohort>> {
+        self.database.cohorts.retire(now, grace, dry_run).await
+    }
+
+    async fn prune(&self, now: Timestamp) -> Result<()> {
+        erase::prune(&self.database, now).await
+    }
+}

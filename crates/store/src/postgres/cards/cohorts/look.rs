@@ -1,0 +1,170 @@
+//! Cohorts as the operator sees them: their size, whether databases agree, how far ahead they reach.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use corkboard_core::cohort::Cohort;
+use corkboard_core::time::Timestamp;
+
+use super::Cohorts;
+use super::create::needed;
+use crate::card_store::CohortInfo;
+use crate::error::Result;
+use crate::postgres::cards::CardDatabase;
+use crate::postgres::cards::attempt::{self, Attempt, Attempts, Stop};
+use crate::postgres::cards::tables::{self, CardLayout};
+use crate::postgres::session::Session;
+use crate::postgres::values::get;
+
+/// Tables up to this size are counted, larger ones are estimated.
+const COUNTED_BYTES: i64 = 8 * 1024 * 1024;
+/// The parts of a cohort that take space.
+const PARTS: [&str; 6] = [
+    "card",
+    "card_state",
+    "card_event",
+    "card_content",
+    "card_count",
+    "card_fence",
+];
+
+/// The cohorts of one database that can be written to, and how far they reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CohortSet {
+    /// Those with tables that take cards.
+    pub live: BTreeSet<Cohort>,
+    /// For this long from now on no dispatch will find its cohort missing; zero when one planned
+    /// now might.
+    pub headroom: Duration,
+}
+
+impl CohortSet {
+    fn of(live: BTreeSet<Cohort>, now: Timestamp) -> Self {
+        const DAY: Duration = Duration::from_secs(86_400);
+        // The cohorts needed for a day are those needed for all days before it, and more.
+        let enough = |days: &u32| needed_on(now.plus(*days * DAY)).is_subset(&live);
+        let headroom = DAY * (0..15).take_while(enough).count().saturating_sub(1) as u32;
+        Self { live, headroom }
+    }
+}
+
+/// What a dispatch planned at this time may need.
+fn needed_on(at: Timestamp) -> BTreeSet<Cohort> {
+    let two_weeks_on = needed(at);
+    let most = at.plus(corkboard_core::expiry::MAX_LIFETIME);
+    let latest = Cohort::of(at, most).ends_at();
+    let near = at.plus(corkboard_core::cohort::NEAR + Duration::from_secs(86_400));
+    let fits = |cohort: &Cohort| match cohort.width() {
+        corkboard_core::cohort::Width::Day => cohort.ends_at() <= near,
+        corkboard_core::cohort::Width::Week => cohort.ends_at() <= latest,
+    };
+    two_weeks_on.into_iter().filter(fits).collect()
+}
+
+/// Every cohort that has tables, oldest first.
+pub(in crate::postgres::cards) async fn list(store: &CardDatabase) -> Result<Vec<CohortInfo>> {
+    let mut attempts = Attempts::default();
+    loop {
+        let session = store.pool.session().await?;
+        match store.cohorts.list(&session).await {
+            Ok(list) => return Ok(list),
+            Err(Stop::Failed(error)) => return Err(error),
+            Err(_) => attempts.pause().await?,
+        }
+    }
+}
+
+impl Cohorts {
+    /// Which cohorts take cards, as of now, and how far they reach.
+    pub(in crate::postgres::cards) async fn set(&self, now: Timestamp) -> Result<CohortSet> {
+        let known = self.look_again().await?;
+        let live = known.all.iter().filter(|(_, state)| state.is_live());
+        Ok(CohortSet::of(
+            live.map(|(cohort, _)| *cohort).collect(),
+            now,
+        ))
+    }
+
+    async fn list(&self, session: &Session) -> Attempt<Vec<CohortInfo>> {
+        let known = self.look(session).await?;
+        let live = known.all.iter().filter(|(_, state)| state.is_live());
+        let mut list = Vec::new();
+        for cohort in live.map(|(cohort, _)| *cohort) {
+            let (rows, bytes) = self.size(session, cohort).await?;
+            list.push(CohortInfo {
+                cohort,
+                rows,
+                bytes,
+            });
+        }
+        list.sort_by_key(|info| (info.cohort.ends_at(), info.cohort));
+        Ok(list)
+    }
+
+    /// Cards and states, and the bytes of everything.
+    pub(super) async fn size(&self, session: &Session, cohort: Cohort) -> Attempt<(u64, u64)> {
+        if self.layout == CardLayout::Flat {
+            return flat_size(session, cohort).await;
+        }
+        let tables = self.tables(cohort);
+        let names = PARTS.map(|part| tables.name(part));
+        let sizes = "SELECT c.relname, c.reltuples::bigint AS rows, pg_relation_size(c.oid) AS heap, \
+             pg_total_relation_size(c.oid) AS bytes FROM pg_class c \
+             WHERE c.oid = ANY (SELECT to_regclass(n) FROM unnest($1::text[]) n)";
+        let names: &[String] = &names;
+        let (mut rows, mut bytes) = (0_i64, 0_i64);
+        for row in attempt::all(session, "size of cohort", sizes, &[&names]).await? {
+            let name: &str = get(&row, "relname")?;
+            bytes += get::<i64>(&row, "bytes")?;
+            if name != tables.name("card") && name != tables.name("card_state") {
+                continue;
+            }
+            let estimate: i64 = get(&row, "rows")?;
+            rows += if get::<i64>(&row, "heap")? <= COUNTED_BYTES || estimate < 0 {
+                let sql = format!("SELECT count(*) AS rows FROM {name}");
+                let counted = attempt::all(session, "count cohort", &sql, &[]).await?;
+                counted.first().map_or(Ok(0), |row| get(row, "rows"))?
+            } else {
+                estimate
+            };
+        }
+        Ok((
+            u64::try_from(rows).unwrap_or(0),
+            u64::try_from(bytes).unwrap_or(0),
+        ))
+    }
+}
+
+/// A cohort's share of the tables that all cohorts share: its rows, and their bytes without what
+/// indexes take.
+async fn flat_size(session: &Session, cohort: Cohort) -> Attempt<(u64, u64)> {
+    const SIZE: &str = "SELECT sum(rows)::bigint AS rows, coalesce(sum(bytes), 0)::bigint AS bytes FROM ( \
+         SELECT count(*) AS rows, sum(pg_column_size(c.*)) AS bytes FROM card c WHERE cohort_no = $1 \
+         UNION ALL \
+         SELECT count(*), sum(pg_column_size(s.*)) FROM card_state s WHERE cohort_no = $1 \
+         UNION ALL \
+         SELECT 0, sum(pg_column_size(n.*)) FROM card_count n WHERE cohort_no = $1) parts";
+    let number = tables::stored(cohort)?;
+    let rows = attempt::all(session, "size of cohort", SIZE, &[&number]).await?;
+    let Some(row) = rows.first() else {
+        return Ok((0, 0));
+    };
+    let count = |column| crate::postgres::values::count(row, column);
+    Ok((count("rows")?, count("bytes")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headroom_is_what_is_left_of_the_two_weeks() {
+        const DAY: Duration = Duration::from_secs(86_400);
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let made = needed(now);
+        for (later, left) in [(0, 14), (5, 9), (13, 1), (14, 0), (20, 0)] {
+            let set = CohortSet::of(made.clone(), now.plus(later * DAY));
+            assert_eq!(set.headroom, left * DAY, "{later} days later");
+        }
+    }
+}

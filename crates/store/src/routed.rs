@@ -1,0 +1,490 @@
+//! Several card databases as one: each user belongs to the database that owns the user's slot.
+//!
+//! What concerns one user goes to one database, and to no other; a batch is divided and its parts
+//! run at the same time; a scan goes through the databases in the order of slots; counts are added.
+//! A part that fails fails the call, which may be repeated: the parts that succeeded are repeats
+//! then.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use corkboard_core::audience::Audience;
+use corkboard_core::cohort::Cohort;
+use corkboard_core::id::{CampaignId, DispatchId, WorkspaceId};
+use corkboard_core::slot::{SLOT_COUNT, Slot, SlotRange};
+use corkboard_core::time::{Day, Timestamp};
+use corkboard_core::user::{
+    AttributeChange, Attributes, MAX_ATTRIBUTES_BYTES, User, UserEvent, UserId,
+};
+use futures_util::future::{join_all, try_join_all};
+
+use crate::card_store::{
+    CardBatch, CardEvent, CardStore, CohortInfo, CountRow, EventCounts, NewCard, Receipt,
+    RecordedEvents, RetiredCohort, RowOutcome, ScanRequest, UserCards, UserPage,
+};
+use crate::error::{Result, StoreError};
+
+/// Card databases by the slots that they own.
+#[derive(Debug)]
+pub struct RoutedCardStore {
+    /// In the order of slots; together they own every slot once.
+    databases: Vec<(SlotRange, Arc<dyn CardStore>)>,
+    /// Cohorts that every database is known to have, or to have had.
+    ensured: Mutex<BTreeSet<Cohort>>,
+    /// Batches for one chunk that go to several databases take turns, by a hash of the chunk.
+    turns: [tokio::sync::Mutex<()>; TURNS],
+}
+
+const TURNS: usize = 64;
+/// Most cohorts remembered.
+const MAX_ENSURED: usize = 256;
+
+/// The list of databases does not own every slot exactly once.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "slot {slot} belongs to no database, or to two: the ranges must follow each other from 0 to 4095"
+)]
+pub struct SlotsError {
+    /// The first slot that is wrong.
+    pub slot: u16,
+}
+
+impl RoutedCardStore {
+    /// Databases with the slots they own, in the order of slots.
+    pub fn new(
+        databases: Vec<(SlotRange, Arc<dyn CardStore>)>,
+    ) -> std::result::Result<Self, SlotsError> {
+        let mut next = 0;
+        for (slots, _) in &databases {
+            if slots.first.number() != next || slots.last < slots.first {
+                return Err(SlotsError { slot: next });
+            }
+            next = slots.last.number() + 1;
+        }
+        if next != SLOT_COUNT {
+            return Err(SlotsError { slot: next });
+        }
+        Ok(Self {
+            databases,
+            ensured: Mutex::default(),
+            turns: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
+        })
+    }
+
+    /// Slots split evenly, in the order given. 1 to 4,096 databases.
+    pub fn even(databases: Vec<Arc<dyn CardStore>>) -> std::result::Result<Self, SlotsError> {
+        let parts = u16::try_from(databases.len()).unwrap_or(u16::MAX);
+        if parts == 0 || parts > SLOT_COUNT {
+            return Err(SlotsError { slot: 0 });
+        }
+        Self::new(SlotRange::split(parts).zip(databases).collect())
+    }
+
+    /// The place of the database that owns a user.
+    fn place(&self, workspace: WorkspaceId, user: &UserId) -> usize {
+        let slot = Slot::of(workspace, user);
+        self.databases
+            .partition_point(|(slots, _)| slots.last < slot)
+    }
+
+    fn owner(&self, workspace: WorkspaceId, user: &UserId) -> &dyn CardStore {
+        // Every slot has a database: `new` has checked.
+        &*self.databases[self.place(workspace, user)].1
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Arc<dyn CardStore>> {
+        self.databases.iter().map(|(_, database)| database)
+    }
+
+    /// A cohort that only some databases have would be made anew by the others after it was retired.
+    /// A database that cannot be asked is asked again by the next batch.
+    async fn ensure_everywhere(&self, cohort: Cohort) -> Result<()> {
+        // Only inserted into.
+        let known = || self.ensured.lock().unwrap_or_else(PoisonError::into_inner);
+        if known().contains(&cohort) {
+            return Ok(());
+        }
+        let ensured = join_all(self.all().map(|one| one.ensure_cohort(cohort))).await;
+        let mut everywhere = true;
+        for one in ensured {
+            match one {
+                Err(StoreError::NoSuchCohort(cohort)) => {
+                    return Err(StoreError::NoSuchCohort(cohort));
+                }
+                one => everywhere &= one.is_ok(),
+            }
+        }
+        if everywhere {
+            let mut known = known();
+            if known.len() >= MAX_ENSURED {
+                known.clear();
+            }
+            known.insert(cohort);
+        }
+        Ok(())
+    }
+
+    fn turn(&self, dispatch: DispatchId, chunk: u32) -> &tokio::sync::Mutex<()> {
+        let mut hash = DefaultHasher::new();
+        (dispatch, chunk).hash(&mut hash);
+        let turn = usize::try_from(hash.finish() % TURNS as u64).unwrap_or(0);
+        &self.turns[turn]
+    }
+
+    /// Items by the database that owns their user, and how to put the answers together.
+    fn divide<T>(&self, items: Vec<T>, place: impl Fn(&T) -> usize) -> (Vec<Part<'_, T>>, Order) {
+        let mut divided: BTreeMap<usize, (Vec<usize>, Vec<T>)> = BTreeMap::new();
+        let count = items.len();
+        for (at, item) in items.into_iter().enumerate() {
+            let (places, part) = divided.entry(place(&item)).or_default();
+            places.push(at);
+            part.push(item);
+        }
+        let (mut parts, mut places) = (Vec::new(), Vec::new());
+        for (database, (of_part, part)) in divided {
+            parts.push((&*self.databases[database].1, part));
+            places.push(of_part);
+        }
+        (parts, Order { places, count })
+    }
+}
+
+/// A database and what is for it.
+type Part<'a, T> = (&'a dyn CardStore, Vec<T>);
+
+/// Where the items of each part stood in the whole.
+struct Order {
+    places: Vec<Vec<usize>>,
+    count: usize,
+}
+
+impl Order {
+    /// The parts' answers in the order of the whole.
+    fn restore<A>(self, parts: Vec<Vec<A>>) -> Result<Vec<A>> {
+        let mut answers: Vec<Option<A>> = Vec::new();
+        answers.resize_with(self.count, || None);
+        for (places, part) in self.places.into_iter().zip(parts) {
+            for (place, answer) in places.into_iter().zip(part) {
+                answers[place] = Some(answer);
+            }
+        }
+        // A database that answers less than it was asked has broken the trait's promise.
+        let answers: Option<Vec<A>> = answers.into_iter().collect();
+        answers.ok_or_else(|| StoreError::Corrupt {
+            what: "answer of a card database",
+            source: "it is shorter than what was asked".into(),
+        })
+    }
+}
+
+#[async_trait]
+impl CardStore for RoutedCardStore {
+    /// All or none of each database's; whether any would be refused is looked at before.
+    async fn change_attributes(
+        &self,
+        workspace: WorkspaceId,
+        changes: Vec<AttributeChange>,
+        now: Timestamp,
+    ) -> Result<()> {
+        let (parts, _) = self.divide(changes, |change| self.place(workspace, &change.user));
+        if parts.len() > 1 {
+            for (database, part) in &parts {
+                would_fit(*database, workspace, part).await?;
+            }
+        }
+        let parts = parts.into_iter();
+        let changes =
+            parts.map(|(database, part)| database.change_attributes(workspace, part, now));
+        try_join_all(changes).await.map(drop)
+    }
+
+    async fn find_user(&self, workspace: WorkspaceId, user: &UserId) -> Result<Option<User>> {
+        self.owner(workspace, user).find_user(workspace, user).await
+    }
+
+    async fn find_users(
+        &self,
+        workspace: WorkspaceId,
+        users: &[UserId],
+    ) -> Result<Vec<Option<User>>> {
+        let (parts, order) = self.divide(users.to_vec(), |user| self.place(workspace, user));
+        let parts = parts.iter();
+        let found = parts.map(|(database, part)| database.find_users(workspace, part));
+        order.restore(try_join_all(found).await?)
+    }
+
+    async fn scan_users(&self, request: &ScanRequest<'_>) -> Result<UserPage> {
+        let begin = request
+            .after
+            .as_ref()
+            .map_or(request.slots.first, |after| after.slot);
+        let mut page = UserPage {
+            users: Vec::new(),
+            next: None,
+        };
+        for (slots, database) in &self.databases {
+            let first = slots.first.max(request.slots.first);
+            let last = slots.last.min(request.slots.last);
+            if last < begin || last < first {
+                continue;
+            }
+            if page.users.len() >= request.limit {
+                break;
+            }
+            let part = ScanRequest {
+                slots: SlotRange { first, last },
+                after: request
+                    .after
+                    .clone()
+                    .filter(|after| slots.contains(after.slot)),
+                limit: request.limit - page.users.len(),
+                ..*request
+            };
+            let found = database.scan_users(&part).await?;
+            page.users.extend(found.users);
+            page.next = found.next;
+        }
+        Ok(page)
+    }
+
+    async fn count_users(
+        &self,
+        workspace: WorkspaceId,
+        audience: &Audience,
+        now: Timestamp,
+    ) -> Result<u64> {
+        let counts = self
+            .all()
+            .map(|one| one.count_users(workspace, audience, now));
+        Ok(try_join_all(counts).await?.into_iter().sum())
+    }
+
+    async fn erase_user(
+        &self,
+        workspace: WorkspaceId,
+        user: &UserId,
+        now: Timestamp,
+    ) -> Result<bool> {
+        self.owner(workspace, user)
+            .erase_user(workspace, user, now)
+            .await
+    }
+
+    async fn record_user_events(
+        &self,
+        events: Vec<UserEvent>,
+        now: Timestamp,
+    ) -> Result<Vec<bool>> {
+        let place = |event: &UserEvent| self.place(event.workspace, &event.user);
+        let (parts, order) = self.divide(events, place);
+        let parts = parts.into_iter();
+        let recorded = parts.map(|(database, part)| database.record_user_events(part, now));
+        order.restore(try_join_all(recorded).await?)
+    }
+
+    async fn ensure_cohort(&self, cohort: Cohort) -> Result<()> {
+        let ensured = self.all().map(|one| one.ensure_cohort(cohort));
+        try_join_all(ensured).await.map(drop)
+    }
+
+    async fn write_cards(&self, batch: CardBatch, now: Timestamp) -> Result<Vec<RowOutcome>> {
+        let mut rest = batch;
+        let cards = std::mem::take(&mut rest.cards);
+        let place = |card: &NewCard| self.place(rest.workspace, &card.user);
+        let (parts, order) = self.divide(cards, place);
+        if parts.is_empty() {
+            // Even a batch without cards is looked at.
+            return self.databases[0].1.write_cards(rest, now).await;
+        }
+        self.ensure_everywhere(rest.cohort).await?;
+        let _turn = match rest.fence {
+            Some(fence) if parts.len() > 1 => {
+                let turn = self.turn(rest.dispatch, fence.chunk).lock().await;
+                // Nobody writes for an older lease anywhere while a newer one writes somewhere.
+                for database in self.all() {
+                    database.write_cards(rest.clone(), now).await?;
+                }
+                Some(turn)
+            }
+            _ => None,
+        };
+        let written = parts.into_iter().map(|(database, cards)| {
+            let part = CardBatch {
+                cards,
+                ..rest.clone()
+            };
+            database.write_cards(part, now)
+        });
+        order.restore(try_join_all(written).await?)
+    }
+
+    async fn user_cards(
+        &self,
+        workspace: WorkspaceId,
+        user: &UserId,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<UserCards> {
+        self.owner(workspace, user)
+            .user_cards(workspace, user, now, limit)
+            .await
+    }
+
+    async fn receipts(
+        &self,
+        workspace: WorkspaceId,
+        user: &UserId,
+        campaigns: &[CampaignId],
+    ) -> Result<Vec<Receipt>> {
+        self.owner(workspace, user)
+            .receipts(workspace, user, campaigns)
+            .await
+    }
+
+    async fn campaign_receipts(
+        &self,
+        workspace: WorkspaceId,
+        campaign: CampaignId,
+        users: &[UserId],
+    ) -> Result<Vec<Option<Receipt>>> {
+        let (parts, order) = self.divide(users.to_vec(), |user| self.place(workspace, user));
+        let parts = parts.iter();
+        let found =
+            parts.map(|(database, part)| database.campaign_receipts(workspace, campaign, part));
+        order.restore(try_join_all(found).await?)
+    }
+
+    async fn remove_cards(
+        &self,
+        workspace: WorkspaceId,
+        user: &UserId,
+        campaigns: &[CampaignId],
+        now: Timestamp,
+    ) -> Result<u64> {
+        self.owner(workspace, user)
+            .remove_cards(workspace, user, campaigns, now)
+            .await
+    }
+
+    async fn record_card_events(
+        &self,
+        workspace: WorkspaceId,
+        user: &UserId,
+        events: Vec<CardEvent>,
+        now: Timestamp,
+    ) -> Result<RecordedEvents> {
+        self.owner(workspace, user)
+            .record_card_events(workspace, user, events, now)
+            .await
+    }
+
+    async fn campaign_counts(
+        &self,
+        workspace: WorkspaceId,
+        campaign: CampaignId,
+    ) -> Result<Vec<CountRow>> {
+        let counts = self
+            .all()
+            .map(|one| one.campaign_counts(workspace, campaign));
+        let mut days: BTreeMap<(u8, Day), EventCounts> = BTreeMap::new();
+        for row in try_join_all(counts).await?.into_iter().flatten() {
+            days.entry((row.variant, row.day))
+                .or_default()
+                .add(&row.counts);
+        }
+        let rows = days.into_iter().map(|((variant, day), counts)| CountRow {
+            variant,
+            day,
+            counts,
+        });
+        Ok(rows.collect())
+    }
+
+    async fn dispatch_written(&self, dispatch: DispatchId) -> Result<u64> {
+        let written = self.all().map(|one| one.dispatch_written(dispatch));
+        Ok(try_join_all(written).await?.into_iter().sum())
+    }
+
+    async fn list_cohorts(&self) -> Result<Vec<CohortInfo>> {
+        let lists = try_join_all(self.all().map(|one| one.list_cohorts())).await?;
+        let mut cohorts: BTreeMap<(Timestamp, Cohort), CohortInfo> = BTreeMap::new();
+        for info in lists.into_iter().flatten() {
+            let key = (info.cohort.ends_at(), info.cohort);
+            let sum = cohorts.entry(key).or_insert(CohortInfo {
+                cohort: info.cohort,
+                rows: 0,
+                bytes: 0,
+            });
+            sum.rows += info.rows;
+            sum.bytes += info.bytes;
+        }
+        Ok(cohorts.into_values().collect())
+    }
+
+    /// One database after the other: retiring is never urgent.
+    async fn retire_cohorts(
+        &self,
+        now: Timestamp,
+        grace: Duration,
+        dry_run: bool,
+    ) -> Result<Vec<RetiredCohort>> {
+        let mut retired: BTreeMap<(Timestamp, Cohort), u64> = BTreeMap::new();
+        for database in self.all() {
+            for one in database.retire_cohorts(now, grace, dry_run).await? {
+                *retired
+                    .entry((one.cohort.ends_at(), one.cohort))
+                    .or_default() += one.bytes;
+            }
+        }
+        let retired = retired
+            .into_iter()
+            .map(|((_, cohort), bytes)| RetiredCohort { cohort, bytes });
+        Ok(retired.collect())
+    }
+
+    async fn prune(&self, now: Timestamp) -> Result<()> {
+        for database in self.all() {
+            database.prune(now).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Fails as the database would, should these changes make a user's attributes too large.
+async fn would_fit(
+    database: &dyn CardStore,
+    workspace: WorkspaceId,
+    changes: &[AttributeChange],
+) -> Result<()> {
+    let users: Vec<UserId> = changes.iter().map(|change| change.user.clone()).collect();
+    let known = database.find_users(workspace, &users).await?;
+    let known = users.iter().zip(known);
+    let mut after: BTreeMap<&UserId, Attributes> = known
+        .map(|(user, known)| {
+            (
+                user,
+                known.map(|known| known.attributes).unwrap_or_default(),
+            )
+        })
+        .collect();
+    for change in changes {
+        let attributes = after.entry(&change.user).or_default();
+        for (name, value) in &change.attributes {
+            attributes.insert(name.clone(), value.clone());
+        }
+        attributes.retain(|_, value| !value.is_null());
+        if serde_json::Value::Object(attributes.clone())
+            .to_string()
+            .len()
+            > MAX_ATTRIBUTES_BYTES
+        {
+            return Err(StoreError::Conflict {
+                what: "user attributes (over 64 KiB)",
+            });
+        }
+    }
+    Ok(())
+}
