@@ -17,9 +17,11 @@ mod idempotency;
 mod leases;
 mod live;
 mod plans;
+mod queue;
 mod stopping;
 mod tenancy;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -28,6 +30,7 @@ use corkboard_core::dispatch::{Dispatch, DispatchState, Tally};
 use corkboard_core::id::{ApiKeyId, AppId, CampaignId, DispatchId, WorkspaceId};
 use corkboard_core::tenancy::{ApiKey, App, Workspace};
 use corkboard_core::time::Timestamp;
+use tokio::sync::Mutex;
 
 use super::migrate::Schema;
 use super::options::PgOptions;
@@ -55,6 +58,8 @@ const PLANNER: &str = "-c enable_seqscan=off -c enable_bitmapscan=off";
 #[derive(Debug, Clone)]
 pub struct PgControlStore {
     pool: Pool,
+    /// Held by the caller that makes a missing partition.
+    partitions: Arc<Mutex<()>>,
 }
 
 impl PgControlStore {
@@ -63,7 +68,10 @@ impl PgControlStore {
     pub async fn connect(url: &str, options: &PgOptions) -> Result<Self> {
         let pool = Pool::with_settings(url, options, PLANNER)?;
         pool.warm().await?;
-        Ok(Self { pool })
+        Ok(Self {
+            pool,
+            partitions: Arc::default(),
+        })
     }
 
     /// Creates the schema or brings it up to date; returns its version before and after. Nodes
@@ -302,7 +310,7 @@ impl ControlStore for PgControlStore {
             now,
             stale_after,
         };
-        idempotency::begin(&self.pool, request).await
+        idempotency::begin(&self.pool, &self.partitions, request).await
     }
 
     async fn finish_idempotent(
@@ -322,7 +330,7 @@ impl ControlStore for PgControlStore {
         if calls.is_empty() {
             return Ok(());
         }
-        calls::append(&self.pool, &calls).await
+        calls::append(&self.pool, &self.partitions, &calls).await
     }
 
     async fn list_calls(

@@ -1,10 +1,12 @@
 //! The control store on PostgreSQL: its harness, and what only a database of many nodes can show.
 
 mod faults;
+mod leases;
 mod plans;
 mod schema;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use corkboard_store::ControlStore;
@@ -33,7 +35,13 @@ impl Postgres {
 
     /// The store itself, migrated.
     async fn store(&self) -> PgControlStore {
-        migrated(self.database().await.url(), &PgOptions::default()).await
+        // The suite sends fifty callers at once at a machine that compiles beside it. That they
+        // are refused in time is tested by itself.
+        let patient = PgOptions {
+            acquire: Duration::from_secs(20),
+            ..PgOptions::default()
+        };
+        migrated(self.database().await.url(), &patient).await
     }
 }
 

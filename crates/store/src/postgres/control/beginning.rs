@@ -5,9 +5,9 @@ use corkboard_core::campaign::{CampaignState, Creation};
 use corkboard_core::dispatch::{Cause, Dispatch, DispatchState, Shape};
 use sha2::{Digest, Sha256};
 
-use super::chunks;
 use super::columns::{named, small, stored_small, text};
 use super::dispatches;
+use super::queue;
 use super::stopping::campaign_lock;
 use crate::control_store::NewDispatch;
 use crate::error::{Result, StoreError};
@@ -59,7 +59,7 @@ pub(super) async fn insert(
         // Chunks that nobody may claim would lie in the queue for good.
         return Err(StoreError::Stale { what: "dispatch" });
     }
-    if !insert_row(session, dispatch, chunks::number(&new.chunks)).await? {
+    if !insert_row(session, dispatch, queue::number(&new.chunks)).await? {
         // Somebody else has begun it since we looked. What they have written is seen outside only.
         session.roll_back().await?;
         let known = dispatches::find_any(session, dispatch.id).await?;
@@ -68,7 +68,7 @@ pub(super) async fn insert(
             dispatch,
         );
     }
-    chunks::queue(session, dispatch.id, &new.chunks, dispatch.created_at).await?;
+    queue::queue(session, dispatch.id, &new.chunks, dispatch.created_at).await?;
     session.commit().await?;
     Ok((dispatch.clone(), true))
 }

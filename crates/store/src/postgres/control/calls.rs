@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use corkboard_core::id::WorkspaceId;
 use corkboard_core::time::{Day, Timestamp};
+use tokio::sync::Mutex;
 use tokio_postgres::Row;
 
 use super::columns::small;
@@ -71,13 +72,13 @@ pub(super) const LIST_OF_CAMPAIGN: Statement = list_calls!(
 );
 
 /// Appends calls; when a day's partition is missing, makes it and tries once more.
-pub(super) async fn append(pool: &Pool, calls: &[CallRow]) -> Result<()> {
+pub(super) async fn append(pool: &Pool, turn: &Mutex<()>, calls: &[CallRow]) -> Result<()> {
     match insert(&pool.session().await?, calls).await {
         Err(error) if is_missing_partition(&error) => {}
         other => return other,
     }
     let days: BTreeSet<Day> = calls.iter().map(|call| call.at.day()).collect();
-    LOG.make_missing(pool, &days).await?;
+    LOG.make_missing(pool, turn, &days).await?;
     insert(&pool.session().await?, calls).await
 }
 

@@ -13,44 +13,11 @@ use tokio_postgres::Row;
 use super::columns::{corrupt, document, optional_document, small, stored_small, text};
 use super::dispatches;
 use crate::card_store::ScanPosition;
-use crate::control_store::{ChunkWork, ClaimRequest, ClaimedChunk};
+use crate::control_store::{ClaimRequest, ClaimedChunk};
 use crate::error::{Result, StoreError};
 use crate::postgres::session::Session;
 use crate::postgres::statement::Statement;
 use crate::postgres::values::{Json, Time, Uuid, count, get, id, stored, time};
-
-/// Inserts chunks that are given as two arrays, lanes and work, numbered in their order.
-macro_rules! insert_chunks {
-    ($now:literal, $lanes:literal, $work:literal, $dispatch:literal, $beside:literal) => {
-        concat!(
-            "INSERT INTO chunk (dispatch, number, lane, ready, queued_at, free_at, touched_at,
-                                token, targeted, attempt, skipped, work)
-             SELECT ",
-            $dispatch,
-            ", given.number - 1, given.lane, true, ",
-            $now,
-            ", ",
-            $now,
-            ", ",
-            $now,
-            ", 0, 0, 0, '{}', given.work::json
-             FROM ",
-            $beside,
-            " unnest(",
-            $lanes,
-            "::smallint[], ",
-            $work,
-            "::text[])
-                  WITH ORDINALITY AS given (lane, work, number)"
-        )
-    };
-}
-pub(super) use insert_chunks;
-
-pub(super) const QUEUE: Statement = Statement::new(
-    "queue chunks",
-    insert_chunks!("$2::timestamptz", "$3", "$4", "$1::uuid", ""),
-);
 
 /// One chunk of a lane that satisfies a condition, unless one was found before.
 macro_rules! next_chunk {
@@ -143,39 +110,6 @@ pub(super) const HELD: Statement = Statement::new(
     "look at held chunk",
     "SELECT touched_at FROM chunk WHERE dispatch = $1 AND number = $2 AND token = $3",
 );
-
-/// How many chunks there are, as stored.
-pub(super) fn number(work: &[ChunkWork]) -> i32 {
-    i32::try_from(work.len()).unwrap_or(i32::MAX)
-}
-
-/// The arrays that chunks are inserted from.
-pub(super) fn columns(work: &[ChunkWork]) -> Result<(Vec<i16>, Vec<String>)> {
-    let lanes = work.iter().map(|work| match work {
-        ChunkWork::Recipients { .. } => 0,
-        ChunkWork::Scan { .. } => 1,
-    });
-    let texts: Result<Vec<String>> = work.iter().map(|work| text(work, "chunk")).collect();
-    Ok((lanes.collect(), texts?))
-}
-
-/// Queues the chunks of a dispatch that is running from `now` on.
-pub(super) async fn queue(
-    session: &Session,
-    dispatch: DispatchId,
-    work: &[ChunkWork],
-    now: Timestamp,
-) -> Result<()> {
-    if work.is_empty() {
-        return Ok(());
-    }
-    let (lanes, texts) = columns(work)?;
-    let dispatch = Uuid::of(dispatch);
-    session
-        .change(&QUEUE, &[&dispatch, &Time(now), &lanes, &texts])
-        .await?;
-    Ok(())
-}
 
 /// One statement; one that finds nothing writes nothing and takes no transaction id.
 pub(super) async fn claim(

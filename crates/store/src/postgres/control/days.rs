@@ -7,8 +7,11 @@
 //! first: until then no other can begin.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use corkboard_core::time::{Day, Timestamp};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Result, StoreError};
 use crate::postgres::lock::{Lock, Protects};
@@ -16,7 +19,6 @@ use crate::postgres::pool::Pool;
 use crate::postgres::session::Session;
 use crate::postgres::statement::Statement;
 use crate::postgres::values::get;
-use std::time::Duration;
 
 /// Most partitions that one caller makes because it found them missing.
 const MOST_AT_ONCE: usize = 8;
@@ -88,9 +90,21 @@ impl Daily {
     }
 
     /// Makes the partitions of these days that are missing. For a caller that could not insert.
-    pub(super) async fn make_missing(&self, pool: &Pool, days: &BTreeSet<Day>) -> Result<()> {
+    /// Of those that come at once, one makes them.
+    pub(super) async fn make_missing(
+        &self,
+        pool: &Pool,
+        turn: &Mutex<()>,
+        days: &BTreeSet<Day>,
+    ) -> Result<()> {
         if days.len() > MOST_AT_ONCE {
             return Err(StoreError::Overloaded);
+        }
+        let waited = timeout_at(Instant::now() + LOCK, turn.lock()).await;
+        let _turn = waited.map_err(|_| StoreError::Overloaded)?;
+        let there = self.attached(&pool.session().await?).await?;
+        if days.is_subset(&there) {
+            return Ok(());
         }
         let session = pool.maintenance(STATEMENT, LOCK).await?;
         self.make(&session, days).await
@@ -98,17 +112,17 @@ impl Daily {
 
     /// The same, a day at a time: a failure keeps what was made before it.
     pub(super) async fn make(&self, session: &Session, days: &BTreeSet<Day>) -> Result<()> {
-        let there: BTreeSet<Day> = self
-            .parts(session)
-            .await?
-            .into_iter()
-            .filter(|part| part.attached)
-            .map(|part| part.day)
-            .collect();
+        let there = self.attached(session).await?;
         for day in days.difference(&there) {
             self.make_one(session, *day).await?;
         }
         Ok(())
+    }
+
+    async fn attached(&self, session: &Session) -> Result<BTreeSet<Day>> {
+        let parts = self.parts(session).await?.into_iter();
+        let attached = parts.filter(|part| part.attached);
+        Ok(attached.map(|part| part.day).collect())
     }
 
     async fn make_one(&self, session: &Session, day: Day) -> Result<()> {

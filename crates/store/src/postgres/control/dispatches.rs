@@ -7,8 +7,8 @@ use corkboard_core::id::{CampaignId, DispatchId, Id, WorkspaceId};
 use corkboard_core::time::Timestamp;
 use tokio_postgres::Row;
 
-use super::chunks;
 use super::columns::{corrupt, document, named, small};
+use super::queue;
 use crate::control_store::{ChunkWork, DispatchProgress};
 use crate::cursor::{Place, cut, rows_wanted};
 use crate::error::{Result, StoreError};
@@ -55,7 +55,7 @@ pub(super) const START: Statement = Statement::new(
                                  chunks_left = $5
              WHERE id = $1 AND state = 'planned' RETURNING id
          ), queued AS (",
-        chunks::insert_chunks!("$3", "$6", "$7", "started.id", "started,"),
+        queue::insert_chunks!("$3", "$6", "$7", "started.id", "started,"),
         ")
          SELECT 1 FROM started"
     ),
@@ -157,7 +157,7 @@ pub(super) async fn start(
         DispatchState::Running
     };
     let finished_at = (state == DispatchState::Done).then_some(Time(now));
-    let (lanes, texts) = chunks::columns(work)?;
+    let (lanes, texts) = queue::columns(work)?;
     let started = session
         .first(
             &START,
@@ -166,7 +166,7 @@ pub(super) async fn start(
                 &state.as_str(),
                 &Time(now),
                 &finished_at,
-                &chunks::number(work),
+                &queue::number(work),
                 &lanes,
                 &texts,
             ],

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use corkboard_core::id::{Id, WorkspaceId};
 use corkboard_core::time::{Day, Timestamp};
+use tokio::sync::Mutex;
 use tokio_postgres::Row;
 
 use super::days::Daily;
@@ -76,13 +77,17 @@ pub(super) struct Request<'a> {
 }
 
 /// When the day's partition is missing, makes it and tries once more.
-pub(super) async fn begin(pool: &Pool, request: Request<'_>) -> Result<Idempotent> {
+pub(super) async fn begin(
+    pool: &Pool,
+    turn: &Mutex<()>,
+    request: Request<'_>,
+) -> Result<Idempotent> {
     match try_begin(pool, request).await {
         Err(error) if is_missing_partition(&error) => {}
         other => return other,
     }
     let days = BTreeSet::from([request.now.day()]);
-    KEYS.make_missing(pool, &days).await?;
+    KEYS.make_missing(pool, turn, &days).await?;
     try_begin(pool, request).await
 }
 

@@ -3,7 +3,7 @@
 use super::{
     beginning, calls, campaigns, chunks, dispatches, housekeeping, idempotency, leases, live,
 };
-use super::{stopping, tenancy};
+use super::{queue, stopping, tenancy};
 use crate::error::Result;
 use crate::postgres::plan;
 use crate::postgres::session::Session;
@@ -37,7 +37,7 @@ const HOT: &[Statement] = &[
     dispatches::STATE,
     dispatches::LOCK,
     dispatches::END,
-    chunks::QUEUE,
+    queue::QUEUE,
     chunks::CLAIM,
     chunks::CHECKPOINT,
     chunks::FINISH,

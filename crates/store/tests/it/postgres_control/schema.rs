@@ -7,6 +7,7 @@ use corkboard_store::control_store::{CallFilter, CallRow, Idempotent};
 use corkboard_store::page::PageRequest;
 use corkboard_store::postgres::{PgControlStore, PgOptions};
 use corkboard_store::{ControlStore, StoreError};
+use corkboard_testkit::{PgDatabase, wait_until};
 
 use super::Postgres;
 use crate::control::sample::{at, id};
@@ -106,22 +107,52 @@ async fn a_detach_that_was_interrupted_is_finished_by_the_next_pruning() {
     let harness = Postgres::new();
     let (store, database) = (harness.store().await, harness.database().await);
     store.prune(at(0)).await.unwrap();
-    // As a crash between the two transactions of DETACH CONCURRENTLY leaves it; and one that was
-    // detached, but not dropped.
-    database
-        .sql(
-            "UPDATE pg_inherits SET inhdetachpending = true
-             WHERE inhrelid = 'call_20261122'::regclass",
-        )
-        .await;
+    // Detached, but not dropped: the keeper was killed between the two.
     database
         .sql("ALTER TABLE call DETACH PARTITION call_20261123")
         .await;
-    store.prune(at(0)).await.unwrap();
-    store.prune(at(0)).await.unwrap();
-    let whole = "SELECT count(*) FILTER (WHERE inhdetachpending), count(*) FROM pg_inherits
-                 WHERE inhparent = 'call'::regclass";
-    assert_eq!(database.sql(whole).await, "0|8");
+    // And one that was killed while it waited for a reader.
+    let reader = database.sql("BEGIN; SELECT count(*) FROM call; SELECT pg_sleep(30)");
+    let killed = async {
+        let reading = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'
+                       AND datname = current_database()";
+        until(database, reading, "1").await;
+        let pending = "SELECT count(*) FROM pg_inherits WHERE inhdetachpending";
+        tokio::select! {
+            biased;
+            pruned = store.prune(at(33 * DAY)) => panic!("it did not wait: {pruned:?}"),
+            () = until(database, pending, "1") => {}
+        }
+        let keepers = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%CONCURRENTLY'
+                       AND datname = current_database() AND pid <> pg_backend_pid()
+                       AND state = 'active'";
+        until(database, keepers, "0").await;
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                   WHERE wait_event = 'PgSleep' AND datname = current_database()";
+        database.sql(end).await;
+    };
+    tokio::select! {
+        biased;
+        () = killed => {}
+        _ = reader => panic!("the reader ended first"),
+    }
+    store.prune(at(33 * DAY)).await.unwrap();
+    let whole =
+        "SELECT count(*) FILTER (WHERE inhdetachpending), count(*), min(inhrelid::regclass::text)
+                 FROM pg_inherits WHERE inhparent = 'call'::regclass";
+    assert_eq!(database.sql(whole).await, "0|13|call_20261124");
+    let left = "SELECT count(*) FROM pg_class WHERE relname ~ '^call_202611(21|22|23)$'";
+    assert_eq!(database.sql(left).await, "0");
+}
+
+async fn until(database: &PgDatabase, question: &str, answer: &str) {
+    wait_until(Duration::from_secs(30), question, || async {
+        match database.sql(question).await {
+            found if found == answer => Ok(()),
+            found => Err(found),
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
