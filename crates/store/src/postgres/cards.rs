@@ -59,14 +59,14 @@ use numbers::Numbers;
 use recorder::Recorder;
 use tables::Tables;
 
-const COHORTS: Schema = Schema {
+pub(super) const COHORTS: Schema = Schema {
     name: "cards",
     migrations: &[
         include_str!("schema/cards_0001.sql"),
         include_str!("schema/cards_0002_cohorts.sql"),
     ],
 };
-const FLAT: Schema = Schema {
+pub(super) const FLAT: Schema = Schema {
     name: "cards, flat",
     migrations: &[
         include_str!("schema/cards_0001.sql"),

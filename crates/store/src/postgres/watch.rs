@@ -41,11 +41,11 @@ pub use server::Server;
 pub use settings::Settings;
 pub use together::judge_together;
 
-use super::control;
 use super::options::PgOptions;
 use super::pool::Pool;
 use super::session::{Params, Session};
 use super::statement::Statement;
+use super::{cards, control};
 use crate::error::{Result, StoreError};
 
 /// What a database is for, and what it must have for that.
@@ -81,7 +81,8 @@ impl Purpose {
     fn schema(self) -> (&'static str, u32) {
         let schema = match self {
             Self::Control => control::SCHEMA,
-            Self::Cards(_) => return ("cards", 1),
+            Self::Cards(Layout::Cohorts) => cards::COHORTS,
+            Self::Cards(Layout::Flat) => cards::FLAT,
         };
         let known = u32::try_from(schema.migrations.len()).unwrap_or(u32::MAX);
         (schema.name, known)

@@ -2,7 +2,7 @@
 
 use corkboard_core::time::{Clock as _, Timestamp};
 use corkboard_store::postgres::watch::HolderKind;
-use corkboard_store::postgres::{PgControlStore, PgOptions};
+use corkboard_store::postgres::{CardLayout, PgCardStore, PgControlStore, PgOptions};
 use corkboard_testkit::{HeldClock, PgServer, PgSettings, wait_until};
 
 use super::*;
@@ -238,4 +238,52 @@ async fn the_reads_of_a_migrated_control_database_are_within_their_budgets() {
     assert!(findings.len() >= 10, "{findings:?}");
     assert_eq!(wrong(&findings, "plans"), []);
     control.close();
+}
+
+#[tokio::test]
+async fn nothing_is_wrong_with_a_card_database_that_the_keeper_has_been_at() {
+    let server = PgServer::shared().await;
+    let layouts = [
+        (CardLayout::Cohorts, Layout::Cohorts),
+        (CardLayout::Flat, Layout::Flat),
+    ];
+    for (layout, expected) in layouts {
+        let database = server.database().await;
+        let options = PgOptions::default();
+        let store = PgCardStore::connect("cards-0", database.url(), layout, &options);
+        let store = store.await.unwrap();
+        store.migrate().await.unwrap();
+        let expected = Expected {
+            purpose: Purpose::Cards(expected),
+            ..CARDS
+        };
+        let clock = Arc::new(SystemClock);
+        let mut watch = DatabaseWatch::new("cards-0", database.url(), expected, clock).unwrap();
+        let sample = watch.sample().await.unwrap();
+        let missing = wrong(&watch.judge(&sample), "cohorts");
+        assert_eq!(
+            missing.is_empty(),
+            layout == CardLayout::Flat,
+            "{missing:?}"
+        );
+
+        store.premake_cohorts(SystemClock.now()).await.unwrap();
+        let sample = watch.sample().await.unwrap();
+        let findings = watch.judge(&sample);
+        for check in [
+            "schema",
+            "cohorts",
+            "partitions",
+            "rights",
+            "clock",
+            "version",
+        ] {
+            assert_eq!(wrong(&findings, check), [], "{layout:?}");
+        }
+        if layout == CardLayout::Cohorts {
+            assert!(sample.partitions.headroom_days(sample.at) >= 14);
+        }
+        watch.close();
+        store.close();
+    }
 }
