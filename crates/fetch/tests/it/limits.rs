@@ -183,14 +183,22 @@ async fn waiting_for_a_slot_counts_against_the_time_out() {
         ..brief()
     };
     let (peer, bench) = (Peer::start().await, Bench::with(options));
-    peer.on("/hang", Reply::hang())
-        .on("/quick", Reply::text("ok"));
+    peer.on("/hang", Reply::hang()).on(
+        "/quick",
+        Reply::text("ok").delay(Duration::from_millis(280)),
+    );
     let (hanging, quick) = (peer.url("/hang"), peer.url("/quick"));
     let (first, second) = tokio::join!(bench.get(&hanging), bench.get(&quick));
     expect_failure(&first, 599, "did not answer");
-    expect_failure(&second, 599, "no fetch slot came free within 300ms");
-    assert_eq!(second.report.source, FetchSource::Refused);
-    assert_eq!(peer.calls("/quick"), 0);
+    // Both times end together. When the slot comes free a moment before the second one's, what is
+    // left of that one is not enough to be answered in.
+    match second.report.source {
+        FetchSource::Refused => {
+            expect_failure(&second, 599, "no fetch slot came free within 300ms");
+            assert_eq!(peer.calls("/quick"), 0);
+        }
+        _ => expect_failure(&second, 599, "within 300ms"),
+    }
 }
 
 #[tokio::test]
