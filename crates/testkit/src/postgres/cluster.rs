@@ -105,8 +105,12 @@ impl Cluster {
         };
         if let Ok(Some(status)) = server.try_wait() {
             self.server = None;
-            if self.orphans.iter().any(|pid| self.is_ours(*pid)) {
-                // The children of a killed postmaster still hold its memory.
+            let held = self
+                .end_of_log()
+                .contains("pre-existing shared memory block");
+            if held || self.orphans.iter().any(|pid| self.is_ours(*pid)) {
+                // Children of a killed postmaster still hold its memory, or did a moment ago: one
+                // that was just being forked when the others were counted ends by itself.
                 self.run();
                 return Err(format!("{status}, waiting for the old one's children"));
             }
