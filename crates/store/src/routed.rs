@@ -5,6 +5,9 @@
 //! A part that fails fails the call, which may be repeated: the parts that succeeded are repeats
 //! then.
 
+mod fit;
+mod parts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,9 +19,7 @@ use corkboard_core::cohort::Cohort;
 use corkboard_core::id::{CampaignId, DispatchId, WorkspaceId};
 use corkboard_core::slot::{SLOT_COUNT, Slot, SlotRange};
 use corkboard_core::time::{Day, Timestamp};
-use corkboard_core::user::{
-    AttributeChange, Attributes, MAX_ATTRIBUTES_BYTES, User, UserEvent, UserId,
-};
+use corkboard_core::user::{AttributeChange, User, UserEvent, UserId};
 use futures_util::future::{join_all, try_join_all};
 
 use crate::card_store::{
@@ -133,51 +134,6 @@ impl RoutedCardStore {
         let turn = usize::try_from(hash.finish() % TURNS as u64).unwrap_or(0);
         &self.turns[turn]
     }
-
-    /// Items by the database that owns their user, and how to put the answers together.
-    fn divide<T>(&self, items: Vec<T>, place: impl Fn(&T) -> usize) -> (Vec<Part<'_, T>>, Order) {
-        let mut divided: BTreeMap<usize, (Vec<usize>, Vec<T>)> = BTreeMap::new();
-        let count = items.len();
-        for (at, item) in items.into_iter().enumerate() {
-            let (places, part) = divided.entry(place(&item)).or_default();
-            places.push(at);
-            part.push(item);
-        }
-        let (mut parts, mut places) = (Vec::new(), Vec::new());
-        for (database, (of_part, part)) in divided {
-            parts.push((&*self.databases[database].1, part));
-            places.push(of_part);
-        }
-        (parts, Order { places, count })
-    }
-}
-
-/// A database and what is for it.
-type Part<'a, T> = (&'a dyn CardStore, Vec<T>);
-
-/// Where the items of each part stood in the whole.
-struct Order {
-    places: Vec<Vec<usize>>,
-    count: usize,
-}
-
-impl Order {
-    /// The parts' answers in the order of the whole.
-    fn restore<A>(self, parts: Vec<Vec<A>>) -> Result<Vec<A>> {
-        let mut answers: Vec<Option<A>> = Vec::new();
-        answers.resize_with(self.count, || None);
-        for (places, part) in self.places.into_iter().zip(parts) {
-            for (place, answer) in places.into_iter().zip(part) {
-                answers[place] = Some(answer);
-            }
-        }
-        // A database that answers less than it was asked has broken the trait's promise.
-        let answers: Option<Vec<A>> = answers.into_iter().collect();
-        answers.ok_or_else(|| StoreError::Corrupt {
-            what: "answer of a card database",
-            source: "it is shorter than what was asked".into(),
-        })
-    }
 }
 
 #[async_trait]
@@ -192,7 +148,7 @@ impl CardStore for RoutedCardStore {
         let (parts, _) = self.divide(changes, |change| self.place(workspace, &change.user));
         if parts.len() > 1 {
             for (database, part) in &parts {
-                would_fit(*database, workspace, part).await?;
+                fit::would_fit(*database, workspace, part).await?;
             }
         }
         let parts = parts.into_iter();
@@ -451,40 +407,4 @@ impl CardStore for RoutedCardStore {
         }
         Ok(())
     }
-}
-
-/// Fails as the database would, should these changes make a user's attributes too large.
-async fn would_fit(
-    database: &dyn CardStore,
-    workspace: WorkspaceId,
-    changes: &[AttributeChange],
-) -> Result<()> {
-    let users: Vec<UserId> = changes.iter().map(|change| change.user.clone()).collect();
-    let known = database.find_users(workspace, &users).await?;
-    let known = users.iter().zip(known);
-    let mut after: BTreeMap<&UserId, Attributes> = known
-        .map(|(user, known)| {
-            (
-                user,
-                known.map(|known| known.attributes).unwrap_or_default(),
-            )
-        })
-        .collect();
-    for change in changes {
-        let attributes = after.entry(&change.user).or_default();
-        for (name, value) in &change.attributes {
-            attributes.insert(name.clone(), value.clone());
-        }
-        attributes.retain(|_, value| !value.is_null());
-        if serde_json::Value::Object(attributes.clone())
-            .to_string()
-            .len()
-            > MAX_ATTRIBUTES_BYTES
-        {
-            return Err(StoreError::Conflict {
-                what: "user attributes (over 64 KiB)",
-            });
-        }
-    }
-    Ok(())
 }

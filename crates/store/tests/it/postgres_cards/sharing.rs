@@ -103,7 +103,7 @@ async fn a_pointer_row_with_its_index_is_at_most_110_bytes() {
     let postgres = Postgres::cohorts();
     let store = postgres.store().await;
     let sending = Sending::new(1);
-    // In the order in which a dispatch scans: by slot.
+    // By one writer in the order in which a dispatch scans: by slot.
     let mut to = users(0..50_000);
     to.sort_by_key(|user| corkboard_core::slot::Slot::of(workspace(), user));
     for batch in to.chunks(1_000) {

@@ -40,10 +40,6 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How long it is remembered what a dispatch has written, after its cohort's end.
 const WRITTEN_MEMORY: Duration = Duration::from_secs(90 * 86_400);
 
-const TRY_KEEPER: Statement = Statement::new(
-    "be the only keeper",
-    "SELECT pg_try_advisory_lock($1, 0) AS alone",
-);
 const PENDING: Statement = Statement::new(
     "find half detached partitions",
     "SELECT i.inhparent::regclass::text AS parent, i.inhrelid::regclass::text AS part \
@@ -85,12 +81,16 @@ impl Cohorts {
             return self.would_retire(&past).await;
         }
         let keeper = self.pool.maintenance(STATEMENT, LOCK).await?;
-        let alone = keeper
-            .first(&TRY_KEEPER, &[&(Protects::Keeper as i32)])
-            .await?;
-        if !alone.is_some_and(|row| get(&row, "alone").unwrap_or(false)) {
-            tracing::info!(place = %self.pool.place(), "another process retires cohorts");
-            return Ok(Vec::new());
+        let key = Protects::Keeper as i32;
+        // Held by the connection, over several transactions. The one before us may be on its way out.
+        let alone = format!("SELECT pg_advisory_lock({key}, 0)");
+        match patiently(&keeper, "be the only keeper", &alone).await {
+            Ok(()) => {}
+            Err(Stop::Failed(StoreError::Overloaded)) => {
+                tracing::info!(place = %self.pool.place(), "another process retires cohorts");
+                return Ok(Vec::new());
+            }
+            Err(stop) => return Err(stop.into_error()),
         }
         if self.layout == CardLayout::Cohorts {
             self.finalize(&keeper).await?;
@@ -109,6 +109,8 @@ impl Cohorts {
             }
         }
         self.look(&keeper).await?;
+        let done = format!("SELECT pg_advisory_unlock({key}, 0)");
+        keeper.run("retiring is done", &done).await?;
         Ok(retired)
     }
 
