@@ -10,6 +10,9 @@ use super::ConfigFile;
 pub(crate) struct Doctor {
     #[command(flatten)]
     pub(crate) config: ConfigFile,
+    /// Also run the hot reads on every PostgreSQL database and say what each of them costs
+    #[arg(long)]
+    pub(crate) explain: bool,
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,6 +1,7 @@
 //! `corkboard doctor`: looks for what is wrong or soon will be, and says what to do about it.
 
 mod databases;
+mod explain;
 mod host;
 mod installation;
 
@@ -110,7 +111,7 @@ pub(crate) fn run(arguments: &Doctor) -> Outcome {
     let settings = Settings::from_file(arguments.config.path()?)?;
     telemetry::install_logs(&settings.config.log, Verbosity::Command);
     let clock: SharedClock = Arc::new(SystemClock);
-    let findings = runtime::block_on(examine(&settings, &clock))?;
+    let findings = runtime::block_on(examine(&settings, &clock, arguments.explain))?;
     if arguments.json {
         output::json(&findings)?;
     } else {
@@ -141,7 +142,7 @@ pub(crate) fn run(arguments: &Doctor) -> Outcome {
     )))
 }
 
-async fn examine(settings: &Settings, clock: &SharedClock) -> Outcome<Vec<Finding>> {
+async fn examine(settings: &Settings, clock: &SharedClock, explain: bool) -> Outcome<Vec<Finding>> {
     let config = &settings.config;
     let mut findings = configuration(settings);
     findings.push(host::clock(clock.now()));
@@ -153,6 +154,9 @@ async fn examine(settings: &Settings, clock: &SharedClock) -> Outcome<Vec<Findin
         StoreKind::Postgres { .. } => {
             let watches = watches::of(&config.store, clock)?;
             findings.extend(databases::examine(watches).await);
+            if explain {
+                findings.extend(explain::reads(&config.store, clock.now()).await);
+            }
         }
     }
     findings.push(host::disk(config));
