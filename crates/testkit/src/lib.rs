@@ -2,7 +2,7 @@
 //!
 //! A clock that stands still, waiting for a condition without sleeping, a scripted HTTP peer that
 //! misbehaves on demand, a plain HTTP client and a raw connection for bytes no client would send.
-//! Private PostgreSQL servers that may be killed and frozen. Everything talks over real sockets on the
+//! Private PostgreSQL servers that may be killed and frozen, and whose disk may fail. Everything talks over real sockets on the
 //! loopback interface and stops when it is dropped.
 
 pub mod client;

@@ -9,6 +9,7 @@
 
 mod cluster;
 mod database;
+mod disk;
 mod processes;
 mod programs;
 mod sweep;
@@ -39,6 +40,8 @@ pub struct PgSettings {
     pub synchronous_commit: bool,
     /// More settings, as in `postgresql.conf`; these win.
     pub others: Vec<(String, String)>,
+    /// Whether its disk can be made to fail.
+    pub fragile: bool,
 }
 
 impl PgSettings {
@@ -49,6 +52,7 @@ impl PgSettings {
             fsync: false,
             synchronous_commit: false,
             others: vec![("full_page_writes".to_owned(), "off".to_owned())],
+            fragile: false,
         }
     }
 
@@ -59,6 +63,7 @@ impl PgSettings {
             fsync: true,
             synchronous_commit: true,
             others: Vec::new(),
+            fragile: false,
         }
     }
 
@@ -66,6 +71,14 @@ impl PgSettings {
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.others.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With a disk that fails when it is told to: [`PgServer::fill_disk`],
+    /// [`PgServer::fail_next_sync`]. Needs a C compiler.
+    #[must_use]
+    pub fn fragile(mut self) -> Self {
+        self.fragile = true;
         self
     }
 }
@@ -175,6 +188,30 @@ impl PgServer {
     /// Lets a frozen server go on.
     pub fn thaw(&self) {
         self.own(|cluster| cluster.thaw());
+    }
+
+    /// From now on no table can grow: no space is left on the device. The log has a device of its
+    /// own. Only for a [fragile](PgSettings::fragile) server.
+    pub fn fill_disk(&self) {
+        self.own(|cluster| cluster.disk().set_full(true));
+    }
+
+    /// There is space again.
+    pub fn free_disk(&self) {
+        self.own(|cluster| cluster.disk().set_full(false));
+    }
+
+    /// The next sync of the log fails with an input/output error, once. Only for a
+    /// [fragile](PgSettings::fragile) server.
+    pub fn fail_next_sync(&self) {
+        self.own(Cluster::fail_next_sync);
+    }
+
+    /// Waits until that sync has come, and the server has ended all connections for it and has
+    /// recovered by itself.
+    pub async fn recovered_from_failed_sync(&self) {
+        let recovered = || async { self.own(|cluster| cluster.has_recovered()) };
+        wait_until(READY, "the server to recover by itself", recovered).await;
     }
 
     fn is_ours(&self) -> bool {

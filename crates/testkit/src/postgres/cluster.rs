@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::Signal;
 
 use super::PgSettings;
+use super::disk::Disk;
 use super::processes::{children, signal};
 use super::programs::{command, output};
 use super::sweep;
@@ -34,6 +35,10 @@ pub(super) struct Cluster {
     server: Option<Child>,
     /// After a kill: its children that may still be ending.
     orphans: Vec<u32>,
+    /// Absent for a server whose disk cannot be made to fail.
+    disk: Option<Disk>,
+    /// How often it had recovered by itself when a sync was last told to fail.
+    recoveries: usize,
 }
 
 impl Cluster {
@@ -62,10 +67,12 @@ impl Cluster {
         }
         fs::write(folder.join("data/postgresql.auto.conf"), lines).expect("initdb made the folder");
         Self {
+            disk: settings.fragile.then(|| Disk::create(&folder)),
             folder,
             port,
             server: None,
             orphans: Vec::new(),
+            recoveries: 0,
         }
     }
 
@@ -75,6 +82,33 @@ impl Cluster {
 
     pub(super) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// From now on until [`Cluster::has_recovered`], one sync of the log fails.
+    pub(super) fn fail_next_sync(&mut self) {
+        self.recoveries = self.noted_recoveries();
+        self.disk().fail_next_sync();
+    }
+
+    /// Whether the server has recovered by itself since the sync was to fail.
+    pub(super) fn has_recovered(&self) -> Result<(), String> {
+        if self.noted_recoveries() > self.recoveries {
+            return Ok(());
+        }
+        Err(self.end_of_log())
+    }
+
+    /// How often the log says that the server went on after ending all of its processes.
+    fn noted_recoveries(&self) -> usize {
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        let crashes = log.split("all server processes terminated; reinitializing");
+        let ready = |after: &&str| after.contains("ready to accept connections");
+        crashes.skip(1).filter(ready).count()
+    }
+
+    pub(super) fn disk(&self) -> &Disk {
+        let disk = self.disk.as_ref();
+        disk.expect("a server whose disk is to fail is started with PgSettings::fragile")
     }
 
     /// Starts the postmaster, which is our child.
@@ -91,6 +125,9 @@ impl Cluster {
             .arg(self.folder.join("data"))
             .stdout(Stdio::null())
             .stderr(log);
+        if let Some(disk) = &self.disk {
+            disk.stand_before(&mut postgres);
+        }
         self.server = Some(spawn(postgres));
     }
 

@@ -1,5 +1,6 @@
 //! One database for one test.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -61,6 +62,12 @@ impl PgDatabase {
         blocking(move || psql(&url, &statements)).await
     }
 
+    /// The same for statements that may fail: `Err` has what the server said.
+    pub async fn try_sql(&self, statements: &str) -> Result<String, String> {
+        let (url, statements) = (self.url.clone(), statements.to_owned());
+        blocking(move || try_psql(&url, &statements)).await
+    }
+
     fn administer(&self, statement: &str) {
         psql(&self.server.url("postgres"), statement);
     }
@@ -85,10 +92,26 @@ impl Drop for PgDatabase {
 }
 
 fn psql(url: &str, statements: &str) -> String {
+    output(psql_command(url, statements))
+}
+
+/// The rows, or what the server said instead.
+pub(super) fn try_psql(url: &str, statements: &str) -> Result<String, String> {
+    let output = psql_command(url, statements).output();
+    let output = output.map_err(|error| error.to_string())?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout)
+            .trim_end()
+            .to_owned());
+    }
+    Err(String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn psql_command(url: &str, statements: &str) -> Command {
     let mut psql = command("psql");
     psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"])
         .args(["--set", "ON_ERROR_STOP=1", "--dbname", url])
         .env("PGCONNECT_TIMEOUT", "10")
         .args(["--command", statements]);
-    output(psql)
+    psql
 }

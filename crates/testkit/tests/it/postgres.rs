@@ -88,3 +88,42 @@ async fn what_a_killed_run_left_behind_is_swept() {
     drop(another);
     assert!(!folder.exists());
 }
+
+#[tokio::test]
+async fn tables_of_a_full_disk_do_not_grow_and_can_be_read() {
+    let server = std::sync::Arc::new(PgServer::start(PgSettings::quick().fragile()).await);
+    let database = server.database().await;
+    database
+        .sql("CREATE TABLE note AS SELECT generate_series(1, 5000) AS number")
+        .await;
+    server.fill_disk();
+    let grow = "INSERT INTO note SELECT generate_series(1, 5000)";
+    let refused = database.try_sql(grow).await.unwrap_err();
+    assert!(refused.contains("No space left on device"), "{refused}");
+    assert_eq!(database.sql("SELECT count(*) FROM note").await, "5000");
+    server.free_disk();
+    database.sql(grow).await;
+    assert_eq!(database.sql("SELECT count(*) FROM note").await, "10000");
+}
+
+#[tokio::test]
+async fn a_sync_that_fails_ends_every_connection_and_the_server_recovers() {
+    let server = std::sync::Arc::new(PgServer::start(PgSettings::durable().fragile()).await);
+    let database = server.database().await;
+    database
+        .sql("CREATE TABLE note AS SELECT 1 AS number; CHECKPOINT")
+        .await;
+    server.fail_next_sync();
+    database
+        .try_sql("INSERT INTO note VALUES (2)")
+        .await
+        .unwrap_err();
+    server.recovered_from_failed_sync().await;
+    database.sql("INSERT INTO note VALUES (3)").await;
+    assert!(
+        database
+            .sql("SELECT number FROM note ORDER BY 1")
+            .await
+            .ends_with('3')
+    );
+}
