@@ -19,8 +19,11 @@ pub enum FetchMethod {
     /// Cached by default.
     #[default]
     Get,
-    /// Never cached unless the template sets `:cache_max_age`.
+    /// Never cached unless the template sets `:cache_max_age`; so are the ones below.
     Post,
+    Put,
+    Patch,
+    Delete,
 }
 
 impl FetchMethod {
@@ -30,7 +33,24 @@ impl FetchMethod {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
         }
+    }
+
+    /// The method of this name, in any case.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [Self::Get, Self::Post, Self::Put, Self::Patch, Self::Delete];
+        all.into_iter()
+            .find(|method| method.as_str().eq_ignore_ascii_case(name))
+    }
+
+    /// Whether doing it twice does the same as doing it once.
+    #[must_use]
+    pub fn is_idempotent(self) -> bool {
+        matches!(self, Self::Get | Self::Put | Self::Delete)
     }
 }
 
@@ -58,6 +78,24 @@ pub struct FetchRequest {
     pub content_type: Option<String>,
     pub body: Option<String>,
     pub caching: FetchCaching,
+    /// `:basic_auth` or `:auth_credentials`: the name of a stored credential of the workspace.
+    pub credential: Option<String>,
+    /// `:timeout`: for the exchange with the endpoint, up to 10 s. `None`: the installation's.
+    pub timeout: Option<Duration>,
+    /// `:retry` and `:retry_max`: how often a failure that may pass is tried again; 0 is never.
+    /// `:retry` alone means [`FetchRequest::DEFAULT_RETRIES`].
+    pub retries: u8,
+    /// `:stale_if_error`: how long after its age is over an answer may stand in for a failure.
+    pub stale_if_error: Option<Duration>,
+}
+
+impl FetchRequest {
+    /// What `:retry` means when `:retry_max` does not say otherwise.
+    pub const DEFAULT_RETRIES: u8 = 5;
+    /// The most that `:retry_max` may ask for.
+    pub const MOST_RETRIES: u8 = 10;
+    /// The longest `:timeout`.
+    pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(10);
 }
 
 /// The body of a response as templates see it.
@@ -75,8 +113,9 @@ pub enum FetchBody {
 /// The answer to a [`FetchRequest`]. There is always one: failures are answers, too.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct FetchResponse {
-    /// HTTP status, or a synthetic one: 0 for a refused address or malformed request, 599 for a
-    /// connection error or time-out. Templates read it as `__http_status_code__`.
+    /// HTTP status, or a synthetic one: 0 for a refused address or malformed request, 529 when this
+    /// installation held the call back, 598 for a host that is halted, 599 for a connection error
+    /// or time-out. Templates read it as `__http_status_code__`.
     pub status: u16,
     pub body: FetchBody,
     /// What happened, for traces and the call log.
@@ -88,11 +127,29 @@ pub struct FetchResponse {
 pub struct FetchReport {
     /// Wall time of the call as this caller saw it.
     pub elapsed: Duration,
+    /// The part of it that was spent waiting for leave to call.
+    pub waited: Duration,
     /// Bytes of the body as received.
     pub bytes: u64,
     pub source: FetchSource,
     /// Why there is no usable body, in words a template author understands.
     pub problem: Option<String>,
+    pub verdict: FetchVerdict,
+}
+
+/// What the caller is to make of a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FetchVerdict {
+    /// Use it as it is: an answer, or a failure that the template judges.
+    #[default]
+    Settled,
+    /// A failure that may pass, and the template asked for retries (or no call was made at all):
+    /// try again with the next attempt's number, not before this time has passed. Only
+    /// [`ConnectedContent::attempt`] says so.
+    Again { after: Duration },
+    /// The template asked for retries and they are used up: its card is to be aborted, with the
+    /// report's problem as the reason.
+    GaveUp,
 }
 
 /// Where a response came from.
@@ -105,7 +162,9 @@ pub enum FetchSource {
     Shared,
     /// The response cache.
     Cache,
-    /// No call was made: the address guard or validation refused it.
+    /// The response cache, too old but better than the failure that the call ended in.
+    Stale,
+    /// No call was made: validation, the address guard, a limit or a halt came before it.
     Refused,
 }
 
@@ -117,6 +176,7 @@ impl FetchSource {
             Self::Network => "network",
             Self::Shared => "shared",
             Self::Cache => "cache",
+            Self::Stale => "stale",
             Self::Refused => "refused",
         }
     }
@@ -139,6 +199,19 @@ impl fmt::Debug for FetchScope {
 /// Answers connected-content requests. Never fails: a failure is a response without a body.
 #[async_trait]
 pub trait ConnectedContent: Send + Sync + fmt::Debug {
-    /// Performs (or shares, or remembers) one call. Ends within the implementation's total time-out.
+    /// Performs (or shares, or remembers) one call, and waits through its retries. Ends within the
+    /// implementation's time-outs and its patience.
     async fn fetch(&self, scope: FetchScope, request: FetchRequest) -> FetchResponse;
+
+    /// One try, the `attempt`-th (counted from 1), for callers that can put a card aside: where a
+    /// retry is due, the response says so and nobody waits. See [`FetchVerdict`].
+    async fn attempt(
+        &self,
+        scope: FetchScope,
+        request: FetchRequest,
+        attempt: u8,
+    ) -> FetchResponse {
+        let _ = attempt;
+        self.fetch(scope, request).await
+    }
 }

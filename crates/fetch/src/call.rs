@@ -73,6 +73,7 @@ impl Answer {
                 bytes: self.bytes,
                 source,
                 problem: self.problem.map(|problem| problem.to_string()),
+                ..FetchReport::default()
             },
         }
     }

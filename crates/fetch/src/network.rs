@@ -5,7 +5,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use corkboard_core::connected::{FetchBody, FetchMethod};
+use corkboard_core::connected::FetchBody;
 use http::header::{CONTENT_ENCODING, TRANSFER_ENCODING};
 use http::{HeaderMap, Response};
 use http_body::Body;
@@ -100,7 +100,7 @@ impl Network {
                 // Trying once more is right if the request was not sent, or changes nothing.
                 Ok(Err(mut failure)) => {
                     let unsent = failure.take_message().is_some();
-                    let repeatable = request.method == FetchMethod::Get;
+                    let repeatable = request.method.is_idempotent();
                     let error = failure.into_error();
                     if !unsent && (!repeatable || error.is_parse()) {
                         return Err(Problem::Broken(whole_story(&error)));

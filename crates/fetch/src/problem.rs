@@ -26,7 +26,7 @@ pub(crate) enum Problem {
     Headers(usize, usize),
     #[error("the request body has {0} bytes, more than the limit of {1}")]
     RequestBody(usize, usize),
-    #[error("a GET carries no body; set :method post or leave :body out")]
+    #[error("a GET carries no body; set another :method, such as post, or leave :body out")]
     BodyOnGet,
 
     // --- no complete answer

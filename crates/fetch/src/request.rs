@@ -94,8 +94,8 @@ impl Prepared {
         }
         let headers = headers(rules, &target, request)?;
         let max_age = match (request.caching, request.method) {
-            (FetchCaching::Never, _) | (FetchCaching::Default, FetchMethod::Post) => None,
             (FetchCaching::Default, FetchMethod::Get) => Some(rules.cache_ttl),
+            (FetchCaching::Never | FetchCaching::Default, _) => None,
             (FetchCaching::MaxAge(age), _) => Some(age.clamp(SHORTEST_MAX_AGE, LONGEST_MAX_AGE)),
         };
         let sharing = max_age.map(|max_age| {
@@ -119,6 +119,9 @@ impl Prepared {
         *request.method_mut() = match self.method {
             FetchMethod::Get => Method::GET,
             FetchMethod::Post => Method::POST,
+            FetchMethod::Put => Method::PUT,
+            FetchMethod::Patch => Method::PATCH,
+            FetchMethod::Delete => Method::DELETE,
         };
         *request.uri_mut() = self.path.clone().into();
         *request.headers_mut() = self.headers.clone();
@@ -152,7 +155,11 @@ fn headers(rules: &Rules, target: &Target, request: &FetchRequest) -> Result<Hea
     // A header that the template wrote out is more specific than any of these.
     let accept = content_type.clone().unwrap_or(ANYTHING);
     headers.entry(ACCEPT).or_insert(accept);
-    let default_type = (request.method == FetchMethod::Post).then_some(FORM);
+    let default_type = match request.method {
+        FetchMethod::Get => None,
+        FetchMethod::Post | FetchMethod::Put | FetchMethod::Patch => Some(FORM),
+        FetchMethod::Delete => request.body.as_ref().map(|_| FORM),
+    };
     if let Some(content_type) = content_type.or(default_type) {
         headers.entry(CONTENT_TYPE).or_insert(content_type);
     }
