@@ -48,13 +48,21 @@ pub enum StoreError {
         known: u32,
     },
     /// The database's schema is older than this program needs.
-    #[error(
-        "{place} has schema version {found}, this program needs {known}: run corkboard migrate"
-    )]
+    #[error("{}", too_old(place, *found, *known))]
     SchemaTooOld {
         place: String,
         found: u32,
         known: u32,
+    },
+    /// The database is another one of ours, or has another layout than was asked for.
+    #[error(
+        "{place} has the schema '{found}', not '{wanted}': correct the URL or the layout in the \
+         configuration"
+    )]
+    OtherSchema {
+        place: String,
+        found: &'static str,
+        wanted: &'static str,
     },
     /// A stored row cannot be understood.
     #[error("a stored {what} cannot be read")]
@@ -77,3 +85,10 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What store calls return.
 pub type Result<T> = std::result::Result<T, StoreError>;
+
+fn too_old(place: &str, found: u32, known: u32) -> String {
+    if found == 0 {
+        return format!("{place} has no schema yet: run corkboard migrate");
+    }
+    format!("{place} has schema version {found}, this program needs {known}: run corkboard migrate")
+}

@@ -364,6 +364,12 @@ impl CardStore for RoutedCardStore {
         Ok(try_join_all(written).await?.into_iter().sum())
     }
 
+    /// In every database that can be reached, also when another cannot.
+    async fn prepare_cohorts(&self, now: Timestamp, horizon: Duration) -> Result<u32> {
+        let made = self.all().map(|one| one.prepare_cohorts(now, horizon));
+        join_all(made).await.into_iter().sum()
+    }
+
     async fn list_cohorts(&self) -> Result<Vec<CohortInfo>> {
         let lists = try_join_all(self.all().map(|one| one.list_cohorts())).await?;
         let mut cohorts: BTreeMap<(Timestamp, Cohort), CohortInfo> = BTreeMap::new();

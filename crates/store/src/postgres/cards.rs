@@ -61,6 +61,7 @@ use tables::Tables;
 
 pub(super) const COHORTS: Schema = Schema {
     name: "cards",
+    rival: Some("cards, flat"),
     migrations: &[
         include_str!("schema/cards_0001.sql"),
         include_str!("schema/cards_0002_cohorts.sql"),
@@ -68,6 +69,7 @@ pub(super) const COHORTS: Schema = Schema {
 };
 pub(super) const FLAT: Schema = Schema {
     name: "cards, flat",
+    rival: Some("cards"),
     migrations: &[
         include_str!("schema/cards_0001.sql"),
         include_str!("schema/cards_0002_flat.sql"),
@@ -326,6 +328,12 @@ impl CardStore for PgCardStore {
 
     async fn dispatch_written(&self, dispatch: DispatchId) -> Result<u64> {
         counts::of_dispatch(&self.database, dispatch).await
+    }
+
+    /// The horizon is that of [`premake_cohorts`](Self::premake_cohorts), whatever is asked for.
+    async fn prepare_cohorts(&self, now: Timestamp, _horizon: Duration) -> Result<u32> {
+        let made = self.premake_cohorts(now).await?;
+        Ok(u32::try_from(made.len()).unwrap_or(u32::MAX))
     }
 
     async fn list_cohorts(&self) -> Result<Vec<CohortInfo>> {

@@ -46,6 +46,7 @@ use chunks::Held;
 
 pub(super) const SCHEMA: Schema = Schema {
     name: "control",
+    rival: None,
     migrations: &[include_str!("schema/control_0001.sql")],
 };
 

@@ -15,6 +15,8 @@ use crate::error::{Result, StoreError};
 pub(super) struct Schema {
     /// What it is called in the table of versions.
     pub(super) name: &'static str,
+    /// The schema that has tables of the same names, so that one database cannot have both.
+    pub(super) rival: Option<&'static str>,
     /// In order; a database's version is how many it has seen.
     pub(super) migrations: &'static [&'static str],
 }
@@ -55,6 +57,7 @@ impl Schema {
         session.begin_holding(Lock::only(Protects::Schema)).await?;
         session.run("create schema versions", VERSIONS).await?;
         let found = self.version(&session).await?;
+        self.refuse_rival(pool, &session).await?;
         self.refuse_newer(pool, found)?;
         for (version, migration) in (1_u32..).zip(self.migrations).skip(found as usize) {
             session.run(self.name, migration).await?;
@@ -72,7 +75,10 @@ impl Schema {
     /// Fails unless the database has exactly the schema that this program knows.
     pub(super) async fn check(&self, pool: &Pool, session: &Session) -> Result<()> {
         let found = match session.first(&HAS_VERSIONS, &[]).await? {
-            Some(_) => self.version(session).await?,
+            Some(_) => {
+                self.refuse_rival(pool, session).await?;
+                self.version(session).await?
+            }
             None => 0,
         };
         self.refuse_newer(pool, found)?;
@@ -84,6 +90,20 @@ impl Schema {
             });
         }
         Ok(())
+    }
+
+    async fn refuse_rival(&self, pool: &Pool, session: &Session) -> Result<()> {
+        let Some(rival) = self.rival else {
+            return Ok(());
+        };
+        if session.first(&VERSION, &[&rival]).await?.is_none() {
+            return Ok(());
+        }
+        Err(StoreError::OtherSchema {
+            place: pool.place().to_string(),
+            found: rival,
+            wanted: self.name,
+        })
     }
 
     async fn version(&self, session: &Session) -> Result<u32> {
