@@ -13,10 +13,14 @@ mod serve;
 mod version;
 mod workspace;
 
+use std::sync::Arc;
+
+use corkboard_store::ControlStore;
+
 use crate::cli::{Command, ConfigFile};
 use crate::exit::Outcome;
 use crate::settings::Settings;
-use crate::stores::Stores;
+use crate::stores::{Control, Stores};
 use crate::telemetry::{self, Verbosity};
 use crate::{demo, runtime};
 
@@ -40,21 +44,42 @@ pub(crate) fn run(command: Command) -> Outcome {
     }
 }
 
+/// Reads the configuration of a command that is over soon.
+fn settings(config: &ConfigFile) -> Outcome<Settings> {
+    let settings = Settings::from_file(config.path()?)?;
+    telemetry::install_logs(&settings.config.log, Verbosity::Command);
+    settings.warn();
+    Ok(settings)
+}
+
 /// Reads the configuration, opens the stores, runs `work` with them and closes them again: the
-/// frame of every command that touches a database and is over soon.
+/// frame of every command that needs cards and is over soon.
 fn with_stores<F, Fut, T>(config: &ConfigFile, work: F) -> Outcome<T>
 where
     F: FnOnce(Settings, Stores) -> Fut,
     Fut: Future<Output = Outcome<T>>,
 {
-    let settings = Settings::from_file(config.path()?)?;
-    telemetry::install_logs(&settings.config.log, Verbosity::Command);
-    settings.warn();
+    let settings = settings(config)?;
     runtime::block_on(async {
         let stores = Stores::open(&settings.config.store).await?;
         let closing = stores.clone();
         let outcome = work(settings, stores).await;
         closing.close().await;
+        outcome
+    })
+}
+
+/// The same for commands that need no card: a card database may be away.
+fn with_control<F, Fut, T>(config: &ConfigFile, work: F) -> Outcome<T>
+where
+    F: FnOnce(Arc<dyn ControlStore>) -> Fut,
+    Fut: Future<Output = Outcome<T>>,
+{
+    let settings = settings(config)?;
+    runtime::block_on(async {
+        let opened = Control::open(&settings.config.store).await?;
+        let outcome = work(Arc::clone(&opened.store)).await;
+        opened.close().await;
         outcome
     })
 }

@@ -31,6 +31,37 @@ impl Failure {
         Self::Usage(vec![problem.into()])
     }
 
+    /// The same failure, with what it is about before every problem.
+    pub(crate) fn about(self, what: &str) -> Self {
+        let about = |problem: String| format!("{what}: {problem}");
+        match self {
+            Self::Usage(problems) => Self::Usage(problems.into_iter().map(about).collect()),
+            Self::Unavailable(problem) => Self::Unavailable(about(problem)),
+            Self::Internal(problem) => Self::Internal(about(problem)),
+            Self::ReaderGone => Self::ReaderGone,
+        }
+    }
+
+    /// Several failures as one that tells of all of them; the worst kind decides the status.
+    pub(crate) fn all(failures: Vec<Self>) -> Outcome {
+        let worst = failures.iter().map(Self::status).max();
+        let mut problems = Vec::new();
+        for failure in failures {
+            match failure {
+                Self::Usage(several) => problems.extend(several),
+                Self::Unavailable(problem) | Self::Internal(problem) => problems.push(problem),
+                Self::ReaderGone => {}
+            }
+        }
+        match worst {
+            None => Ok(()),
+            Some(USAGE) => Err(Self::Usage(problems)),
+            Some(UNAVAILABLE) => Err(Self::Unavailable(problems.join("; "))),
+            Some(INTERNAL) => Err(Self::Internal(problems.join("; "))),
+            Some(_) => Err(Self::ReaderGone),
+        }
+    }
+
     fn status(&self) -> u8 {
         match self {
             Self::Usage(_) => USAGE,
@@ -62,8 +93,10 @@ impl From<StoreError> for Failure {
         match error {
             StoreError::Conflict { .. }
             | StoreError::NotFound { .. }
-            | StoreError::Stale { .. } => Self::usage(story),
+            | StoreError::Stale { .. }
+            | StoreError::OtherSchema { .. } => Self::usage(story),
             StoreError::Unavailable { .. }
+            | StoreError::SchemaTooOld { .. }
             | StoreError::SchemaTooNew { .. }
             | StoreError::DiskFull(_)
             | StoreError::Overloaded => Self::Unavailable(story),

@@ -47,6 +47,8 @@ pub(crate) struct Process {
 
 /// A node that is ready to serve.
 pub(crate) struct Node {
+    /// Unique among all processes.
+    name: String,
     config: Config,
     roles: Vec<Role>,
     process: Process,
@@ -89,6 +91,7 @@ impl Node {
             .transpose()?;
         let admin = Listener::bind(config.admin_listen)?;
         let stores = Stores::open(&config.store).await?;
+        let name = process::name();
         let watches = watches::of(&config.store, &process.clock)?;
         let readiness = Readiness::new(Arc::clone(&stores.control));
 
@@ -109,7 +112,7 @@ impl Node {
                 changes: Arc::new(hub.clone()),
                 clock: Arc::clone(&process.clock),
             },
-            settings::send_options(&config),
+            settings::send_options(&config, &name),
         );
         let feeds = Feeds::new(
             corkboard_feed::Deps {
@@ -122,6 +125,7 @@ impl Node {
             settings::feed_options(&config),
         );
         Ok(Self {
+            name,
             config,
             roles,
             process,

@@ -1,72 +1,111 @@
 //! Opening the two stores that the configuration names, and closing them again.
 
-use std::path::Path;
+mod embedded;
+mod postgres;
+
 use std::sync::Arc;
 
 use corkboard_config::{StoreConfig, StoreKind};
-use corkboard_store::sqlite::{SqliteCardStore, SqliteControlStore, SqliteOptions};
+use corkboard_store::postgres::PgControlStore;
 use corkboard_store::{CardStore, ControlStore};
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::Outcome;
 
-/// What the embedded store is called where databases are listed.
-pub(crate) const EMBEDDED: &str = "embedded";
+use embedded::Embedded;
+pub(crate) use embedded::{NAME as EMBEDDED, folder as embedded_folder};
+pub(crate) use postgres::{CONTROL, Databases, card_layout, named};
 
 /// Both stores, open. Clones are the same stores.
 #[derive(Debug, Clone)]
 pub(crate) struct Stores {
     pub(crate) cards: Arc<dyn CardStore>,
     pub(crate) control: Arc<dyn ControlStore>,
-    embedded: Embedded,
+    open: Open,
 }
 
 #[derive(Debug, Clone)]
-struct Embedded {
-    cards: Arc<SqliteCardStore>,
-    control: Arc<SqliteControlStore>,
+enum Open {
+    Embedded(Embedded),
+    Postgres(Databases),
 }
 
 impl Stores {
-    /// Opens what is configured, bringing schemas up to date. An embedded store belongs to one
-    /// process: when a node has it, this fails at once and says so.
+    /// Opens what is configured. An embedded store is brought up to date, belongs to one process,
+    /// and fails at once when a node has it. PostgreSQL databases must be reachable, all of them,
+    /// and have the schemas of this program: `corkboard migrate` sees to that, a node does not.
     pub(crate) async fn open(config: &StoreConfig) -> Outcome<Self> {
-        let folder = embedded_folder(config)?;
-        std::fs::create_dir_all(folder).map_err(|error| {
-            Failure::Unavailable(format!(
-                "the store's folder {} cannot be made: {error}",
-                folder.display()
-            ))
-        })?;
-        let options = SqliteOptions::default();
-        let control = Arc::new(SqliteControlStore::open(folder, &options)?);
-        let cards = match SqliteCardStore::open(folder, &options) {
-            Ok(cards) => Arc::new(cards),
-            Err(error) => {
-                control.close().await;
-                return Err(error.into());
+        match &config.kind {
+            StoreKind::Sqlite { path } => {
+                let embedded = Embedded::open(path).await?;
+                Ok(Self {
+                    cards: embedded.cards(),
+                    control: embedded.control(),
+                    open: Open::Embedded(embedded),
+                })
             }
-        };
-        Ok(Self {
-            cards: Arc::clone(&cards) as Arc<dyn CardStore>,
-            control: Arc::clone(&control) as Arc<dyn ControlStore>,
-            embedded: Embedded { cards, control },
-        })
+            StoreKind::Postgres { control, databases } => {
+                let databases = Databases::connect(control, databases).await?;
+                if let Err(failure) = databases.check().await {
+                    databases.close();
+                    return Err(failure);
+                }
+                Ok(Self {
+                    cards: databases.routed()?,
+                    control: databases.control(),
+                    open: Open::Postgres(databases),
+                })
+            }
+        }
     }
 
-    /// Finishes what was accepted and closes the files.
+    /// Finishes what was accepted and closes files and connections: those of cards before those of
+    /// control, which the work on cards refers to.
     pub(crate) async fn close(&self) {
-        self.embedded.cards.close().await;
-        self.embedded.control.close().await;
+        match &self.open {
+            Open::Embedded(embedded) => embedded.close().await,
+            Open::Postgres(databases) => databases.close(),
+        }
     }
 }
 
-/// The folder of the embedded store, the only kind that this build has.
-pub(crate) fn embedded_folder(config: &StoreConfig) -> Outcome<&Path> {
-    match &config.kind {
-        StoreKind::Sqlite { path } => Ok(path),
-        StoreKind::Postgres { .. } => Err(Failure::usage(
-            "store.kind = \"postgres\": this build has the embedded store only; set it to \
-             \"sqlite\" and store.path to a folder",
-        )),
+/// The control store alone, open: what tenants and keys need.
+#[derive(Debug)]
+pub(crate) struct Control {
+    pub(crate) store: Arc<dyn ControlStore>,
+    open: OpenControl,
+}
+
+#[derive(Debug)]
+enum OpenControl {
+    Embedded(Embedded),
+    Postgres(PgControlStore),
+}
+
+impl Control {
+    /// Opens it as [`Stores::open`] does.
+    pub(crate) async fn open(config: &StoreConfig) -> Outcome<Self> {
+        match &config.kind {
+            StoreKind::Sqlite { path } => {
+                let embedded = Embedded::open(path).await?;
+                Ok(Self {
+                    store: embedded.control(),
+                    open: OpenControl::Embedded(embedded),
+                })
+            }
+            StoreKind::Postgres { control, .. } => {
+                let control = postgres::control(control).await?;
+                Ok(Self {
+                    store: Arc::new(control.clone()),
+                    open: OpenControl::Postgres(control),
+                })
+            }
+        }
+    }
+
+    pub(crate) async fn close(&self) {
+        match &self.open {
+            OpenControl::Embedded(embedded) => embedded.close().await,
+            OpenControl::Postgres(control) => control.close(),
+        }
     }
 }

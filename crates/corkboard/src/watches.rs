@@ -7,9 +7,7 @@ use corkboard_store::postgres::PgOptions;
 use corkboard_store::postgres::watch::{DatabaseWatch, Expected, Layout, Purpose};
 
 use crate::exit::Outcome;
-
-/// What the control database is called where databases are listed.
-pub(crate) const CONTROL: &str = "control";
+use crate::stores::CONTROL;
 
 /// A watch for each database, the control database first; none for the embedded store. Nothing is
 /// connected yet.

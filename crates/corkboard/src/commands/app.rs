@@ -8,7 +8,7 @@ use corkboard_core::id::AppId;
 use corkboard_core::tenancy::{App, MAX_APP_KEYS, MIN_SECRET_BYTES, TokenAlgorithm, TokenKey};
 use corkboard_core::time::{Clock as _, SystemClock};
 
-use super::{with_stores, workspace};
+use super::{with_control, workspace};
 use crate::cli::{AppCommand, AppCreate, ConfigFile};
 use crate::exit::{Failure, Outcome, story};
 use crate::output;
@@ -17,8 +17,8 @@ pub(crate) fn run(config: &ConfigFile, command: AppCommand) -> Outcome {
     let AppCommand::Create(arguments) = command;
     workspace::check_name("the app's name", &arguments.name)?;
     let keys = keys(&arguments)?;
-    with_stores(config, async |_, stores| {
-        let control = stores.control.as_ref();
+    with_control(config, async |control| {
+        let control = control.as_ref();
         let workspace = workspace::find(control, &arguments.workspace).await?;
         let now = SystemClock.now();
         let app = App {

@@ -6,7 +6,7 @@ use corkboard_core::tenancy::{ApiKey, Scope};
 use corkboard_core::time::{Clock as _, SystemClock};
 use serde_json::json;
 
-use super::{with_stores, workspace};
+use super::{with_control, workspace};
 use crate::cli::{ConfigFile, KeyCommand, KeyCreate};
 use crate::exit::{Failure, Outcome};
 use crate::output::{self, Table};
@@ -20,8 +20,8 @@ pub(crate) fn run(config: &ConfigFile, command: KeyCommand) -> Outcome {
 }
 
 fn create(config: &ConfigFile, arguments: KeyCreate) -> Outcome {
-    with_stores(config, async |_, stores| {
-        let control = stores.control.as_ref();
+    with_control(config, async |control| {
+        let control = control.as_ref();
         let workspace = workspace::find(control, &arguments.workspace).await?;
         let now = SystemClock.now();
         let secret = ApiKeySecret::generate(ApiKeyId::generate(now));
@@ -46,8 +46,8 @@ fn create(config: &ConfigFile, arguments: KeyCreate) -> Outcome {
 }
 
 fn list(config: &ConfigFile, workspace: Option<&str>, as_json: bool) -> Outcome {
-    with_stores(config, async |_, stores| {
-        let control = stores.control.as_ref();
+    with_control(config, async |control| {
+        let control = control.as_ref();
         let workspace = match workspace {
             Some(text) => Some(workspace::find(control, text).await?.id),
             None => None,
@@ -85,8 +85,8 @@ fn shown(key: &ApiKey) -> serde_json::Value {
 }
 
 fn revoke(config: &ConfigFile, id: ApiKeyId) -> Outcome {
-    with_stores(config, async |_, stores| {
-        if stores.control.revoke_api_key(id, SystemClock.now()).await? {
+    with_control(config, async |control| {
+        if control.revoke_api_key(id, SystemClock.now()).await? {
             return Ok(output::field("revoked", &id.to_string())?);
         }
         Err(Failure::usage(format!(

@@ -1,16 +1,79 @@
-//! `corkboard migrate`: creates or upgrades the schemas, and says what they are now.
+//! `corkboard migrate`: creates or upgrades the schemas, and says what it did with each database.
 
-use super::with_stores;
+use corkboard_config::{DatabaseConfig, ServiceUrl, StoreConfig, StoreKind};
+use corkboard_core::time::{Clock as _, SystemClock};
+use corkboard_store::StoreError;
+
+use super::settings;
 use crate::cli::ConfigFile;
-use crate::exit::Outcome;
-use crate::output;
+use crate::exit::{Failure, Outcome};
+use crate::stores::{CONTROL, Databases, Stores, named};
+use crate::{output, progress, runtime};
+
+pub(crate) fn run(config: &ConfigFile) -> Outcome {
+    let settings = settings(config)?;
+    let store = &settings.config.store;
+    runtime::block_on(async {
+        match &store.kind {
+            StoreKind::Sqlite { .. } => embedded(store).await,
+            StoreKind::Postgres { control, databases } => every_database(control, databases).await,
+        }
+    })
+}
 
 /// Opening an embedded store brings its schema up to date; there is nothing else to do.
-pub(crate) fn run(config: &ConfigFile) -> Outcome {
-    with_stores(config, async |_, stores| {
-        for (name, value) in stores.control.describe().await? {
-            output::field(&name, &value)?;
+async fn embedded(config: &StoreConfig) -> Outcome {
+    let stores = Stores::open(config).await?;
+    let facts = stores.control.describe().await;
+    stores.close().await;
+    for (name, value) in facts? {
+        output::field(&name, &value)?;
+    }
+    Ok(())
+}
+
+/// One database after the other, a line for each. What fails for one keeps none of the others from
+/// being migrated. Two runs at once take turns at each database.
+async fn every_database(control: &ServiceUrl, cards: &[DatabaseConfig]) -> Outcome {
+    let databases = Databases::connect(control, cards).await?;
+    let total = u64::try_from(databases.cards.len() + 1).unwrap_or(u64::MAX);
+    let bar = progress::bar("migrating", total);
+    let mut failures = Vec::new();
+    let mut tell = |name: &str, done: Result<String, StoreError>| {
+        bar.inc(1);
+        match done {
+            Ok(done) => bar.suspend(|| output::field(name, &done))?,
+            Err(error) => failures.push(named(name, error)),
         }
-        Ok(())
-    })
+        Outcome::Ok(())
+    };
+    let migrated = databases.control.migrate().await;
+    let mut told = tell(CONTROL, migrated.map(versions));
+    for store in &databases.cards {
+        if told.is_err() {
+            break;
+        }
+        let migrated = async {
+            let migrated = versions(store.migrate().await?);
+            // Without them, the first cards would have to wait for a keeper's round.
+            let made = store.premake_cohorts(SystemClock.now()).await?.len();
+            Ok(match made {
+                0 => migrated,
+                made => format!("{migrated}, {made} cohorts made"),
+            })
+        };
+        told = tell(store.name(), migrated.await);
+    }
+    bar.finish_and_clear();
+    databases.close();
+    told?;
+    Failure::all(failures)
+}
+
+fn versions((before, after): (u32, u32)) -> String {
+    match before {
+        0 => format!("created, schema version {after}"),
+        before if before == after => format!("up to date, schema version {after}"),
+        before => format!("upgraded from schema version {before} to {after}"),
+    }
 }

@@ -9,12 +9,10 @@ use crate::exit::{Failure, Outcome};
 use crate::node::{Node, Process};
 use crate::runtime;
 use crate::settings::Settings;
-use crate::stores;
 use crate::telemetry::{self, Verbosity};
 
 pub(crate) fn run(arguments: &Serve) -> Outcome {
     let settings = Settings::from_file(arguments.config.path()?)?;
-    stores::embedded_folder(&settings.config.store)?;
     let logs = telemetry::install_logs(&settings.config.log, Verbosity::Node);
     settings.warn();
     let process = Process {

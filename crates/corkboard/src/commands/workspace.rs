@@ -5,7 +5,7 @@ use corkboard_core::tenancy::Workspace;
 use corkboard_core::time::{Clock as _, SystemClock};
 use corkboard_store::ControlStore;
 
-use super::with_stores;
+use super::with_control;
 use crate::cli::{ConfigFile, WorkspaceCommand};
 use crate::exit::{Failure, Outcome};
 use crate::output::{self, Table};
@@ -27,15 +27,15 @@ fn create(config: &ConfigFile, name: String) -> Outcome {
         name,
         created_at: now,
     };
-    with_stores(config, async |_, stores| {
-        stores.control.insert_workspace(&workspace).await?;
+    with_control(config, async |control| {
+        control.insert_workspace(&workspace).await?;
         Ok(output::field("workspace", &workspace.id.to_string())?)
     })
 }
 
 fn list(config: &ConfigFile, json: bool) -> Outcome {
-    with_stores(config, async |_, stores| {
-        let workspaces = stores.control.list_workspaces().await?;
+    with_control(config, async |control| {
+        let workspaces = control.list_workspaces().await?;
         if json {
             return Ok(output::json(&workspaces)?);
         }

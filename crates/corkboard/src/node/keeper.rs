@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use corkboard_core::id::EventId;
 use corkboard_core::time::SharedClock;
 use corkboard_store::StoreError;
 use metrics::{counter, describe_counter};
@@ -27,6 +26,7 @@ pub(super) async fn run(
     stores: Stores,
     clock: SharedClock,
     grace: Duration,
+    holder: String,
     shutdown: CancellationToken,
 ) {
     describe_counter!("corkboard_keeper_cohorts_retired_total", "cohorts dropped");
@@ -39,7 +39,6 @@ pub(super) async fn run(
         "rounds that could not be finished"
     );
     describe_counter!("corkboard_keeper_cohorts_made_total", "cohorts made ahead");
-    let holder = EventId::generate(clock.now()).to_string();
     let mut tick = interval(PERIOD);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while shutdown.run_until_cancelled(tick.tick()).await.is_some() {

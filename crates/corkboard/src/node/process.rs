@@ -1,11 +1,28 @@
-//! The process as the system sees it: memory, CPU time, open files and their limit. What is read
-//! from `/proc` is absent elsewhere than on Linux.
+//! The process as the system sees it: its name among others, memory, CPU time, open files and their
+//! limit. What is read from `/proc` is absent elsewhere than on Linux.
 
 use std::fs;
 
+use corkboard_core::time::{Clock as _, SystemClock};
 use metrics::gauge;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::system::uname;
 use tokio::runtime::Handle;
+
+/// A name that no other process has or will have: leases are held under it. Host and process number
+/// are for people; containers share both, so a random number follows.
+pub(super) fn name() -> String {
+    let mut random = [0; 4];
+    if getrandom::fill(&mut random).is_err() {
+        // Without randomness the time of the start has to do.
+        let started = SystemClock.now().as_micros().to_be_bytes();
+        random.copy_from_slice(&started[4..]);
+    }
+    let random = u32::from_be_bytes(random);
+    let uname = uname();
+    let host = uname.nodename().to_string_lossy();
+    format!("{host}-{}-{random:08x}", std::process::id())
+}
 
 /// Raises the soft limit of open files to the hard one: the soft one is low for programs that use
 /// `select`, which this one does not.

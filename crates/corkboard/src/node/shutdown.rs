@@ -94,7 +94,8 @@ impl Running {
                 Role::Keeper => {
                     let (stores, clock) = (node.stores.clone(), Arc::clone(&node.process.clock));
                     let grace = node.config.store.grace;
-                    work.spawn(keeper::run(stores, clock, grace, end_work.clone()));
+                    let holder = node.name.clone();
+                    work.spawn(keeper::run(stores, clock, grace, holder, end_work.clone()));
                     for one in node.watches.drain(..) {
                         work.spawn(watch::run(one, end_work.clone()));
                     }
@@ -114,7 +115,7 @@ impl Running {
             Serving::start(&tasks, listener, service, options)
         });
         node.readiness.set(true);
-        announce(&node.roles, public_address, admin_address);
+        announce(&node.name, &node.roles, public_address, admin_address);
         Self {
             readiness: node.readiness,
             public,
@@ -215,12 +216,13 @@ impl Running {
     }
 }
 
-fn announce(roles: &[Role], public: Option<SocketAddr>, admin: SocketAddr) {
+fn announce(node: &str, roles: &[Role], public: Option<SocketAddr>, admin: SocketAddr) {
     let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
     let listen = public
         .map(|address| address.to_string())
         .unwrap_or_default();
     tracing::info!(
+        node,
         roles = roles.join(","),
         listen,
         %admin,

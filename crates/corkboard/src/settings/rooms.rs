@@ -44,10 +44,11 @@ pub(crate) fn fetch_options(config: &Config) -> FetchOptions {
     }
 }
 
-pub(crate) fn send_options(config: &Config) -> SendOptions {
+/// `name` tells the workers of this process from all others.
+pub(crate) fn send_options(config: &Config, name: &str) -> SendOptions {
     let send = &config.send;
     SendOptions {
-        name: format!("pid-{}", std::process::id()),
+        name: name.to_owned(),
         workers: send.workers,
         batch: send.batch,
         lease: send.lease,

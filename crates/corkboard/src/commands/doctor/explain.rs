@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use corkboard_config::{DatabaseLayout, StoreConfig, StoreKind};
+use corkboard_config::{StoreConfig, StoreKind};
 use corkboard_core::time::Timestamp;
 use corkboard_store::StoreError;
 use corkboard_store::postgres::watch::Finding as Looked;
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::Finding;
 use crate::exit::story;
-use crate::watches::CONTROL;
+use crate::stores::{CONTROL, card_layout};
 
 const CHECK: &str = "plans";
 /// Longest time for one database; each read has the time-out of a statement besides.
@@ -29,10 +29,7 @@ pub(super) async fn reads(store: &StoreConfig, now: Timestamp) -> Vec<Finding> {
     };
     let mut findings = about(CONTROL, control_reads(control.expose(), &options, now)).await;
     for database in databases {
-        let layout = match database.layout {
-            DatabaseLayout::Cohorts => CardLayout::Cohorts,
-            DatabaseLayout::Flat => CardLayout::Flat,
-        };
+        let layout = card_layout(database.layout);
         let name = &database.name;
         let reads = card_reads(name, database.url.expose(), layout, &options, now);
         findings.extend(about(name, reads).await);

@@ -57,7 +57,7 @@ pub(super) fn open_files(config: &Config) -> Finding {
 /// Room for the embedded store.
 pub(super) fn disk(config: &Config) -> Finding {
     const CHECK: &str = "disk";
-    let Ok(folder) = stores::embedded_folder(&config.store) else {
+    let Some(folder) = stores::embedded_folder(&config.store) else {
         return Finding::ok(CHECK, "the store is elsewhere");
     };
     // A folder that is made later will be where its nearest parent is.

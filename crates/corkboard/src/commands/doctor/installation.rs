@@ -16,7 +16,7 @@ const KEEPER_LATE: Duration = Duration::from_secs(600);
 pub(super) async fn store(config: &Config, now: Timestamp) -> Vec<Finding> {
     const CHECK: &str = "store";
     // Looking must not make one.
-    if let Ok(folder) = stores::embedded_folder(&config.store)
+    if let Some(folder) = stores::embedded_folder(&config.store)
         && !folder.exists()
     {
         let found = format!("{} does not exist yet", folder.display());
