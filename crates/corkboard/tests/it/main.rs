@@ -8,6 +8,7 @@ mod command_line;
 mod configuration;
 mod demo;
 mod kills;
+mod postgres;
 mod process;
 mod rendering;
 mod tenants;

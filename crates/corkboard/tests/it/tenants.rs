@@ -15,7 +15,7 @@ const CONFIG: &str = "listen = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n
 
 /// The value of a `name: value` line that is all a command prints.
 #[track_caller]
-fn field(folder: &Path, arguments: &str, name: &str) -> String {
+pub(crate) fn field(folder: &Path, arguments: &str, name: &str) -> String {
     let printed = run(folder, arguments).expect(0).stdout;
     let value = printed
         .strip_prefix(name)
@@ -24,7 +24,7 @@ fn field(folder: &Path, arguments: &str, name: &str) -> String {
     value.strip_suffix('\n').unwrap().to_owned()
 }
 
-fn table(folder: &Path, arguments: &str) -> Value {
+pub(crate) fn table(folder: &Path, arguments: &str) -> Value {
     serde_json::from_str(&run(folder, arguments).expect(0).stdout).unwrap()
 }
 

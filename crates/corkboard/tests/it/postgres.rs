@@ -1,0 +1,5 @@
+//! The built binary on PostgreSQL: one control database, two card databases, one of them flat.
+
+mod installation;
+mod migrating;
+mod nodes;
