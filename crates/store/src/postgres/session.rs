@@ -40,7 +40,7 @@ pub(super) struct Session {
     open: AtomicBool,
     /// A statement has failed since `BEGIN`.
     failed: AtomicBool,
-    /// Has settings that the next user must not find.
+    /// Must not be used by anybody after us.
     spent: AtomicBool,
 }
 
@@ -165,6 +165,11 @@ impl Session {
             self.failed.store(true, Ordering::Relaxed);
             failure::of(error, &self.place, statement)
         })
+    }
+
+    /// Whether the connection is to be closed afterwards instead of being given to the next caller.
+    pub(super) fn set_spent(&self, spent: bool) {
+        self.spent.store(spent, Ordering::Relaxed);
     }
 
     /// Other time-outs than usual (zero: none), for work that no request waits for. The connection

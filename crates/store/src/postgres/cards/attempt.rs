@@ -126,7 +126,11 @@ pub(super) async fn copy<'a>(
 ) -> Attempt<u64> {
     let answer = async {
         let prepared = session.client().prepare_cached(sql).await?;
+        // A copy that is refused before it begins leaves the driver one answer behind: whoever had
+        // the connection next would be given the answers to somebody else's statements.
+        session.set_spent(true);
         let sink = session.client().copy_in(&prepared).await?;
+        session.set_spent(false);
         let writer = BinaryCopyInWriter::new(sink, types);
         pin_mut!(writer);
         for row in rows {
@@ -166,3 +170,6 @@ impl Stop {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
