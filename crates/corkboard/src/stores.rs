@@ -6,14 +6,15 @@ mod postgres;
 use std::sync::Arc;
 
 use corkboard_config::{StoreConfig, StoreKind};
-use corkboard_store::postgres::PgControlStore;
+use corkboard_store::postgres::{PgCardStore, PgControlStore};
 use corkboard_store::{CardStore, ControlStore};
 
 use crate::exit::Outcome;
 
 use embedded::Embedded;
-pub(crate) use embedded::{NAME as EMBEDDED, folder as embedded_folder};
-pub(crate) use postgres::{CONTROL, Databases, card_layout, named};
+use embedded::NAME as EMBEDDED;
+pub(crate) use embedded::folder as embedded_folder;
+pub(crate) use postgres::{CONTROL, Databases, card_layout, describe_metrics, named};
 
 /// Both stores, open. Clones are the same stores.
 #[derive(Debug, Clone)]
@@ -58,6 +59,25 @@ impl Stores {
         }
     }
 
+    /// The card databases one by one, as an operator and the keeper see them.
+    pub(crate) fn card_databases(&self) -> Vec<CardDatabase> {
+        match &self.open {
+            Open::Embedded(embedded) => vec![CardDatabase {
+                name: EMBEDDED.to_owned(),
+                cards: embedded.cards(),
+            }],
+            Open::Postgres(databases) => databases.apart(),
+        }
+    }
+
+    /// The same in PostgreSQL; none when the store is embedded.
+    pub(crate) fn postgres(&self) -> &[Arc<PgCardStore>] {
+        match &self.open {
+            Open::Embedded(_) => &[],
+            Open::Postgres(databases) => &databases.cards,
+        }
+    }
+
     /// Finishes what was accepted and closes files and connections: those of cards before those of
     /// control, which the work on cards refers to.
     pub(crate) async fn close(&self) {
@@ -66,6 +86,14 @@ impl Stores {
             Open::Postgres(databases) => databases.close(),
         }
     }
+}
+
+/// One card database.
+#[derive(Debug, Clone)]
+pub(crate) struct CardDatabase {
+    /// As the configuration calls it.
+    pub(crate) name: String,
+    pub(crate) cards: Arc<dyn CardStore>,
 }
 
 /// The control store alone, open: what tenants and keys need.

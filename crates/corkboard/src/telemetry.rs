@@ -18,6 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::exit::{Failure, Outcome};
+use crate::stores;
 
 /// Whether failures go to the log rather than to a person.
 static JSON: AtomicBool = AtomicBool::new(false);
@@ -138,5 +139,6 @@ pub(crate) fn install_metrics() -> Outcome<PrometheusHandle> {
     );
     metrics::counter!("corkboard_process_panics_total").absolute(0);
     corkboard_fetch::describe_metrics();
+    stores::describe_metrics();
     Ok(handle)
 }

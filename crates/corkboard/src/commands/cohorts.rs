@@ -1,13 +1,18 @@
-//! `corkboard cohorts`: what is stored by the time it expires, and dropping what is over.
+//! `corkboard cohorts`: what each card database holds by the time it expires, and dropping what is
+//! over.
 
-use corkboard_core::time::{Clock as _, SystemClock};
-use serde_json::json;
+use std::time::Duration;
+
+use corkboard_core::time::{Clock as _, SystemClock, Timestamp};
+use corkboard_store::StoreError;
+use corkboard_store::card_store::{CohortInfo, RetiredCohort};
+use serde_json::{Value, json};
 
 use super::with_stores;
 use crate::cli::{CohortsCommand, ConfigFile};
-use crate::exit::Outcome;
+use crate::exit::{Failure, Outcome};
 use crate::output::{self, Table};
-use crate::stores::EMBEDDED;
+use crate::stores::{Stores, named};
 
 pub(crate) fn run(config: &ConfigFile, command: &CohortsCommand) -> Outcome {
     match *command {
@@ -20,77 +25,133 @@ fn list(config: &ConfigFile, as_json: bool) -> Outcome {
     with_stores(config, async |settings, stores| {
         let now = SystemClock.now();
         let grace = settings.config.store.grace;
-        let cohorts = stores.cards.list_cohorts().await?;
+        let mut asked = Asked::default();
+        for database in stores.card_databases() {
+            let cohorts = database.cards.list_cohorts().await;
+            asked.note(database.name, cohorts);
+        }
         if as_json {
-            let rows = cohorts.iter().map(|info| {
-                json!({
-                    "database": EMBEDDED,
-                    "cohort": info.cohort.to_string(),
-                    "rows": info.rows,
-                    "bytes": info.bytes,
-                    "age_seconds": now.since(info.cohort.ends_at()).as_secs(),
-                    "ends_at": info.cohort.ends_at(),
-                    "drop_at": info.cohort.ends_at().plus(grace),
-                })
-            });
-            return Ok(output::json(&rows.collect::<Vec<_>>())?);
+            let rows = asked
+                .rows()
+                .map(|(database, info)| listed(database, info, now, grace));
+            output::json(&rows.collect::<Vec<_>>())?;
+        } else {
+            // The age counts from when the last of its cards has expired.
+            let heads = &["database", "cohort", "rows", "size", "age", "next drop"];
+            let mut table = Table::new(heads);
+            for (database, info) in asked.rows() {
+                let (age, drop) = times(info, now, grace);
+                table.row(vec![
+                    database.to_owned(),
+                    info.cohort.to_string(),
+                    info.rows.to_string(),
+                    output::bytes(info.bytes),
+                    age,
+                    drop,
+                ]);
+            }
+            table.print()?;
         }
-        // The age counts from when the last of its cards has expired.
-        let heads = &["database", "cohort", "rows", "size", "age", "next drop"];
-        let mut table = Table::new(heads);
-        for info in cohorts {
-            let ends = info.cohort.ends_at();
-            let drop = ends.plus(grace);
-            table.row(vec![
-                EMBEDDED.to_owned(),
-                info.cohort.to_string(),
-                info.rows.to_string(),
-                output::bytes(info.bytes),
-                if ends <= now {
-                    output::span(now.since(ends))
-                } else {
-                    format!("live until {ends}")
-                },
-                if drop <= now {
-                    "due".to_owned()
-                } else {
-                    drop.to_string()
-                },
-            ]);
-        }
-        Ok(table.print()?)
+        Failure::all(asked.failures)
     })
+}
+
+fn listed(database: &str, info: &CohortInfo, now: Timestamp, grace: Duration) -> Value {
+    let ends = info.cohort.ends_at();
+    json!({
+        "database": database,
+        "cohort": info.cohort.to_string(),
+        "rows": info.rows,
+        "bytes": info.bytes,
+        "age_seconds": now.since(ends).as_secs(),
+        "ends_at": ends,
+        "drop_at": ends.plus(grace),
+    })
+}
+
+/// Age and next drop.
+fn times(info: &CohortInfo, now: Timestamp, grace: Duration) -> (String, String) {
+    let ends = info.cohort.ends_at();
+    let drop = ends.plus(grace);
+    let age = if ends <= now {
+        output::span(now.since(ends))
+    } else {
+        format!("live until {ends}")
+    };
+    let drop = if drop <= now {
+        "due".to_owned()
+    } else {
+        drop.to_string()
+    };
+    (age, drop)
 }
 
 fn retire(config: &ConfigFile, dry_run: bool, as_json: bool) -> Outcome {
     with_stores(config, async |settings, stores| {
-        let grace = settings.config.store.grace;
-        let retired = stores
-            .cards
-            .retire_cohorts(SystemClock.now(), grace, dry_run)
-            .await?;
+        let asked = retired(&stores, settings.config.store.grace, dry_run).await;
         if as_json {
-            let rows = retired.iter().map(|one| {
+            let rows = asked.rows().map(|(database, one)| {
                 json!({
-                    "database": EMBEDDED,
+                    "database": database,
                     "cohort": one.cohort.to_string(),
                     "bytes": one.bytes,
                     "dropped": !dry_run,
                 })
             });
-            return Ok(output::json(&rows.collect::<Vec<_>>())?);
+            output::json(&rows.collect::<Vec<_>>())?;
+        } else {
+            let mut table = Table::new(&["database", "cohort", "size", "dropped"]);
+            for (database, one) in asked.rows() {
+                let dropped = if dry_run { "would be" } else { "yes" };
+                table.row(vec![
+                    database.to_owned(),
+                    one.cohort.to_string(),
+                    output::bytes(one.bytes),
+                    dropped.to_owned(),
+                ]);
+            }
+            table.print()?;
         }
-        let mut table = Table::new(&["database", "cohort", "size", "dropped"]);
-        for one in retired {
-            let dropped = if dry_run { "would be" } else { "yes" };
-            let size = output::bytes(one.bytes);
-            table.row(vec![
-                EMBEDDED.to_owned(),
-                one.cohort.to_string(),
-                size,
-                dropped.to_owned(),
-            ]);
-        }
-        Ok(table.print()?)
+        Failure::all(asked.failures)
     })
+}
+
+/// One database after the other: retiring is never urgent.
+async fn retired(stores: &Stores, grace: Duration, dry_run: bool) -> Asked<RetiredCohort> {
+    let now = SystemClock.now();
+    let mut asked = Asked::default();
+    for database in stores.card_databases() {
+        let retired = database.cards.retire_cohorts(now, grace, dry_run).await;
+        asked.note(database.name, retired);
+    }
+    asked
+}
+
+/// What each database has answered; those that could not have failures instead.
+struct Asked<T> {
+    answers: Vec<(String, Vec<T>)>,
+    failures: Vec<Failure>,
+}
+
+impl<T> Default for Asked<T> {
+    fn default() -> Self {
+        Self {
+            answers: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+}
+
+impl<T> Asked<T> {
+    fn note(&mut self, database: String, answer: Result<Vec<T>, StoreError>) {
+        match answer {
+            Ok(rows) => self.answers.push((database, rows)),
+            Err(error) => self.failures.push(named(&database, error)),
+        }
+    }
+
+    fn rows(&self) -> impl Iterator<Item = (&str, &T)> {
+        let answers = self.answers.iter();
+        answers.flat_map(|(name, rows)| rows.iter().map(move |row| (name.as_str(), row)))
+    }
 }

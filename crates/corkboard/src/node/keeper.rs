@@ -2,83 +2,171 @@
 //! once a minute.
 //!
 //! One keeper at a time is active, by a lease in the control store; the others look again each
-//! minute. Every step may be repeated, so a lease that passes on half-way harms nothing.
+//! minute. Every step may be repeated, so a lease that passes on half-way harms nothing. Databases
+//! are kept apart: what fails on one is told and counted, and the others are kept all the same.
 
+mod sets;
+
+use std::fmt;
 use std::time::Duration;
 
 use corkboard_core::time::SharedClock;
 use corkboard_store::StoreError;
 use metrics::{counter, describe_counter};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::story;
-use crate::stores::Stores;
+use crate::stores::{CONTROL, CardDatabase, Stores};
+use sets::Sets;
 
 const PERIOD: Duration = Duration::from_secs(60);
 /// Three rounds: a keeper that is late keeps its lease, one that is gone is replaced soon.
 const LEASE: Duration = Duration::from_secs(180);
 /// Cohorts are made for dispatches this far ahead: should no keeper run, there is time to notice.
 const HORIZON: Duration = Duration::from_secs(14 * 86_400);
+/// A round that waits behind somebody's transaction is left at the shutdown; the next keeper finds
+/// every step where it was left.
+const LEAVE: Duration = Duration::from_secs(5);
 
-/// Runs until `shutdown`; a round that has begun is finished.
-pub(super) async fn run(
+/// One process' keeper.
+pub(super) struct Keeper {
     stores: Stores,
     clock: SharedClock,
+    /// How long an expired cohort is kept.
     grace: Duration,
+    /// Under which name the lease is held.
     holder: String,
-    shutdown: CancellationToken,
-) {
-    describe_counter!("corkboard_keeper_cohorts_retired_total", "cohorts dropped");
-    describe_counter!(
-        "corkboard_keeper_bytes_retired_total",
-        "bytes given back by dropped cohorts"
-    );
-    describe_counter!(
-        "corkboard_keeper_failures_total",
-        "rounds that could not be finished"
-    );
-    describe_counter!("corkboard_keeper_cohorts_made_total", "cohorts made ahead");
-    let mut tick = interval(PERIOD);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while shutdown.run_until_cancelled(tick.tick()).await.is_some() {
-        if let Err(error) = round(&stores, &clock, grace, &holder).await {
-            counter!("corkboard_keeper_failures_total").increment(1);
-            tracing::warn!(
-                problem = story(&error),
-                "keeping house failed; the next round tries again"
+    sets: Sets,
+}
+
+/// Another keeper is active.
+struct NotOurs;
+
+impl Keeper {
+    pub(super) fn new(stores: Stores, clock: SharedClock, grace: Duration, holder: String) -> Self {
+        Self {
+            stores,
+            clock,
+            grace,
+            holder,
+            sets: Sets::default(),
+        }
+    }
+
+    /// Runs until `shutdown`; a round that has begun is given a little time to finish.
+    pub(super) async fn run(mut self, shutdown: CancellationToken) {
+        describe();
+        let mut tick = interval(PERIOD);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while shutdown.run_until_cancelled(tick.tick()).await.is_some() {
+            let round = self.round();
+            tokio::pin!(round);
+            tokio::select! {
+                () = &mut round => {}
+                () = shutdown.cancelled() => {
+                    if timeout(LEAVE, round).await.is_err() {
+                        tracing::info!("keeping house is left to the next keeper");
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn round(&mut self) {
+        // Apart from retiring: a failure there must not take the new cohorts with it.
+        let databases = self.stores.card_databases();
+        for database in &databases {
+            if self.ours().await.is_err() {
+                return;
+            }
+            self.prepare(database).await;
+        }
+        self.sets
+            .compare(self.stores.postgres(), self.clock.now())
+            .await;
+        for database in &databases {
+            if self.ours().await.is_err() {
+                return;
+            }
+            self.retire(database).await;
+            let forgotten = database.cards.prune(self.clock.now()).await;
+            told(&database.name, "old records cannot be forgotten", forgotten);
+        }
+        let forgotten = self.stores.control.prune(self.clock.now()).await;
+        told(CONTROL, "old records cannot be forgotten", forgotten);
+    }
+
+    /// Takes or renews the lease.
+    async fn ours(&self) -> Result<(), NotOurs> {
+        let now = self.clock.now();
+        let control = &self.stores.control;
+        let held = control.hold_lease("keeper", &self.holder, now, LEASE).await;
+        match told(CONTROL, "the keeper's lease cannot be had", held) {
+            Some(true) => Ok(()),
+            Some(false) | None => Err(NotOurs),
+        }
+    }
+
+    async fn prepare(&self, database: &CardDatabase) {
+        let made = database
+            .cards
+            .prepare_cohorts(self.clock.now(), HORIZON)
+            .await;
+        if let Some(made) = told(&database.name, "cohorts cannot be made ahead", made) {
+            let name = database.name.clone();
+            counter!("corkboard_keeper_cohorts_made_total", "database" => name)
+                .increment(made.into());
+        }
+    }
+
+    async fn retire(&self, database: &CardDatabase) {
+        let (now, grace) = (self.clock.now(), self.grace);
+        let retired = database.cards.retire_cohorts(now, grace, false).await;
+        let Some(retired) = told(&database.name, "cohorts cannot be retired", retired) else {
+            return;
+        };
+        for one in retired {
+            let name = || database.name.clone();
+            counter!("corkboard_keeper_cohorts_retired_total", "database" => name()).increment(1);
+            counter!("corkboard_keeper_bytes_retired_total", "database" => name())
+                .increment(one.bytes);
+            tracing::info!(
+                database = database.name, cohort = %one.cohort, bytes = one.bytes, "cohort dropped"
             );
         }
     }
 }
 
-async fn round(
-    stores: &Stores,
-    clock: &SharedClock,
-    grace: Duration,
-    holder: &str,
-) -> Result<(), StoreError> {
-    if !stores
-        .control
-        .hold_lease("keeper", holder, clock.now(), LEASE)
-        .await?
-    {
-        return Ok(());
+fn describe() {
+    let counters = [
+        ("cohorts_made", "cohorts made ahead"),
+        ("cohorts_retired", "cohorts dropped"),
+        ("bytes_retired", "bytes given back by dropped cohorts"),
+        ("failures", "steps that could not be done"),
+    ];
+    for (name, meaning) in counters {
+        describe_counter!(format!("corkboard_keeper_{name}_total"), meaning);
     }
-    // Apart from retiring: a failure there must not take the new cohorts with it.
-    let made = stores.cards.prepare_cohorts(clock.now(), HORIZON).await?;
-    counter!("corkboard_keeper_cohorts_made_total").increment(made.into());
-    for retired in stores
-        .cards
-        .retire_cohorts(clock.now(), grace, false)
-        .await?
-    {
-        counter!("corkboard_keeper_cohorts_retired_total").increment(1);
-        counter!("corkboard_keeper_bytes_retired_total").increment(retired.bytes);
-        tracing::info!(cohort = %retired.cohort, bytes = retired.bytes, "cohort dropped");
+    sets::describe();
+}
+
+/// What came of a step; its failure is logged and counted, and the next round tries again.
+fn told<T>(database: &str, what: impl fmt::Display, step: Result<T, StoreError>) -> Option<T> {
+    match step {
+        Ok(done) => Some(done),
+        Err(error) => {
+            let name = database.to_owned();
+            counter!("corkboard_keeper_failures_total", "database" => name).increment(1);
+            tracing::warn!(
+                database,
+                problem = story(&error),
+                "{what}; the next round tries again"
+            );
+            None
+        }
     }
-    stores.cards.prune(clock.now()).await?;
-    stores.control.prune(clock.now()).await
 }
 
 #[cfg(test)]
@@ -106,7 +194,8 @@ mod tests {
 
         for (at, left) in [(cohort.ends_at(), 1), (cohort.ends_at().plus(grace), 0)] {
             let clock: SharedClock = Arc::new(HeldClock::at(at));
-            round(&stores, &clock, grace, "here").await.unwrap();
+            let mut keeper = Keeper::new(stores.clone(), clock, grace, "here".to_owned());
+            keeper.round().await;
             assert_eq!(stores.cards.list_cohorts().await.unwrap().len(), left);
         }
         stores.close().await;

@@ -17,8 +17,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::admin::{self, Admin};
+use super::keeper::Keeper;
 use super::readiness::Readiness;
-use super::{Listener, Node, calls, keeper, watch};
+use super::{Listener, Node, calls, watch};
 use crate::cli::Role;
 use crate::exit::{Failure, Outcome};
 use crate::settings;
@@ -95,7 +96,8 @@ impl Running {
                     let (stores, clock) = (node.stores.clone(), Arc::clone(&node.process.clock));
                     let grace = node.config.store.grace;
                     let holder = node.name.clone();
-                    work.spawn(keeper::run(stores, clock, grace, holder, end_work.clone()));
+                    let keeper = Keeper::new(stores, clock, grace, holder);
+                    work.spawn(keeper.run(end_work.clone()));
                     for one in node.watches.drain(..) {
                         work.spawn(watch::run(one, end_work.clone()));
                     }

@@ -11,6 +11,7 @@ use corkboard_store::routed::RoutedCardStore;
 use corkboard_store::{CardStore, ControlStore, StoreError};
 use tokio::task::JoinSet;
 
+use super::CardDatabase;
 use crate::exit::{Failure, Outcome, story};
 
 /// What the control database is called where databases are listed.
@@ -91,6 +92,16 @@ impl Databases {
         Ok(Arc::new(routed))
     }
 
+    /// Every card database by itself.
+    pub(super) fn apart(&self) -> Vec<CardDatabase> {
+        let cards = self.cards.iter().cloned();
+        let apart = cards.map(|store| CardDatabase {
+            name: store.name().to_owned(),
+            cards: store,
+        });
+        apart.collect()
+    }
+
     /// Closes the connections: those of cards first.
     pub(crate) fn close(&self) {
         for store in &self.cards {
@@ -135,4 +146,20 @@ fn unreachable(name: &str, url: &ServiceUrl, options: &PgOptions, error: &StoreE
         return format!("{name}: {url} gives no connection within {patience:?}");
     }
     format!("{name}: {}", story(error))
+}
+
+/// What the stores count by themselves.
+pub(crate) fn describe_metrics() {
+    metrics::describe_counter!(
+        "corkboard_store_acquire_timeouts_total",
+        "calls refused because a database gave no connection in time"
+    );
+    metrics::describe_counter!(
+        "corkboard_store_cohorts_made_late_total",
+        "cohorts made for the first card instead of ahead"
+    );
+    metrics::describe_histogram!(
+        "corkboard_store_reports_per_transaction",
+        "reports of events recorded together"
+    );
 }

@@ -117,7 +117,9 @@ impl Pool {
             }
             Ok(Err(error)) => Err(failure::unavailable(&self.place, error)),
             Err(_) => {
-                metrics::counter!("corkboard_store_acquire_timeouts_total").increment(1);
+                let place = self.place.to_string();
+                metrics::counter!("corkboard_store_acquire_timeouts_total", "place" => place)
+                    .increment(1);
                 tracing::debug!(place = %self.place, "no connection within {longest:?}");
                 Err(StoreError::Overloaded)
             }

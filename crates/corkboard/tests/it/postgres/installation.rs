@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::process::{Finished, PATIENCE, Served, command, run};
-use crate::tenants::field;
+use crate::tenants::{field, table};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -82,6 +82,14 @@ format = "json"
     pub(crate) fn run(&self, arguments: &str) -> Finished {
         let arguments = format!("{arguments} --config c.toml");
         run(self.folder.path(), &arguments)
+    }
+
+    /// What a command prints with `--json`.
+    #[track_caller]
+    pub(crate) fn table(&self, arguments: &str) -> Vec<Value> {
+        let arguments = format!("{arguments} --json --config c.toml");
+        let printed = table(self.folder.path(), &arguments);
+        printed.as_array().unwrap().clone()
     }
 
     /// The only line that a command prints.

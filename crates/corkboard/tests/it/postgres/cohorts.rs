@@ -1,0 +1,101 @@
+//! `corkboard cohorts` and the keeper, database by database.
+
+use std::time::Duration;
+
+use corkboard_core::cohort::Cohort;
+use corkboard_core::time::{Clock, SystemClock};
+use corkboard_store::CardStore;
+use corkboard_store::postgres::{CardLayout, PgCardStore, PgOptions};
+use corkboard_testkit::{PgDatabase, wait_until};
+use serde_json::Value;
+
+use super::installation::Installation;
+use crate::process::PATIENCE;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Makes a cohort that ended long ago in both card databases.
+async fn old_cohort(installation: &Installation) -> Cohort {
+    let long_ago = SystemClock.now().minus(10 * DAY);
+    let cohort = Cohort::of(long_ago, long_ago.plus(DAY));
+    let layouts = [CardLayout::Cohorts, CardLayout::Flat];
+    for (database, layout) in installation.cards.iter().zip(layouts) {
+        let options = PgOptions::default();
+        let store = PgCardStore::connect("cards", database.url(), layout, &options);
+        let store = store.await.unwrap();
+        store.ensure_cohort(cohort).await.unwrap();
+        store.close();
+    }
+    cohort
+}
+
+fn of(rows: &[Value], cohort: Cohort) -> Vec<&Value> {
+    let name = cohort.to_string();
+    rows.iter().filter(|row| row["cohort"] == name).collect()
+}
+
+#[tokio::test]
+async fn what_is_over_is_named_by_database_and_then_dropped() {
+    let installation = Installation::migrated().await;
+    let cohort = old_cohort(&installation).await;
+    let listed = installation.table("cohorts list");
+    assert!(listed.len() > 20, "cohorts are made ahead: {listed:?}");
+    let found = of(&listed, cohort);
+    let databases: Vec<&Value> = found.iter().map(|row| &row["database"]).collect();
+    assert_eq!(databases, ["cards-0", "cards-1"]);
+    let age = found[0]["age_seconds"].as_u64().unwrap();
+    assert!(age > 7 * 86_400, "{found:?}");
+    let table = installation.run("cohorts list").expect(0).stdout;
+    let line = |line: &&str| line.contains(&cohort.to_string());
+    let line = table.lines().find(line).unwrap();
+    assert!(line.ends_with("due"), "{line}");
+
+    let would = installation.table("cohorts retire --dry-run");
+    assert_eq!(of(&would, cohort).len(), 2, "{would:?}");
+    assert_eq!(would.len(), 2, "nothing else is over: {would:?}");
+    assert_eq!(installation.table("cohorts list").len(), listed.len());
+    let dropped = installation.table("cohorts retire");
+    assert_eq!(dropped.len(), 2, "{dropped:?}");
+    assert_eq!(dropped[0]["dropped"], true);
+    assert_eq!(of(&installation.table("cohorts list"), cohort).len(), 0);
+    assert!(installation.table("cohorts retire").is_empty());
+}
+
+#[tokio::test]
+async fn the_keeper_drops_what_is_over_and_makes_what_is_missing() {
+    let installation = Installation::migrated().await;
+    let cohort = old_cohort(&installation).await;
+    let newest = "DELETE FROM cohort WHERE cohort_no = (SELECT max(cohort_no) FROM cohort)";
+    let _ = installation.cards[1].sql(newest).await;
+    let keeper = installation.serve("keeper");
+    let live = async |database: &PgDatabase| {
+        let live = "SELECT string_agg(name, ' ' ORDER BY name) FROM cohort WHERE state < 2";
+        database.sql(live).await
+    };
+    wait_until(PATIENCE, "the keeper's first round", || async {
+        let [first, second] = &installation.cards;
+        let (first, second) = (live(first).await, live(second).await);
+        if first == second && !first.contains(&cohort.to_string()) {
+            Ok(())
+        } else {
+            Err(format!("{first}\n{second}"))
+        }
+    })
+    .await;
+    wait_until(PATIENCE, "the metrics of the round", || async {
+        let metrics = keeper.admin.get("/metrics").send().await.text();
+        let wanted = [
+            "corkboard_keeper_cohorts_made_total{database=\"cards-1\"} 1",
+            "corkboard_keeper_cohorts_retired_total{database=\"cards-0\"} 1",
+            "corkboard_keeper_cohorts_missing{database=\"cards-0\"} 0",
+            "corkboard_store_cohort_headroom_days{database=\"cards-0\"}",
+            "corkboard_store_xid_age{database=\"control\"}",
+        ];
+        match wanted.iter().find(|line| !metrics.contains(**line)) {
+            None => Ok(()),
+            Some(line) => Err(format!("no {line} in\n{metrics}")),
+        }
+    })
+    .await;
+    keeper.end().await;
+}
