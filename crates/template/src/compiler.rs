@@ -4,6 +4,7 @@
 //! blocks, leaves a [`Block`] that is asked about inner tags and told about the end.
 
 mod emit;
+mod routines;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -13,10 +14,13 @@ use crate::cursor::Cursor;
 use crate::error::{TemplateError, codes};
 use crate::limits::Limits;
 use crate::near::near;
+use crate::partials::{Kind, Partials, Source};
 use crate::program::Program;
 use crate::scan::{Scanner, Span, Tag, Token, is_space};
 use crate::tags;
 use crate::value::{Store, Text};
+
+pub(crate) use self::routines::last_part;
 
 /// An open block tag.
 pub(crate) trait Block {
@@ -40,6 +44,13 @@ pub(crate) trait Block {
     }
 }
 
+/// What comes of compiling a text.
+pub(crate) enum Compiled {
+    Whole(Box<Program>),
+    /// It names partials whose sources are not part of the text.
+    Wants(BTreeSet<(Kind, String)>),
+}
+
 /// Jumps out of a loop's body whose targets are known when the loop ends.
 #[derive(Debug, Default)]
 pub(crate) struct LoopJumps {
@@ -61,7 +72,21 @@ pub(crate) struct OpenBlock {
 }
 
 pub(crate) struct Compiler<'s> {
+    /// The template's source with those of the partials behind it.
+    pub(crate) text: &'s str,
+    /// The source being compiled, a part of the text.
     pub(crate) source: &'s str,
+    /// Where it begins in the text.
+    base: usize,
+    sources: &'s [Source],
+    pub(crate) partials: &'s Partials,
+    /// What is being compiled, unless the template itself.
+    routine: Option<Kind>,
+    routines: HashMap<(Kind, &'s str), u32>,
+    /// Routines that the template or a partial names, and those not compiled yet.
+    named: BTreeSet<u32>,
+    queue: Vec<(u32, Kind, &'s str)>,
+    wanted: BTreeSet<(Kind, String)>,
     pub(crate) scanner: Scanner<'s>,
     pub(crate) limits: &'s Limits,
     pub(crate) program: Program,
@@ -81,11 +106,28 @@ pub(crate) struct Compiler<'s> {
 }
 
 impl<'s> Compiler<'s> {
-    pub(crate) fn new(source: &'s str, limits: &'s Limits) -> Result<Self, TemplateError> {
+    /// `text` is a template of `length` bytes with the `sources` of partials behind it.
+    pub(crate) fn new(
+        text: &'s str,
+        length: usize,
+        sources: &'s [Source],
+        partials: &'s Partials,
+        limits: &'s Limits,
+    ) -> Result<Self, TemplateError> {
         let mut arena = Arena::default();
-        arena.add_text(Store::TEMPLATE, source)?;
+        arena.add_text(Store::TEMPLATE, text)?;
+        let source = text.get(..length).unwrap_or(text);
         Ok(Self {
+            text,
             source,
+            base: 0,
+            sources,
+            partials,
+            routine: None,
+            routines: HashMap::new(),
+            named: BTreeSet::new(),
+            queue: Vec::new(),
+            wanted: BTreeSet::new(),
             scanner: Scanner::new(source),
             limits,
             program: Program {
@@ -104,7 +146,21 @@ impl<'s> Compiler<'s> {
         })
     }
 
-    pub(crate) fn compile(mut self) -> Result<Program, TemplateError> {
+    pub(crate) fn compile(mut self) -> Result<Compiled, TemplateError> {
+        self.compile_source()?;
+        self.emit(crate::op::Op::Halt);
+        self.compile_routines()?;
+        if !self.wanted.is_empty() {
+            return Ok(Compiled::Wants(self.wanted));
+        }
+        self.program.arena = Arc::new(self.arena);
+        self.program.reads = self.reads.into_iter().collect();
+        self.program.continues = u32::try_from(self.continues.len()).unwrap_or(u32::MAX);
+        Ok(Compiled::Whole(Box::new(self.program)))
+    }
+
+    /// Compiles the current source from front to back.
+    fn compile_source(&mut self) -> Result<(), TemplateError> {
         while let Some(token) = self.scanner.next()? {
             let at = match token {
                 Token::Text(span) => span.start,
@@ -119,11 +175,7 @@ impl<'s> Compiler<'s> {
             let message = format!("'{{% {} %}}' is never closed", open.name);
             return Err(TemplateError::syntax(message).at(self.source, open.at));
         }
-        self.emit(crate::op::Op::Halt);
-        self.program.arena = Arc::new(self.arena);
-        self.program.reads = self.reads.into_iter().collect();
-        self.program.continues = u32::try_from(self.continues.len()).unwrap_or(u32::MAX);
-        Ok(self.program)
+        Ok(())
     }
 
     fn token(&mut self, token: Token) -> Result<(), TemplateError> {
@@ -327,12 +379,9 @@ impl<'s> Compiler<'s> {
 
     /// Coordinates of a part of the source.
     pub(crate) fn source_text(&self, part: &str) -> Text {
-        let start = part
-            .as_ptr()
-            .addr()
-            .wrapping_sub(self.source.as_ptr().addr());
+        let start = part.as_ptr().addr().wrapping_sub(self.text.as_ptr().addr());
         debug_assert!(
-            self.source.get(start..start + part.len()) == Some(part),
+            self.text.get(start..start + part.len()) == Some(part),
             "not of the source"
         );
         // The source is shorter than 4 GiB: `Template::compile` checks.
@@ -354,10 +403,15 @@ impl<'s> Compiler<'s> {
             return Ok(*slot);
         }
         let text = self.new_text(name)?;
-        let slot = u32::try_from(self.program.names.len()).unwrap_or(u32::MAX);
-        self.program.names.push(text);
-        self.own.push(false);
+        let slot = self.new_slot(text)?;
         self.slots.insert(name, slot);
+        Ok(slot)
+    }
+
+    fn new_slot(&mut self, name: Text) -> Result<u32, TemplateError> {
+        let slot = u32::try_from(self.program.names.len()).unwrap_or(u32::MAX);
+        self.program.names.push(name);
+        self.own.push(false);
         Ok(slot)
     }
 

@@ -3,6 +3,9 @@
 //! Compile errors and run-time errors share it, because both are shown to the same author in the
 //! same place: a sentence, a line and a column.
 
+/// Most characters of a line that an excerpt shows.
+const EXCERPT: usize = 100;
+
 /// A template that does not compile, or a render that cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message} (line {line}, column {column})")]
@@ -30,6 +33,35 @@ impl TemplateError {
 
     pub(crate) fn syntax(message: impl Into<String>) -> Self {
         Self::new(codes::SYNTAX_ERROR, message)
+    }
+
+    /// Says that the position lies inside a partial.
+    pub(crate) fn inside(mut self, partial: &str) -> Self {
+        self.message = format!("{} (in '{partial}')", self.message);
+        self
+    }
+
+    /// The line of the source that the error lies in, with a caret below its column, for terminals and
+    /// other fixed-width places. Of a long line only the part around the column. Empty when the
+    /// position is none of this source's.
+    #[must_use]
+    pub fn excerpt(&self, source: &str) -> String {
+        let line = (self.line as usize).checked_sub(1);
+        let Some(text) = line.and_then(|line| source.lines().nth(line)) else {
+            return String::new();
+        };
+        let column = (self.column as usize).saturating_sub(1);
+        let skipped = column.saturating_sub(EXCERPT / 2);
+        let shown: String = text
+            .chars()
+            .skip(skipped)
+            .take(EXCERPT)
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
+        let number = self.line.to_string();
+        let margin = " ".repeat(number.len());
+        let before = " ".repeat(column - skipped);
+        format!("{number} | {}\n{margin} | {before}^", shown.trim_end())
     }
 
     /// Fills in the position unless a more precise one is there already.
@@ -63,6 +95,8 @@ pub mod codes {
     pub const SYNTAX_ERROR: &str = "syntax_error";
     /// `{% name %}` names no tag.
     pub const UNKNOWN_TAG: &str = "unknown_tag";
+    /// `render`, `include` or `content_blocks` name nothing that there is.
+    pub const UNKNOWN_PARTIAL: &str = "unknown_partial";
     /// `| name` names no filter.
     pub const UNKNOWN_FILTER: &str = "unknown_filter";
     /// A filter has too few or too many arguments.
@@ -94,6 +128,18 @@ pub mod codes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_excerpt_points_at_the_column() {
+        let error = TemplateError::syntax("x").at("a\nhéé{{ b", 2 + 5);
+        assert_eq!(error.excerpt("a\nhéé{{ b"), "2 | héé{{ b\n  |    ^");
+        let long = format!("{}!{}", "a".repeat(500), "b".repeat(500));
+        let shown = TemplateError::syntax("x").at(&long, 500).excerpt(&long);
+        let (line, caret) = shown.split_once('\n').unwrap();
+        assert_eq!(line.find('!'), caret.find('^'));
+        assert!(line.len() < 120);
+        assert_eq!(TemplateError::syntax("x").excerpt("a"), "");
+    }
 
     #[test]
     fn columns_count_characters_not_bytes() {

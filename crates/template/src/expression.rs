@@ -8,8 +8,9 @@ use crate::cursor::{Cursor, Literal};
 use crate::error::{TemplateError, codes};
 use crate::filters;
 use crate::near::near;
-use crate::op::{FilterCall, Op, Path, Root, Segment, Special};
-use crate::value::Value;
+use crate::op::{FilterCall, Op, PartialCall, Path, Root, Segment, Special};
+use crate::partials::Kind;
+use crate::value::{Text, Value};
 
 /// What the `]` of an open bracket does.
 enum Bracket {
@@ -36,6 +37,7 @@ impl<'s> Compiler<'s> {
     }
 
     fn filter(&mut self, cursor: &mut Cursor<'s>) -> Result<(), TemplateError> {
+        cursor.skip_space();
         let at = cursor.pos;
         let name = cursor
             .name()
@@ -164,7 +166,7 @@ impl<'s> Compiler<'s> {
                             return Err(cursor.error("an index is a whole number or a text"));
                         }
                         None => {
-                            self.flush(path);
+                            self.flush(path)?;
                             self.enter(brackets, Bracket::Index, cursor)?;
                             return Ok(false);
                         }
@@ -172,7 +174,7 @@ impl<'s> Compiler<'s> {
                 }
                 Some(b']') if !brackets.is_empty() => {
                     cursor.pos += 1;
-                    self.flush(path);
+                    self.flush(path)?;
                     let op = match brackets.pop() {
                         Some(Bracket::Named) => Op::LoadNamed,
                         _ => Op::Index,
@@ -188,7 +190,7 @@ impl<'s> Compiler<'s> {
                 }
                 _ if !brackets.is_empty() => return Err(cursor.unexpected("']'")),
                 _ => {
-                    self.flush(path);
+                    self.flush(path)?;
                     return Ok(true);
                 }
             }
@@ -276,16 +278,19 @@ impl<'s> Compiler<'s> {
     }
 
     /// Emits the access that a path stands for.
-    fn flush(&mut self, path: Option<Pending<'s>>) {
-        let Some(path) = path else { return };
+    fn flush(&mut self, path: Option<Pending<'s>>) -> Result<(), TemplateError> {
+        let Some(path) = path else { return Ok(()) };
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let (from, to) = (number(path.from), number(self.program.segments.len()));
         let Some((root, name)) = path.root else {
             if from < to {
                 self.emit(Op::Get { from, to });
             }
-            return;
+            return Ok(());
         };
+        if name == "content_blocks" && self.content_block(path.from)? {
+            return Ok(());
+        }
         let mut shown = if matches!(root, Root::Bare { .. }) {
             format!("user.{name}")
         } else {
@@ -296,7 +301,7 @@ impl<'s> Compiler<'s> {
                 Segment::Name { name: part, .. } | Segment::Key(part) => {
                     shown.push('.');
                     let start = part.start as usize;
-                    shown.push_str(&self.source[start..start + part.len as usize]);
+                    shown.push_str(&self.text[start..start + part.len as usize]);
                 }
                 Segment::Index(_) => break,
             }
@@ -308,6 +313,36 @@ impl<'s> Compiler<'s> {
         let index = number(self.program.paths.len());
         self.program.paths.push(Path { root, from, to });
         self.emit(Op::Load(index));
+        Ok(())
+    }
+
+    /// `content_blocks.${name}`: the block runs here, and what it prints is the value. False: there
+    /// are no blocks, so it is a variable like others.
+    fn content_block(&mut self, from: usize) -> Result<bool, TemplateError> {
+        let segments = self.program.segments.get(from..).unwrap_or_default();
+        let [Segment::Name { name, .. } | Segment::Key(name)] = segments else {
+            return Ok(false);
+        };
+        if self.partials.content_blocks.is_empty() {
+            return Ok(false);
+        }
+        if self.in_content_block() {
+            self.push(Value::Text(Text::EMPTY));
+            return Ok(true);
+        }
+        let start = name.start as usize;
+        let name = self.text.get(start..start + name.len as usize);
+        let routine = self.routine(Kind::Block, name.unwrap_or_default())?;
+        self.emit(Op::Capture);
+        self.call(PartialCall {
+            routine: Some(routine),
+            isolated: false,
+            interrupts: false,
+            arguments: Vec::new(),
+            bound: None,
+        });
+        self.emit(Op::CapturePush);
+        Ok(true)
     }
 }
 

@@ -8,7 +8,9 @@ use std::time::Duration;
 pub struct Limits {
     /// Longest source, in bytes.
     pub source_bytes: usize,
-    /// Deepest nesting of blocks and of brackets.
+    /// All partials that one template uses, in bytes, together.
+    pub partial_bytes: usize,
+    /// Deepest nesting of blocks, of brackets, and of partials that run.
     pub depth: usize,
     /// Steps of one render: one per operation and per loop iteration, plus one per 64 bytes or
     /// per item that a filter works through.
@@ -29,6 +31,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             source_bytes: 64 << 10,
+            partial_bytes: 1 << 20,
             depth: 100,
             fuel: 1_000_000,
             output_bytes: 256 << 10,

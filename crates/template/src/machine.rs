@@ -5,6 +5,7 @@
 //! requests.
 
 mod access;
+mod calls;
 mod fetch;
 mod loops;
 mod state;
@@ -15,12 +16,13 @@ use corkboard_core::connected::{FetchRequest, FetchResponse};
 
 use crate::error::{TemplateError, codes};
 use crate::limits::Limits;
-use crate::op::Op;
+use crate::op::{Interrupt, Op};
 use crate::program::{Program, Template};
 use crate::runtime::{Output, Print, Runtime};
 use crate::scope::Scope;
 use crate::value::{Text, Value};
 
+use self::calls::CallFrame;
 use self::loops::LoopFrame;
 use self::state::Slot;
 
@@ -52,6 +54,11 @@ pub struct Machine {
     slots: Vec<Slot>,
     loops: Vec<LoopFrame>,
     loop_serial: u32,
+    calls: Vec<CallFrame>,
+    /// How the partial that just returned was left.
+    interrupt: Option<Interrupt>,
+    /// Most calls inside each other.
+    depth: usize,
     continues: Vec<i64>,
     cells: Vec<Value>,
     counters: Vec<(Text, i64)>,
@@ -96,6 +103,9 @@ impl Machine {
             slots: vec![Slot::default(); program.names.len()],
             loops: Vec::new(),
             loop_serial: 0,
+            calls: Vec::new(),
+            interrupt: None,
+            depth: limits.depth,
             continues: vec![0; program.continues as usize],
             cells: vec![Value::Nil; program.cells as usize],
             counters: Vec::new(),
@@ -161,7 +171,7 @@ impl Machine {
     fn locate(&self, error: TemplateError) -> TemplateError {
         let at = self.pc.saturating_sub(1);
         let offset = self.program.offsets.get(at).copied().unwrap_or(0);
-        error.at(self.program.source(), offset as usize)
+        self.program.locate(error, offset as usize)
     }
 
     fn steps(&mut self) -> Result<Step, TemplateError> {
@@ -230,6 +240,16 @@ impl Machine {
                         self.pc = target as usize;
                     }
                 }
+                Op::JumpUnlessInterrupted(target) => {
+                    if self.interrupt.is_none() {
+                        self.pc = target as usize;
+                    }
+                }
+                Op::JumpUnlessBreak(target) => {
+                    if self.interrupt.take() != Some(Interrupt::Break) {
+                        self.pc = target as usize;
+                    }
+                }
                 Op::Assign(slot) => {
                     let value = self.pop();
                     self.assign(slot, value);
@@ -258,6 +278,8 @@ impl Machine {
                     return Ok(Step::Abort(reason.map(|text| self.rt.str(text).to_owned())));
                 }
                 Op::Native { run, arg } => run(self, arg)?,
+                Op::Call(number) => self.call(&program, number)?,
+                Op::Return(interrupt) => self.return_from_call(interrupt),
                 Op::Halt => break,
             }
         }

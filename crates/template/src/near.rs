@@ -2,6 +2,11 @@
 
 /// `; did you mean 'a' or 'b'?`, or nothing when nothing is near.
 pub(crate) fn near(name: &str, known: impl Iterator<Item = &'static str>) -> String {
+    near_to(name, known)
+}
+
+/// Like [`near`], for names that come with the template.
+pub(crate) fn near_to<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> String {
     let name: String = name.chars().take(40).collect();
     let mut found: Vec<(usize, &str)> = known
         .map(|candidate| (distance(&name, candidate), candidate))

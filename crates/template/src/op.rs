@@ -40,6 +40,10 @@ pub(crate) enum Op {
     JumpIfFalse(u32),
     /// Pops; jumps if true.
     JumpIfTrue(u32),
+    /// Jumps unless a partial was left by `break` or `continue`.
+    JumpUnlessInterrupted(u32),
+    /// Takes that interrupt; jumps unless it is a `break`.
+    JumpUnlessBreak(u32),
     /// Pops into the variable in a slot.
     Assign(u32),
     /// From here on, output is held back.
@@ -61,6 +65,10 @@ pub(crate) enum Op {
     LoopBreak(u32),
     /// Suspends for `connected_content` number `n`.
     Fetch(u32),
+    /// Runs a partial, as partial call `n` says.
+    Call(u32),
+    /// Back to where the partial was called.
+    Return(Option<Interrupt>),
     /// Stops: this message must not be sent.
     Abort {
         reason: Option<Text>,
@@ -70,6 +78,29 @@ pub(crate) enum Op {
         arg: u32,
     },
     Halt,
+}
+
+/// What `break` and `continue` are outside of a loop of their own partial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Interrupt {
+    Break,
+    Continue,
+}
+
+/// A `render`, `include` or content block. The values of `arguments` lie on the stack, then the one
+/// of `bound`, then the name when the callee is computed.
+#[derive(Debug, Clone)]
+pub(crate) struct PartialCall {
+    /// The routine; none when a name on the stack says which.
+    pub(crate) routine: Option<u32>,
+    /// Whether it has variables of its own and sees none of the caller's.
+    pub(crate) isolated: bool,
+    /// Whether `break` and `continue` go on in the caller.
+    pub(crate) interrupts: bool,
+    pub(crate) arguments: Vec<u32>,
+    /// Whether a value is bound to the partial's own name or alias, and to which slot; none for the
+    /// name of a computed callee.
+    pub(crate) bound: Option<Option<u32>>,
 }
 
 /// One filter with its argument counts as called.
@@ -159,4 +190,13 @@ pub(crate) struct LoopSpec {
     pub(crate) reversed: bool,
     /// A `tablerow`, which is no `parentloop` to anybody.
     pub(crate) is_table: bool,
+    /// A `render … for`, which is no `parentloop` either and has none.
+    pub(crate) is_partial: bool,
+}
+
+impl LoopSpec {
+    /// Whether it has, and can be, a `parentloop`.
+    pub(crate) fn has_parent(&self) -> bool {
+        !self.is_table && !self.is_partial
+    }
 }

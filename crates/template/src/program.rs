@@ -6,10 +6,10 @@ use std::sync::Arc;
 use corkboard_core::connected::FetchMethod;
 
 use crate::arena::Arena;
-use crate::compiler::Compiler;
 use crate::error::{TemplateError, codes};
 use crate::limits::Limits;
-use crate::op::{FilterCall, LoopSpec, Op, Path, Segment};
+use crate::op::{FilterCall, LoopSpec, Op, PartialCall, Path, Segment};
+use crate::partials::{self, Partials};
 use crate::tags::connected_content::Request;
 use crate::value::{Text, Value};
 
@@ -24,13 +24,15 @@ pub(crate) struct Program {
     pub(crate) segments: Vec<Segment>,
     pub(crate) calls: Vec<FilterCall>,
     pub(crate) loops: Vec<LoopSpec>,
+    pub(crate) partial_calls: Vec<PartialCall>,
+    pub(crate) routines: Vec<Routine>,
     pub(crate) requests: Vec<Request>,
     pub(crate) sites: Vec<FetchSite>,
     /// The name of each variable slot.
     pub(crate) names: Vec<Text>,
-    /// Source text first, then whatever had to be put together.
+    /// Source text first, those of the partials behind it, then whatever had to be put together.
     pub(crate) arena: Arc<Arena>,
-    /// Length of the source at the front of the arena's text.
+    /// Length of the template's own source at the front of the arena's text.
     pub(crate) source_len: usize,
     /// Numbered places that tags keep state in while rendering.
     pub(crate) cells: u32,
@@ -43,6 +45,33 @@ impl Program {
     pub(crate) fn source(&self) -> &str {
         self.arena.text.get(..self.source_len).unwrap_or_default()
     }
+
+    /// Positions an error at an offset of the arena's text, naming the partial that it lies in.
+    pub(crate) fn locate(&self, error: TemplateError, offset: usize) -> TemplateError {
+        let holds = |routine: &&Routine| (routine.source.0..routine.source.1).contains(&offset);
+        match self.routines.iter().find(holds) {
+            Some(routine) => {
+                let (start, end) = routine.source;
+                let source = self.arena.text.get(start..end).unwrap_or_default();
+                error.at(source, offset - start).inside(&routine.name)
+            }
+            None => error.at(self.source(), offset),
+        }
+    }
+}
+
+/// A compiled partial.
+#[derive(Debug)]
+pub(crate) struct Routine {
+    pub(crate) name: Box<str>,
+    /// Its first operation.
+    pub(crate) entry: u32,
+    /// Its source in the arena's text.
+    pub(crate) source: (usize, usize),
+    /// The slot of the name that `include` binds a value to.
+    pub(crate) own_name: u32,
+    /// Why it did not compile. A partial that only computed names reach fails when it is called.
+    pub(crate) failure: Option<TemplateError>,
 }
 
 /// One `connected_content` tag, as far as it is known before rendering.
@@ -77,6 +106,19 @@ impl Template {
     /// # Errors
     /// The first thing that is wrong with it.
     pub fn compile(source: &str, limits: &Limits) -> Result<Self, TemplateError> {
+        Self::compile_with(source, &Partials::default(), limits)
+    }
+
+    /// Like [`Self::compile`], with sources for `render`, `include` and `content_blocks`. Without any
+    /// content blocks, `content_blocks` is a variable like others.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it, or with a partial that it names.
+    pub fn compile_with(
+        source: &str,
+        partials: &Partials,
+        limits: &Limits,
+    ) -> Result<Self, TemplateError> {
         if source.len() > limits.source_bytes || u32::try_from(source.len()).is_err() {
             let message = format!(
                 "the template has {} bytes, more than the {} allowed",
@@ -85,7 +127,7 @@ impl Template {
             );
             return Err(TemplateError::new(codes::SOURCE_TOO_LARGE, message).at(source, 0));
         }
-        let program = Compiler::new(source, limits)?.compile()?;
+        let program = partials::compile(source, partials, limits)?;
         Ok(Self {
             program: Arc::new(program),
         })
@@ -108,6 +150,13 @@ impl Template {
     /// each once. Parts decided at run time are left out.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.program.reads.iter().map(String::as_str)
+    }
+
+    /// The content blocks that the source names, as far as names are constant: what to look up before
+    /// compiling it with [`Self::compile_with`].
+    pub fn content_blocks(&self) -> impl Iterator<Item = &str> {
+        self.variables()
+            .filter_map(|path| path.strip_prefix("content_blocks."))
     }
 
     /// The text it was compiled from.

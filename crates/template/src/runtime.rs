@@ -18,6 +18,8 @@ pub(crate) struct Runtime {
     /// Reused by every text that is built.
     scratch: String,
     value_bytes: usize,
+    /// Bytes kept for the callers of running partials.
+    kept: usize,
     pub(crate) meter: Meter,
     pub(crate) now: Timestamp,
 }
@@ -51,6 +53,7 @@ impl Runtime {
             heap: Arena::default(),
             scratch: String::new(),
             value_bytes: limits.value_bytes,
+            kept: 0,
             meter: Meter::new(limits),
             now,
         }
@@ -124,8 +127,23 @@ impl Runtime {
         }
     }
 
+    fn in_use(&self) -> usize {
+        self.heap.bytes().saturating_add(self.kept)
+    }
+
+    /// Counts memory beside the heap against the limit, until it is released.
+    pub(crate) fn keep(&mut self, bytes: usize) -> Result<(), TemplateError> {
+        self.reserve(bytes)?;
+        self.kept += bytes;
+        Ok(())
+    }
+
+    pub(crate) fn release(&mut self, bytes: usize) {
+        self.kept = self.kept.saturating_sub(bytes);
+    }
+
     fn reserve(&self, more: usize) -> Result<(), TemplateError> {
-        if self.heap.bytes().saturating_add(more) > self.value_bytes {
+        if self.in_use().saturating_add(more) > self.value_bytes {
             return Err(out_of_memory());
         }
         Ok(())
@@ -161,7 +179,7 @@ impl Runtime {
     ) -> Result<Value, TemplateError> {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
-        let room = self.value_bytes.saturating_sub(self.heap.bytes());
+        let room = self.value_bytes.saturating_sub(self.in_use());
         let mut sink = Sink {
             out: &mut scratch,
             room,

@@ -18,6 +18,7 @@ mod inline_comment;
 mod interrupt;
 mod liquid;
 mod loop_head;
+mod partial;
 mod raw;
 mod tablerow;
 
@@ -114,6 +115,11 @@ const TAGS: &[TagSpec] = &[
         start: ifchanged::start,
     },
     TagSpec {
+        name: "include",
+        prints: true,
+        start: partial::start_include,
+    },
+    TagSpec {
         name: "increment",
         prints: true,
         start: counter::start_increment,
@@ -127,6 +133,11 @@ const TAGS: &[TagSpec] = &[
         name: "raw",
         prints: false,
         start: raw::start,
+    },
+    TagSpec {
+        name: "render",
+        prints: true,
+        start: partial::start_render,
     },
     TagSpec {
         name: "tablerow",

@@ -99,10 +99,12 @@ fn a_batch_answers_every_line_in_order_and_goes_on_after_errors() {
         "not json".to_owned(),
         json!({"template": 7}).to_string(),
         json!({"template": "{% abort_message('enough') %}"}).to_string(),
-        json!({"template": "{% include 'p' %}", "templates": {"p": "x"}}).to_string(),
+        json!({"template": "{% include 'p' %}", "templates": {"p": "x{{ y }}"}, "data": {"y": 2}})
+            .to_string(),
+        json!({"template": "{% render 'q' %}", "templates": {"p": "x"}}).to_string(),
         json!({"template": "last"}).to_string(),
     ]);
-    assert_eq!(answers.len(), 7);
+    assert_eq!(answers.len(), 8);
     assert_eq!(answers[0], json!({"output": "a1"}));
     assert_eq!(answers[1]["error"]["code"], "syntax_error");
     assert_eq!(answers[1]["error"]["line"], 2);
@@ -110,8 +112,9 @@ fn a_batch_answers_every_line_in_order_and_goes_on_after_errors() {
     assert_eq!(answers[3]["error"]["code"], "bad_input");
     let aborted = json!({"error": {"code": "aborted", "message": "enough", "line": 0}});
     assert_eq!(answers[4], aborted);
-    assert_eq!(answers[5]["error"]["code"], "unsupported");
-    assert_eq!(answers[6], json!({"output": "last"}));
+    assert_eq!(answers[5], json!({"output": "x2"}));
+    assert_eq!(answers[6]["error"]["code"], "unknown_partial");
+    assert_eq!(answers[7], json!({"output": "last"}));
 }
 
 #[test]

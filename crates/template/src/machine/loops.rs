@@ -206,7 +206,7 @@ impl Machine {
             "last" => Value::Bool(frame.done + 1 == frame.length),
             "length" => number(frame.length),
             "name" if !frame.spec.is_table => Value::Text(frame.spec.name),
-            "parentloop" if !frame.spec.is_table => self.parent_of(depth),
+            "parentloop" if frame.spec.has_parent() => self.parent_of(depth),
             name if frame.spec.is_table => frame.table_property(name),
             _ => Value::Nil,
         }
@@ -219,7 +219,7 @@ impl Machine {
             .unwrap_or_default()
             .iter()
             .enumerate();
-        let parent = outer.rev().find(|(_, frame)| !frame.spec.is_table);
+        let parent = outer.rev().find(|(_, frame)| frame.spec.has_parent());
         parent.map_or(Value::Nil, |(depth, frame)| {
             let depth = u16::try_from(depth).unwrap_or(u16::MAX);
             Value::Loop(LoopRef {

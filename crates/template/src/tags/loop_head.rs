@@ -54,6 +54,7 @@ impl<'s> Head<'s> {
             offset: Offset::None,
             reversed: false,
             is_table: name == "tablerow",
+            is_partial: false,
         };
         Ok(Self { name, cursor, spec })
     }

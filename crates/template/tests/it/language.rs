@@ -136,7 +136,7 @@ fn dates_print_by_pattern_and_now_is_the_time_of_the_render() {
 #[test]
 fn errors_have_a_code_and_a_position() {
     let e = error("a\nbé {{ x | upcas }}", "{}");
-    assert_eq!((e.code, e.line, e.column), ("unknown_filter", 2, 10));
+    assert_eq!((e.code, e.line, e.column), ("unknown_filter", 2, 11));
     assert_eq!(
         e.message,
         "there is no filter 'upcas'; did you mean 'upcase'?"

@@ -6,5 +6,6 @@ mod dialect;
 mod fetches;
 mod golden;
 mod language;
+mod partials;
 mod safety;
 mod support;

@@ -9,9 +9,8 @@ use std::io::{self, BufRead, BufReader, BufWriter, Read as _, Write};
 
 use corkboard_config::Config;
 use corkboard_fetch::FetchClient;
-use corkboard_template::error::codes;
 use corkboard_template::{
-    Data, RenderError, RenderOptions, Scope, Template, TemplateError, render_text,
+    Data, Partials, RenderError, RenderOptions, Scope, Template, TemplateError, render_text,
 };
 use serde::{Deserialize, Serialize};
 
@@ -40,10 +39,11 @@ enum Output {
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Problem {
-    /// A code of the engine, `aborted`, `unsupported` or `bad_input`.
+    /// A code of the engine, `aborted` or `bad_input`.
     code: &'static str,
     message: String,
-    /// Line of the template, counted from 1; 0 when it is none of the template's.
+    /// Line of the template, or of the partial that the message names, counted from 1; 0 when it is
+    /// none of theirs.
     line: u32,
 }
 
@@ -116,24 +116,21 @@ async fn answer(line: &[u8], options: &RenderOptions, fetcher: &FetchClient) -> 
         Err(error) => return Problem::outside("bad_input", error.to_string()),
     };
     let failed = |error: TemplateError| {
-        // The engine has no partials; with some at hand, an unknown tag is most likely their use.
-        let unsupported = error.code == codes::UNKNOWN_TAG && !input.templates.is_empty();
-        let code = if unsupported {
-            "unsupported"
-        } else {
-            error.code
-        };
         Output::Error(Problem {
-            code,
+            code: error.code,
             message: error.message,
             line: error.line,
         })
     };
-    let template = match Template::compile(&input.template, &options.limits) {
+    let partials = Partials {
+        templates: input.templates,
+        ..Partials::default()
+    };
+    let template = match Template::compile_with(&input.template, &partials, &options.limits) {
         Ok(template) => template,
         Err(error) => return failed(error),
     };
-    let scope = Scope::new().with_globals(input.data.clone().unwrap_or_default());
+    let scope = Scope::new().with_globals(input.data.unwrap_or_default());
     match render_text(&template, scope, options, fetcher).await {
         Ok((output, _)) => Output::Output(output),
         Err(RenderError::Aborted { reason, .. }) => Problem::outside(

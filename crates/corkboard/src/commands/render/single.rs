@@ -49,7 +49,9 @@ impl Inputs {
             line,
             column,
         } = error;
-        Failure::usage(format!("{}:{line}:{column}: {message} ({code})", self.name))
+        let place = format!("{}:{line}:{column}", self.name);
+        let excerpt = error.excerpt(&self.source);
+        Failure::usage(format!("{place}: {message} ({code})\n{excerpt}"))
     }
 }
 
