@@ -13,7 +13,7 @@ use corkboard_core::state::CardState;
 use corkboard_core::time::Timestamp;
 use corkboard_core::user::{User, UserId};
 use corkboard_core::variant::choose_variant;
-use corkboard_store::card_store::Receipt;
+use corkboard_store::card_store::{Eligibility, Receipt};
 use corkboard_store::page::PageRequest;
 use serde::Serialize;
 
@@ -113,16 +113,44 @@ impl Feeds {
             .list_dispatches(workspace, campaign, &page)
             .await?
             .items;
-        let receipts = cards.receipts(workspace, user, &[campaign]).await?;
         Ok(Facts {
             now,
             card: self.newest_card(workspace, user, campaign, now).await?,
+            receipt: self.receipt(workspace, user, campaign, &dispatches).await?,
             campaign: found,
             tracked: known.is_some(),
             user: known.unwrap_or_else(|| User::unknown(user.clone(), now)),
             dispatches,
-            receipt: receipts.into_iter().next(),
         })
+    }
+
+    /// The receipt of the latest card. A campaign with one dispatch keeps none: there the card
+    /// itself says as much, for as long as its cohort is kept.
+    async fn receipt(
+        &self,
+        workspace: WorkspaceId,
+        user: &UserId,
+        campaign: CampaignId,
+        dispatches: &[Dispatch],
+    ) -> Result<Option<Receipt>, FeedError> {
+        let cards = &self.deps().cards;
+        let only = dispatches
+            .iter()
+            .find(|dispatch| !Eligibility::of(dispatch).keeps_receipts());
+        let Some(only) = only else {
+            let receipts = cards.receipts(workspace, user, &[campaign]).await?;
+            return Ok(receipts.into_iter().next());
+        };
+        let one = std::slice::from_ref(user);
+        let have = cards
+            .have_cards(workspace, only.id, only.cohort, one)
+            .await?;
+        Ok(have.contains(&true).then_some(Receipt {
+            campaign,
+            dispatch: only.id,
+            occurrence: 0,
+            at: only.planned_at,
+        }))
     }
 
     /// The user's card of the campaign: one in the feed if there is, else the newest one.

@@ -5,6 +5,7 @@
 
 mod cards;
 mod cohorts;
+mod eligibility;
 mod events;
 mod users;
 
@@ -21,6 +22,7 @@ pub use cards::{
     CardBatch, ChunkFence, NewCard, Receipt, RowOutcome, SharedContent, StoredCard, UserCards,
 };
 pub use cohorts::{CohortInfo, RetiredCohort};
+pub use eligibility::Eligibility;
 pub use events::{CardEvent, CountRow, EventCounts, RecordedEvents};
 pub use users::{ScanPosition, ScanRequest, UserPage};
 
@@ -85,8 +87,9 @@ pub trait CardStore: Send + Sync + std::fmt::Debug {
     async fn ensure_cohort(&self, cohort: Cohort) -> Result<()>;
 
     /// Writes a batch of cards and counts what was really inserted, atomically: a repeat inserts
-    /// nothing and counts nothing. One outcome per card, in order. Decides re-eligibility by the
-    /// users' receipts. Fails with `Fenced` when a later token has been seen for the chunk.
+    /// nothing and counts nothing. One outcome per card, in order. Decides by the batch's
+    /// [`Eligibility`]: between dispatches by the users' receipts. Fails with `Fenced` when a later
+    /// token has been seen for the chunk.
     async fn write_cards(&self, batch: CardBatch, now: Timestamp) -> Result<Vec<RowOutcome>>;
 
     /// All of a user's cards that have not expired at `now`, dismissed and removed ones included,
@@ -99,7 +102,18 @@ pub trait CardStore: Send + Sync + std::fmt::Debug {
         limit: usize,
     ) -> Result<UserCards>;
 
-    /// A user's receipts of some campaigns: which of them the user has had, and when.
+    /// For each user, in order: whether the dispatch has written a card for them, expired or not.
+    /// Nobody has one when the cohort is gone.
+    async fn have_cards(
+        &self,
+        workspace: WorkspaceId,
+        dispatch: DispatchId,
+        cohort: Cohort,
+        users: &[UserId],
+    ) -> Result<Vec<bool>>;
+
+    /// A user's receipts of some campaigns: which of them the user has had, and when. Campaigns
+    /// with [`Eligibility::OneDispatch`] leave none.
     async fn receipts(
         &self,
         workspace: WorkspaceId,

@@ -289,6 +289,20 @@ impl CardStore for RoutedCardStore {
             .await
     }
 
+    async fn have_cards(
+        &self,
+        workspace: WorkspaceId,
+        dispatch: DispatchId,
+        cohort: Cohort,
+        users: &[UserId],
+    ) -> Result<Vec<bool>> {
+        let (parts, order) = self.divide(users.to_vec(), |user| self.place(workspace, user));
+        let parts = parts.iter();
+        let found =
+            parts.map(|(database, part)| database.have_cards(workspace, dispatch, cohort, part));
+        order.restore(try_join_all(found).await?)
+    }
+
     async fn receipts(
         &self,
         workspace: WorkspaceId,

@@ -10,7 +10,7 @@ use corkboard_core::time::Timestamp;
 use corkboard_core::user::{User, UserId};
 use corkboard_store::StoreError;
 use corkboard_store::card_store::{
-    CardBatch, NewCard, Receipt, RowOutcome, SharedContent, UserCards,
+    CardBatch, Eligibility, NewCard, Receipt, RowOutcome, SharedContent, UserCards,
 };
 use corkboard_template::personal::{Job, NotRendered};
 use futures_util::{StreamExt, stream};
@@ -49,12 +49,16 @@ impl Inner {
         if cards.is_empty() {
             return Ok(None);
         }
-        let campaigns: Vec<_> = cards.iter().map(|first| first.dispatch.campaign).collect();
-        let receipts = self
-            .deps
-            .cards
-            .receipts(workspace, user, &campaigns)
-            .await?;
+        let with_receipts = cards
+            .iter()
+            .filter(|first| Eligibility::of(&first.dispatch).keeps_receipts());
+        let campaigns: Vec<_> = with_receipts.map(|first| first.dispatch.campaign).collect();
+        let receipts = if campaigns.is_empty() {
+            Vec::new()
+        } else {
+            let receipts = self.deps.cards.receipts(workspace, user, &campaigns);
+            receipts.await?
+        };
         cards.retain(|first| {
             let receipt = receipts
                 .iter()
@@ -172,10 +176,7 @@ impl Inner {
             dispatch: dispatch.id,
             cohort: dispatch.cohort,
             planned_at: dispatch.planned_at,
-            reeligible_after: dispatch
-                .definition
-                .reeligible_after_seconds
-                .map(Duration::from_secs),
+            eligibility: Eligibility::of(dispatch),
             fence: None,
             shared: vec![SharedContent {
                 variant,

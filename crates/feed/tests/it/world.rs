@@ -13,7 +13,7 @@ use corkboard_core::tenancy::Workspace;
 use corkboard_core::time::{Clock, Timestamp};
 use corkboard_core::user::{AttributeChange, UserId};
 use corkboard_feed::{Deps, FeedOptions, FeedQuery, Feeds, LiveHub, Recorded, ReportedEvent};
-use corkboard_store::card_store::{CardBatch, NewCard, RowOutcome, SharedContent};
+use corkboard_store::card_store::{CardBatch, Eligibility, NewCard, RowOutcome, SharedContent};
 use corkboard_store::control_store::{ChunkWork, NewDispatch};
 use corkboard_store::sqlite::{SqliteCardStore, SqliteControlStore, SqliteOptions};
 use corkboard_store::{CardStore, ControlStore};
@@ -204,10 +204,7 @@ impl World {
             dispatch: dispatch.id,
             cohort: dispatch.cohort,
             planned_at: dispatch.planned_at,
-            reeligible_after: dispatch
-                .definition
-                .reeligible_after_seconds
-                .map(Duration::from_secs),
+            eligibility: Eligibility::of(dispatch),
             fence: None,
             shared: vec![SharedContent {
                 variant,

@@ -4,13 +4,11 @@
 //! this dispatch's card already is counted as that and nothing else, even if by now the user has
 //! left the audience, the card has expired or the template would fail.
 
-use std::time::Duration;
-
 use corkboard_core::dispatch::{Dispatch, SkipReason};
 use corkboard_core::slot::Slot;
 use corkboard_core::time::Timestamp;
 use corkboard_core::user::{User, UserId};
-use corkboard_store::card_store::ScanPosition;
+use corkboard_store::card_store::{Eligibility, ScanPosition};
 use corkboard_template::personal::CompiledCampaign;
 use serde_json::{Map, Value};
 
@@ -46,14 +44,6 @@ pub(super) fn position_of(dispatch: &Dispatch, user: &UserId) -> ScanPosition {
     }
 }
 
-/// How long a user of this dispatch's campaign waits for the next card; `None`: for ever.
-pub(super) fn reeligible_after(dispatch: &Dispatch) -> Option<Duration> {
-    dispatch
-        .definition
-        .reeligible_after_seconds
-        .map(Duration::from_secs)
-}
-
 /// What to do about a candidate who stands like this to the campaign, as of `now`.
 pub(super) fn verdict(
     dispatch: &Dispatch,
@@ -72,12 +62,12 @@ pub(super) fn verdict(
     }
     // A receipt of this dispatch without a card: an earlier attempt ended in between.
     let other = standing
-        .map(|standing| standing.receipt)
+        .and_then(|standing| standing.receipt)
         .filter(|of| of.dispatch != dispatch.id);
-    match (other, reeligible_after(dispatch)) {
-        (Some(_), None) => return Verdict::Skip(SkipReason::AlreadyReceived),
+    match (other, Eligibility::of(dispatch)) {
+        (Some(_), Eligibility::Once) => return Verdict::Skip(SkipReason::AlreadyReceived),
         // Without a wait every dispatch gives a card, also one that is overtaken by a later one.
-        (Some(receipt), Some(after))
+        (Some(receipt), Eligibility::After(after))
             if !after.is_zero() && receipt.at.plus(after) > dispatch.planned_at =>
         {
             return Verdict::Skip(SkipReason::NotYetReeligible);

@@ -8,9 +8,11 @@ use std::collections::BTreeSet;
 use corkboard_core::dispatch::{SkipReason, Tally};
 use corkboard_core::user::UserId;
 use corkboard_store::StoreError;
-use corkboard_store::card_store::{CardBatch, ChunkFence, NewCard, RowOutcome, ScanPosition};
+use corkboard_store::card_store::{
+    CardBatch, ChunkFence, Eligibility, NewCard, RowOutcome, ScanPosition,
+};
 
-use super::candidate::{position_of, reeligible_after};
+use super::candidate::position_of;
 use super::render::{Decided, Outcome};
 use super::walk::Walk;
 use crate::meters;
@@ -141,7 +143,7 @@ impl Walk<'_> {
             dispatch: dispatch.id,
             cohort: dispatch.cohort,
             planned_at: dispatch.planned_at,
-            reeligible_after: reeligible_after(dispatch),
+            eligibility: Eligibility::of(dispatch),
             fence: Some(ChunkFence {
                 chunk: self.chunk.chunk,
                 token: self.chunk.token,

@@ -152,7 +152,7 @@ async fn a_launch_survives_an_end_at_every_step() {
 async fn a_store_that_keeps_failing_fails_the_dispatch_after_its_attempts() {
     let world = World::new().await;
     world.users(USERS).await;
-    let gate = Gate::at(8, Fate::FailsForGood);
+    let gate = Gate::at(6, Fate::FailsForGood);
     let few = SendOptions {
         workers: 1,
         max_attempts: 3,
@@ -177,7 +177,7 @@ async fn a_store_that_keeps_failing_fails_the_dispatch_after_its_attempts() {
     .await;
     assert_eq!(report.written, 10, "the first page was written before");
     // The failing call and its release, then three attempts of one call and one release each.
-    assert_eq!(gate.calls(), 9 + 3 * 2);
+    assert_eq!(gate.calls(), 7 + 3 * 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

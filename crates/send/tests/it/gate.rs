@@ -54,10 +54,11 @@ impl Fate {
 }
 
 /// What a worker does with a chunk. Claims are left out: idle workers repeat them for ever.
-const COUNTED: [&str; 8] = [
+const COUNTED: [&str; 9] = [
     "scan_users",
     "find_users",
     "campaign_receipts",
+    "have_cards",
     "ensure_cohort",
     "write_cards",
     "checkpoint_chunk",
@@ -193,6 +194,7 @@ gated! { CardStore for GatedCards {
     fn ensure_cohort(cohort: Cohort) -> ();
     fn write_cards(batch: CardBatch, now: Timestamp) -> Vec<RowOutcome>;
     fn user_cards(workspace: WorkspaceId, user: &UserId, now: Timestamp, limit: usize) -> UserCards;
+    fn have_cards(workspace: WorkspaceId, dispatch: DispatchId, cohort: Cohort, users: &[UserId]) -> Vec<bool>;
     fn receipts(workspace: WorkspaceId, user: &UserId, campaigns: &[CampaignId]) -> Vec<Receipt>;
     fn campaign_receipts(workspace: WorkspaceId, campaign: CampaignId, users: &[UserId]) -> Vec<Option<Receipt>>;
     fn remove_cards(workspace: WorkspaceId, user: &UserId, campaigns: &[CampaignId], now: Timestamp) -> u64;

@@ -1,7 +1,6 @@
 //! Cards on their way in and out of the store.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use corkboard_core::card::{CardContent, Presentation};
 use corkboard_core::cohort::Cohort;
@@ -10,6 +9,8 @@ use corkboard_core::identity::Occurrence;
 use corkboard_core::state::CardState;
 use corkboard_core::time::Timestamp;
 use corkboard_core::user::UserId;
+
+use super::eligibility::Eligibility;
 
 /// Proof that the writer holds a chunk: a token that grows with every lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,7 @@ pub struct SharedContent {
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewCard {
     pub user: UserId,
+    /// The same in every attempt of a dispatch, as it is part of the card's key.
     pub variant: u8,
     pub expires_at: Timestamp,
     /// Rendered content; absent for a pointer card, whose content is shared.
@@ -47,8 +49,7 @@ pub struct CardBatch {
     pub cohort: Cohort,
     /// The dispatch's `planned_at`: re-eligibility and tombstones compare with it.
     pub planned_at: Timestamp,
-    /// `None`: one card per user for ever.
-    pub reeligible_after: Option<Duration>,
+    pub eligibility: Eligibility,
     /// Absent for a card written at a user's first impression.
     pub fence: Option<ChunkFence>,
     /// One per variant that `cards` mentions.
@@ -70,7 +71,8 @@ pub enum RowOutcome {
     Erased,
 }
 
-/// Proof that a user has had a card of a campaign; outlives the card.
+/// Proof that a user has had a card of a campaign that may have several dispatches; outlives the
+/// card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Receipt {
     pub campaign: CampaignId,

@@ -16,6 +16,7 @@ mod filter;
 mod flat;
 mod hot_reads;
 mod numbers;
+mod own;
 mod owner;
 mod plans;
 mod read;
@@ -270,6 +271,16 @@ impl CardStore for PgCardStore {
         limit: usize,
     ) -> Result<UserCards> {
         read::user_cards(&self.database, workspace, user, now, limit).await
+    }
+
+    async fn have_cards(
+        &self,
+        workspace: WorkspaceId,
+        dispatch: DispatchId,
+        cohort: Cohort,
+        users: &[UserId],
+    ) -> Result<Vec<bool>> {
+        own::have(&self.database, workspace, dispatch, cohort, users).await
     }
 
     async fn receipts(

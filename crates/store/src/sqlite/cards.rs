@@ -190,6 +190,16 @@ impl CardStore for SqliteCardStore {
         read::user_cards(self, Owner::new(workspace, user), now, limit).await
     }
 
+    async fn have_cards(
+        &self,
+        workspace: WorkspaceId,
+        dispatch: DispatchId,
+        cohort: Cohort,
+        users: &[UserId],
+    ) -> Result<Vec<bool>> {
+        read::have_cards(self, owners(workspace, users), dispatch, cohort).await
+    }
+
     async fn receipts(
         &self,
         workspace: WorkspaceId,

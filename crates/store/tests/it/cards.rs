@@ -47,6 +47,8 @@ macro_rules! suite {
                 a_batch_gives_each_user_the_derived_card,
                 repeating_a_batch_inserts_and_counts_nothing,
                 a_user_named_twice_in_a_batch_gets_one_card,
+                the_only_dispatch_of_a_campaign_leaves_no_receipts,
+                a_dispatch_knows_its_own_cards,
                 another_dispatch_gives_no_second_card,
                 a_user_becomes_eligible_again_after_the_wait,
                 every_trigger_gives_a_card_when_the_wait_is_zero,

@@ -1,5 +1,6 @@
 //! The rules, one user at a time.
 
+use corkboard_core::campaign::Delivery;
 use corkboard_core::dispatch::Cause;
 use corkboard_core::id::DispatchId;
 use corkboard_store::card_store::Receipt;
@@ -15,6 +16,7 @@ const PLANNED: i64 = 1_000_000;
 /// A dispatch planned at [`PLANNED`] to an audience of pro users, and its compiled campaign.
 fn dispatch(reeligible_after_seconds: Option<u64>) -> (Dispatch, CompiledCampaign) {
     let mut campaign = campaign(json!([{"name": "A", "card": {"title": "hi"}}]));
+    campaign.definition.delivery = Delivery::Api;
     campaign.definition.reeligible_after_seconds = reeligible_after_seconds;
     campaign.definition.audience =
         serde_json::from_value(json!({"attribute": "plan", "op": "eq", "value": "pro"})).unwrap();
@@ -37,12 +39,12 @@ fn candidate(plan: &str, named: bool) -> Candidate {
 
 fn standing(of: &Dispatch, dispatch: DispatchId, at_seconds: i64, has_card: bool) -> Standing {
     let (campaign, at) = (of.campaign, Timestamp::from_seconds(at_seconds));
-    let receipt = Receipt {
+    let receipt = Some(Receipt {
         campaign,
         dispatch,
         occurrence: 0,
         at,
-    };
+    });
     Standing { receipt, has_card }
 }
 
@@ -81,7 +83,7 @@ fn a_second_card_waits_for_its_time() {
 #[test]
 fn a_user_with_this_dispatchs_card_is_a_repeat_whatever_has_changed() {
     let (dispatch, compiled) = dispatch(None);
-    let long_after = dispatch.expires_at.plus(Duration::from_secs(1));
+    let long_after = dispatch.expires_at.plus(std::time::Duration::from_secs(1));
     let left = candidate("free", true);
     for receipt_of in [dispatch.id, DispatchId::generate(Timestamp::EPOCH)] {
         let standing = standing(&dispatch, receipt_of, PLANNED, true);

@@ -7,7 +7,8 @@ use corkboard_core::cohort::Cohort;
 use super::CardDatabase;
 use super::tables::Tables;
 use super::{
-    card_events, contents, counts, erase, read, receipts, scan, states, user_events, users, write,
+    card_events, contents, counts, erase, own, read, receipts, scan, states, user_events, users,
+    write,
 };
 use crate::error::Result;
 use crate::postgres::plan;
@@ -70,7 +71,7 @@ fn hot(sources: &[Tables]) -> Vec<(&'static str, String)> {
     let of_cohort = [
         ("look at fence", write::FENCE),
         ("look at receipts", write::LOOK),
-        ("look for own cards", write::OWN),
+        ("look for own cards", own::OWN),
         ("claim receipts", write::CLAIM),
         ("renew receipts", write::RENEW),
         ("insert cards", write::INSERT),

@@ -32,7 +32,7 @@ use crate::postgres::session::Session;
 use crate::postgres::values::{Time, Uuid, get, stored};
 use decide::Decision;
 
-pub(super) use claim::{CLAIM, LOOK, OWN, RENEW};
+pub(super) use claim::{CLAIM, LOOK, RENEW};
 
 pub(super) const FENCE: &str = "SELECT token FROM card_fence@ WHERE dispatch = $1 AND chunk = $2";
 const RAISE_FENCE: &str = "INSERT INTO card_fence@ (token, dispatch, chunk, cohort_no) \
@@ -152,7 +152,7 @@ impl<'a> Writing<'a> {
         let campaign_no = campaign_no.await?;
         session.begin_holding_all(&self.locks()).await?;
         let is_new_lease = self.check_fence(&session, &tables).await?;
-        let decisions = claim::decisions(self, &session, &tables, campaign_no).await?;
+        let decisions = claim::decisions(self, &session, &tables, campaign_no, careful).await?;
         claim::claim(self, &session, campaign_no, &decisions, careful).await?;
 
         let place = Place {

@@ -45,6 +45,7 @@ pub(super) fn of_cohort(connection: &Connection) -> Result<Vec<Plan>> {
         ("read cards", read::CARDS),
         ("read cards: shared content", read::SHARED),
         ("read cards: is a card", read::IS_CARD),
+        ("look for own cards", read::OF_DISPATCH),
         ("read states", states::OF_USER),
         ("join state", states::OF_CARD),
         ("look for cards to remove", card_events::TO_REMOVE),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use corkboard_core::card::CardContent;
+use corkboard_core::cohort::Cohort;
 use corkboard_core::id::{CampaignId, CardId, DispatchId, Id};
 use corkboard_core::state::CardState;
 use corkboard_core::time::Timestamp;
@@ -23,6 +24,8 @@ pub(super) const CARDS: &str = "SELECT card, campaign, dispatch, variant, create
                      AND expires_at > ?4 ORDER BY created_at DESC, card DESC LIMIT ?5";
 pub(super) const IS_CARD: &str = "SELECT 1 FROM card \
                        WHERE slot = ?1 AND workspace = ?2 AND user_id = ?3 AND card = ?4";
+pub(super) const OF_DISPATCH: &str = "SELECT 1 FROM card \
+                       WHERE slot = ?1 AND workspace = ?2 AND user_id = ?3 AND dispatch = ?4";
 pub(super) const SHARED: &str =
     "SELECT presentation, content FROM shared_content WHERE dispatch = ?1 AND variant = ?2";
 
@@ -55,6 +58,32 @@ pub(super) async fn user_cards(
         Ok(all)
     };
     store.readers.run(job).await?
+}
+
+/// For each user, in order: whether the dispatch has written a card for them.
+pub(super) async fn have_cards(
+    store: &SqliteCardStore,
+    owners: Vec<Owner>,
+    dispatch: DispatchId,
+    of: Cohort,
+) -> Result<Vec<bool>> {
+    let files = store.cohorts.live(|cohort| cohort == of).await?;
+    let look = move || {
+        let mut have = vec![false; owners.len()];
+        for file in &files {
+            file.read_here("look for own cards", |connection| {
+                let mut statement = connection.prepare_cached(OF_DISPATCH)?;
+                for (owner, have) in owners.iter().zip(&mut have) {
+                    let dispatch = dispatch.to_bytes();
+                    let key = params![owner.slot, owner.workspace, owner.user(), dispatch];
+                    *have |= statement.exists(key)?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(have)
+    };
+    store.readers.run(look).await?
 }
 
 fn of_cohort(

@@ -4,15 +4,13 @@
 //! between is healed by the retry: it finds the receipt of its own dispatch, arrives at the same
 //! occurrence, and so at the same card id.
 
-use std::time::Duration;
-
 use corkboard_core::id::{CampaignId, DispatchId, Id};
 use corkboard_core::identity::Occurrence;
 use corkboard_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::owner::Owner;
-use crate::card_store::Receipt;
+use crate::card_store::{Eligibility, Receipt};
 use crate::error::Result;
 
 pub(super) const ERASED: &str =
@@ -35,7 +33,7 @@ pub(super) struct Terms {
     pub(super) campaign: CampaignId,
     pub(super) dispatch: DispatchId,
     pub(super) planned_at: Timestamp,
-    pub(super) reeligible_after: Option<Duration>,
+    pub(super) eligibility: Eligibility,
     pub(super) now: Timestamp,
 }
 
@@ -48,14 +46,23 @@ pub(super) enum Claim {
     Erased,
 }
 
-/// Decides for one user and records the decision.
-pub(super) fn claim(connection: &Connection, owner: &Owner, terms: &Terms) -> Result<Claim> {
+/// Whether the user was erased after a dispatch was planned.
+pub(super) fn is_erased(
+    connection: &Connection,
+    owner: &Owner,
+    planned_at: Timestamp,
+) -> Result<bool> {
     let place = params![owner.workspace, owner.slot, owner.user()];
     let erased: Option<i64> = connection
         .prepare_cached(ERASED)?
         .query_row(place, |row| row.get(0))
         .optional()?;
-    if erased.is_some_and(|at| terms.planned_at < Timestamp::from_micros(at)) {
+    Ok(erased.is_some_and(|at| planned_at < Timestamp::from_micros(at)))
+}
+
+/// Decides for one user and records the decision.
+pub(super) fn claim(connection: &Connection, owner: &Owner, terms: &Terms) -> Result<Claim> {
+    if is_erased(connection, owner, terms.planned_at)? {
         return Ok(Claim::Erased);
     }
     let occurrence = match latest(connection, owner, terms.campaign)? {
@@ -67,7 +74,7 @@ pub(super) fn claim(connection: &Connection, owner: &Owner, terms: &Terms) -> Re
             if let Some(occurrence) = replaced(connection, owner, terms)? {
                 return Ok(Claim::Card(occurrence));
             }
-            let Some(after) = terms.reeligible_after else {
+            let Eligibility::After(after) = terms.eligibility else {
                 return Ok(Claim::AlreadyReceived);
             };
             // Without a wait every dispatch gives a card, also one that is overtaken by a later one.

@@ -26,7 +26,7 @@ fn batch(token: u64) -> CardBatch {
         dispatch: DispatchId::from_bytes([3; 16]),
         cohort: Cohort::of(Timestamp::EPOCH, expires_at),
         planned_at: Timestamp::EPOCH,
-        reeligible_after: None,
+        eligibility: crate::card_store::Eligibility::Once,
         fence: Some(ChunkFence { chunk: 0, token }),
         shared: vec![SharedContent {
             variant: 0,

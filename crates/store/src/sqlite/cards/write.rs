@@ -6,6 +6,9 @@
 //! 3. in the cohort's file, at once: check and raise the fence, insert the cards that are not
 //!    there yet, count those, and no others.
 //!
+//! A campaign with one dispatch keeps no receipts: there 2 only reads who was erased, and the card's
+//! key alone says what is new.
+//!
 //! A crash after 2 leaves receipts without cards. The retry finds them claimed by its own dispatch
 //! and arrives at the same card ids, which step 3 inserts.
 
@@ -53,9 +56,15 @@ pub(super) async fn write(
     }
     let batch = Arc::new(batch);
     let claimed = {
+        let keeps_receipts = batch.eligibility.keeps_receipts();
         let batch = Arc::clone(&batch);
-        let claim = move |connection: &Connection| claim_all(connection, &batch, now);
-        store.users.write("claim receipts", claim).await?
+        if keeps_receipts {
+            let claim = move |connection: &Connection| claim_all(connection, &batch, now);
+            store.users.write("claim receipts", claim).await?
+        } else {
+            let look = move |connection: &Connection| first_of_all(connection, &batch);
+            store.users.read("look for erased users", look).await?
+        }
     };
     let insert = move |connection: &Connection| insert_all(connection, &batch, claimed, now);
     file.write("insert cards", insert).await
@@ -95,7 +104,7 @@ fn claim_all(connection: &Connection, batch: &CardBatch, now: Timestamp) -> Resu
         campaign: batch.campaign,
         dispatch: batch.dispatch,
         planned_at: batch.planned_at,
-        reeligible_after: batch.reeligible_after,
+        eligibility: batch.eligibility,
         now,
     };
     let claim = |card: &NewCard| {
@@ -104,6 +113,19 @@ fn claim_all(connection: &Connection, batch: &CardBatch, now: Timestamp) -> Resu
         Ok((owner, claim))
     };
     batch.cards.iter().map(claim).collect()
+}
+
+/// What everybody is given by the only dispatch of a campaign.
+fn first_of_all(connection: &Connection, batch: &CardBatch) -> Result<Vec<Claimed>> {
+    let first = |card: &NewCard| {
+        let owner = Owner::new(batch.workspace, &card.user);
+        let claim = match receipts::is_erased(connection, &owner, batch.planned_at)? {
+            true => Claim::Erased,
+            false => Claim::Card(0),
+        };
+        Ok((owner, claim))
+    };
+    batch.cards.iter().map(first).collect()
 }
 
 fn insert_all(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use corkboard_core::state::Mark;
 use corkboard_store::StoreError;
-use corkboard_store::card_store::RetiredCohort;
+use corkboard_store::card_store::{Eligibility, RetiredCohort};
 
 use super::Harness;
 use super::sample::{DAY, HOUR, Sending, cards_of, inserted, noon, user, users, workspace};
@@ -62,7 +62,7 @@ pub(crate) async fn counts_and_receipts_outlive_a_retired_cohort(harness: &dyn H
     let store = harness.open().await;
     let ann = user("ann");
     let sending = Sending {
-        reeligible_after: Some(HOUR),
+        eligibility: Eligibility::After(HOUR),
         ..Sending::new(1)
     };
     let card = sending.give(&*store, &ann).await;
@@ -131,7 +131,7 @@ pub(crate) async fn a_retired_cohort_takes_no_more_cards(harness: &dyn Harness) 
 pub(crate) async fn retiring_disturbs_nobody(harness: &dyn Harness) {
     let store = harness.open().await;
     let sending = Sending {
-        reeligible_after: Some(HOUR),
+        eligibility: Eligibility::After(HOUR),
         ..Sending::new(1)
     };
     let to = users(0..50);

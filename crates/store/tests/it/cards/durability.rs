@@ -95,18 +95,19 @@ where
 
 pub(crate) async fn identical_batches_at_once_insert_each_card_once(harness: &dyn Harness) {
     let store = harness.open().await;
-    let sending = Sending::new(1);
-    let answers = at_once(16, |_| {
-        let (store, sending) = (store.clone(), sending.clone());
-        async move { sending.write(&*store, &users(0..100)).await.unwrap() }
-    })
-    .await;
-    let new: usize = answers.iter().map(|outcomes| inserted(outcomes)).sum();
-    assert_eq!(new, 100);
-    assert_eq!(sending.counts(&*store).await.sent, 100);
-    assert_eq!(store.dispatch_written(sending.dispatch).await.unwrap(), 100);
-    let rows = store.list_cohorts().await.unwrap()[0].rows;
-    assert_eq!(rows, 100);
+    for (sending, all) in [(Sending::new(1), 100), (Sending::only(2), 200)] {
+        let answers = at_once(16, |_| {
+            let (store, sending) = (store.clone(), sending.clone());
+            async move { sending.write(&*store, &users(0..100)).await.unwrap() }
+        })
+        .await;
+        let new: usize = answers.iter().map(|outcomes| inserted(outcomes)).sum();
+        assert_eq!(new, 100);
+        assert_eq!(sending.counts(&*store).await.sent, 100);
+        assert_eq!(store.dispatch_written(sending.dispatch).await.unwrap(), 100);
+        let rows = store.list_cohorts().await.unwrap()[0].rows;
+        assert_eq!(rows, all);
+    }
 }
 
 pub(crate) async fn rival_dispatches_at_once_give_each_user_one_card(harness: &dyn Harness) {
@@ -163,7 +164,7 @@ pub(crate) async fn two_holders_of_a_lease_never_write_after_the_newer(harness: 
                 chunk: 0,
                 token: u64::from(token),
             }),
-            ..Sending::new(1)
+            ..Sending::only(1)
         };
         let to = users(token * 10..token * 10 + 10);
         async move { (token, sending.write(&*store, &to).await) }

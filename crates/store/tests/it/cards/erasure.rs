@@ -71,6 +71,7 @@ pub(crate) async fn a_dispatch_planned_before_gives_an_erased_user_no_card(harne
     let store = harness.open().await;
     let ann = user("ann");
     let before = Sending::new(1);
+    let only = Sending::only(3);
     store.ensure_cohort(before.cohort()).await.unwrap();
     store
         .erase_user(workspace(), &ann, noon().plus(HOUR))
@@ -81,6 +82,8 @@ pub(crate) async fn a_dispatch_planned_before_gives_an_erased_user_no_card(harne
         assert_eq!(outcomes.unwrap(), [RowOutcome::Erased]);
         let receipts = store.receipts(workspace(), &ann, &[before.campaign]).await;
         assert_eq!(receipts.unwrap(), []);
+        let outcomes = only.write(&*store, &[user("ben"), ann.clone()]).await;
+        assert_eq!(outcomes.unwrap()[1], RowOutcome::Erased);
     }
     let store = harness.after_crash().await;
     let after = Sending {
@@ -98,9 +101,9 @@ pub(crate) async fn erasing_during_a_dispatch_leaves_no_card_behind(harness: &dy
     let store = harness.open().await;
     for round in 0..40_u8 {
         let ann = user(format!("ann-{round}"));
-        let sending = Sending {
-            planned_at: noon(),
-            ..Sending::new(1 + round)
+        let sending = match round % 2 {
+            0 => Sending::new(1 + round),
+            _ => Sending::only(1 + round),
         };
         let later = noon().plus(HOUR);
         let to = [ann.clone()];

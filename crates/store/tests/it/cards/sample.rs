@@ -9,7 +9,7 @@ use corkboard_core::state::Mark;
 use corkboard_core::time::Timestamp;
 use corkboard_core::user::{AttributeChange, UserEvent, UserId};
 use corkboard_store::card_store::{
-    CardBatch, CardEvent, ChunkFence, EventCounts, NewCard, RowOutcome, SharedContent,
+    CardBatch, CardEvent, ChunkFence, Eligibility, EventCounts, NewCard, RowOutcome, SharedContent,
 };
 use corkboard_store::{CardStore, StoreError};
 use serde_json::Value;
@@ -87,7 +87,7 @@ pub(crate) struct Sending {
     pub(crate) dispatch: DispatchId,
     pub(crate) planned_at: Timestamp,
     pub(crate) expires_at: Timestamp,
-    pub(crate) reeligible_after: Option<Duration>,
+    pub(crate) eligibility: Eligibility,
     pub(crate) fence: Option<ChunkFence>,
     /// Each card carries its own content, or points at the shared one.
     pub(crate) personal: bool,
@@ -101,9 +101,17 @@ impl Sending {
             dispatch: dispatch(number),
             planned_at: noon(),
             expires_at: noon().plus(2 * DAY),
-            reeligible_after: None,
+            eligibility: Eligibility::Once,
             fence: None,
             personal: false,
+        }
+    }
+
+    /// Of a campaign that never has another dispatch.
+    pub(crate) fn only(number: u8) -> Self {
+        Self {
+            eligibility: Eligibility::OneDispatch,
+            ..Self::new(number)
         }
     }
 
@@ -124,7 +132,7 @@ impl Sending {
             dispatch: self.dispatch,
             cohort: self.cohort(),
             planned_at: self.planned_at,
-            reeligible_after: self.reeligible_after,
+            eligibility: self.eligibility,
             fence: self.fence,
             shared: vec![SharedContent {
                 variant: 0,

@@ -1,8 +1,9 @@
 //! Writing cards exactly once, by receipts and under a lease.
 
 use corkboard_core::identity::card_id;
+use corkboard_core::user::UserId;
 use corkboard_store::StoreError;
-use corkboard_store::card_store::{ChunkFence, RowOutcome};
+use corkboard_store::card_store::{ChunkFence, Eligibility, RowOutcome};
 
 use super::Harness;
 use super::sample::{DAY, HOUR, Sending, cards_of, inserted, noon, user, users, workspace};
@@ -44,6 +45,48 @@ pub(crate) async fn a_user_named_twice_in_a_batch_gets_one_card(harness: &dyn Ha
     assert_eq!(sending.counts(&*store).await.sent, 1);
 }
 
+pub(crate) async fn the_only_dispatch_of_a_campaign_leaves_no_receipts(harness: &dyn Harness) {
+    let store = harness.open().await;
+    let sending = Sending::only(1);
+    let first = sending.write(&*store, &users(0..5)).await.unwrap();
+    let again = sending.write(&*store, &users(3..8)).await.unwrap();
+    assert_eq!((inserted(&first), inserted(&again)), (5, 3));
+    for (n, outcome) in (3..8).zip(&again) {
+        let id = card_id(sending.campaign, &user(n), 0);
+        let expected = match n {
+            3 | 4 => RowOutcome::Repeated(id),
+            _ => RowOutcome::Inserted(id),
+        };
+        assert_eq!(*outcome, expected, "{n}");
+    }
+    let twice = sending.write(&*store, &[user("ann"), user("ann")]).await;
+    assert_eq!(inserted(&twice.unwrap()), 1);
+    assert_eq!(sending.counts(&*store).await.sent, 9);
+    assert_eq!(store.dispatch_written(sending.dispatch).await.unwrap(), 9);
+    let receipts = store
+        .campaign_receipts(workspace(), sending.campaign, &users(0..8))
+        .await;
+    assert_eq!(receipts.unwrap(), [None; 8]);
+}
+
+pub(crate) async fn a_dispatch_knows_its_own_cards(harness: &dyn Harness) {
+    let store = harness.open().await;
+    let sending = Sending::only(1);
+    let have = async |of: &Sending, users: &[UserId]| {
+        let have = store.have_cards(workspace(), of.dispatch, of.cohort(), users);
+        have.await.unwrap()
+    };
+    assert_eq!(have(&sending, &users(0..2)).await, [false; 2]);
+    sending.write(&*store, &users(1..3)).await.unwrap();
+    Sending::new(2).write(&*store, &users(0..4)).await.unwrap();
+    let asked = [user(2), user(0), user(1), user("nobody")];
+    assert_eq!(have(&sending, &asked).await, [true, false, true, false]);
+    let over = sending.cohort().ends_at();
+    let retired = store.retire_cohorts(over, std::time::Duration::ZERO, false);
+    retired.await.unwrap();
+    assert_eq!(have(&sending, &asked).await, [false; 4]);
+}
+
 pub(crate) async fn another_dispatch_gives_no_second_card(harness: &dyn Harness) {
     let store = harness.open().await;
     let first = Sending::new(1);
@@ -66,7 +109,7 @@ pub(crate) async fn a_user_becomes_eligible_again_after_the_wait(harness: &dyn H
     let store = harness.open().await;
     let ann = user("ann");
     let first = Sending {
-        reeligible_after: Some(DAY),
+        eligibility: Eligibility::After(DAY),
         ..Sending::new(1)
     };
     first.give(&*store, &ann).await;
@@ -94,7 +137,7 @@ pub(crate) async fn every_trigger_gives_a_card_when_the_wait_is_zero(harness: &d
         .map(|number| Sending {
             dispatch: super::sample::dispatch(number),
             planned_at: noon().minus(u32::from(number) * HOUR),
-            reeligible_after: Some(std::time::Duration::ZERO),
+            eligibility: Eligibility::After(std::time::Duration::ZERO),
             ..Sending::new(1)
         })
         .collect();

@@ -1,14 +1,12 @@
 //! Receipts of a batch: looked at, decided about, claimed.
 
-use std::collections::BTreeMap;
-
 use corkboard_core::id::DispatchId;
-use corkboard_core::identity::Occurrence;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::decide::{Decision, Facts, Terms, decide};
 use super::{Wanted, Writing};
 use crate::postgres::cards::attempt::{self, Attempt, Stop};
+use crate::postgres::cards::own::{self, occurrence};
 use crate::postgres::cards::tables::Tables;
 use crate::postgres::session::{Params, Session};
 use crate::postgres::values::{Time, Uuid, get, optional_id, optional_time};
@@ -19,11 +17,6 @@ pub(in crate::postgres::cards) const LOOK: &str = "SELECT k.n, t.erased_at, r.di
      LEFT JOIN tombstone t ON t.slot = k.slot AND t.owner = k.owner \
      LEFT JOIN receipt r ON r.slot = k.slot AND r.owner = k.owner AND r.campaign_no = $3 \
      WHERE t.erased_at IS NOT NULL OR r.at IS NOT NULL";
-/// The cards that a dispatch has given to some users.
-pub(in crate::postgres::cards) const OWN: &str = "SELECT c.slot, c.owner, c.occurrence \
-     FROM unnest($1::smallint[], $2::uuid[]) AS k(slot, owner) \
-     JOIN card@ c ON c.slot = k.slot AND c.owner = k.owner AND c.content_no = ANY ( \
-     ARRAY(SELECT content_no FROM card_content@ WHERE dispatch = $3))";
 const COPY: &str = "COPY receipt (at, dispatch, owner, campaign_no, slot) FROM STDIN BINARY";
 const COPY_TYPES: [Type; 5] = [
     Type::TIMESTAMPTZ,
@@ -39,14 +32,16 @@ pub(in crate::postgres::cards) const RENEW: &str = "UPDATE receipt r SET at = $1
      FROM (SELECT * FROM unnest($4::smallint[], $5::uuid[], $6::int[], $7::uuid[]) AS k(s, o, c, d) \
      ORDER BY s, o) k WHERE r.slot = k.s AND r.owner = k.o AND r.campaign_no = $3 AND r.dispatch = k.d";
 
-/// Decides for every user of the batch.
+/// Decides for every user of the batch. `careful`: somebody may have written some of its cards.
 pub(super) async fn decisions(
     writing: &Writing<'_>,
     session: &Session,
     tables: &Tables,
     campaign_no: i32,
+    careful: bool,
 ) -> Attempt<Vec<Decision>> {
     let mut facts = vec![Facts::default(); writing.wanted.len()];
+    let keeps_receipts = writing.batch.eligibility.keeps_receipts();
     let (slots, owners) = columns(writing.wanted.iter());
     let params: Params<'_> = &[&slots, &owners, &campaign_no];
     for row in attempt::all(session, "look at receipts", LOOK, params).await? {
@@ -57,42 +52,32 @@ pub(super) async fn decisions(
         facts.erased_at = optional_time(&row, "erased_at")?;
         let dispatch: Option<DispatchId> = optional_id(&row, "dispatch")?;
         let at = optional_time(&row, "at")?;
-        if let (Some(dispatch), Some(at)) = (dispatch, at) {
+        if let (Some(dispatch), Some(at), true) = (dispatch, at, keeps_receipts) {
             facts.receipt = Some((dispatch, occurrence(get(&row, "occurrence")?), at));
         }
     }
-    if facts.iter().any(|facts| facts.receipt.is_some()) {
-        find_own(writing, session, tables, &mut facts).await?;
+    let may_have = |facts: &Facts| {
+        if keeps_receipts {
+            facts.receipt.is_some()
+        } else {
+            careful
+        }
+    };
+    if facts.iter().any(may_have) {
+        let owners = writing.wanted.iter().zip(&facts);
+        let owners = owners.filter(|(_, facts)| may_have(facts));
+        let owners = owners.map(|(wanted, _)| wanted.owner);
+        let own = own::find(session, tables, writing.batch.dispatch, owners).await?;
+        for (wanted, facts) in writing.wanted.iter().zip(&mut facts) {
+            facts.own = own.get(&wanted.owner).copied();
+        }
     }
     let terms = Terms {
         dispatch: writing.batch.dispatch,
         planned_at: writing.batch.planned_at,
-        reeligible_after: writing.batch.reeligible_after,
+        eligibility: writing.batch.eligibility,
     };
     Ok(facts.iter().map(|facts| decide(&terms, facts)).collect())
-}
-
-/// Which of those who have a receipt have a card of this very dispatch.
-async fn find_own(
-    writing: &Writing<'_>,
-    session: &Session,
-    tables: &Tables,
-    facts: &mut [Facts],
-) -> Attempt<()> {
-    let with_receipt = writing.wanted.iter().zip(&*facts);
-    let with_receipt = with_receipt.filter(|(_, facts)| facts.receipt.is_some());
-    let (slots, owners) = columns(with_receipt.map(|(wanted, _)| wanted));
-    let dispatch = Uuid::of(writing.batch.dispatch);
-    let params: Params<'_> = &[&slots, &owners, &dispatch];
-    let mut own: BTreeMap<(i16, Uuid), Occurrence> = BTreeMap::new();
-    for row in attempt::all(session, "look for own cards", &tables.sql(OWN), params).await? {
-        let key = (get(&row, "slot")?, get(&row, "owner")?);
-        own.insert(key, occurrence(get(&row, "occurrence")?));
-    }
-    for (wanted, facts) in writing.wanted.iter().zip(facts) {
-        facts.own = own.get(&(wanted.owner.slot, wanted.owner.key)).copied();
-    }
-    Ok(())
 }
 
 /// Makes the receipts say what was decided.
@@ -103,6 +88,9 @@ pub(super) async fn claim(
     decisions: &[Decision],
     careful: bool,
 ) -> Attempt<()> {
+    if !writing.batch.eligibility.keeps_receipts() {
+        return Ok(());
+    }
     let decided = || writing.wanted.iter().zip(decisions);
     let new: Vec<&Wanted<'_>> = decided()
         .filter(|(_, decision)| matches!(decision, Decision::New))
@@ -173,10 +161,4 @@ fn columns<'a>(wanted: impl Iterator<Item = &'a Wanted<'a>>) -> (Vec<i16>, Vec<U
     wanted
         .map(|wanted| (wanted.owner.slot, wanted.owner.key))
         .unzip()
-}
-
-fn occurrence(stored: Option<i32>) -> Occurrence {
-    stored
-        .and_then(|n| Occurrence::try_from(n).ok())
-        .unwrap_or(0)
 }

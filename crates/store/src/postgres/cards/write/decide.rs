@@ -1,10 +1,10 @@
 //! What a user is given, from what is known of them.
 
-use std::time::Duration;
-
 use corkboard_core::id::DispatchId;
 use corkboard_core::identity::Occurrence;
 use corkboard_core::time::Timestamp;
+
+use crate::card_store::Eligibility;
 
 /// What is decided for one user of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,30 +51,30 @@ pub(super) struct Facts {
 pub(super) struct Terms {
     pub(super) dispatch: DispatchId,
     pub(super) planned_at: Timestamp,
-    pub(super) reeligible_after: Option<Duration>,
+    pub(super) eligibility: Eligibility,
 }
 
 pub(super) fn decide(terms: &Terms, facts: &Facts) -> Decision {
     if facts.erased_at.is_some_and(|at| terms.planned_at < at) {
         return Decision::Erased;
     }
-    let Some((from, occurrence, at)) = facts.receipt else {
-        return Decision::New;
-    };
     // Also when a later dispatch has the receipt by now.
     if let Some(own) = facts.own {
         return Decision::Repeated(own);
     }
+    let Some((from, occurrence, at)) = facts.receipt else {
+        return Decision::New;
+    };
     if from == terms.dispatch {
         return Decision::Claimed(occurrence);
     }
-    match terms.reeligible_after {
-        None => Decision::AlreadyReceived,
+    match terms.eligibility {
+        Eligibility::OneDispatch | Eligibility::Once => Decision::AlreadyReceived,
         // Without a wait every dispatch gives a card, also one that is overtaken by a later one.
-        Some(after) if !after.is_zero() && at.plus(after) > terms.planned_at => {
+        Eligibility::After(after) if !after.is_zero() && at.plus(after) > terms.planned_at => {
             Decision::NotYetReeligible
         }
-        Some(_) => Decision::Renewed {
+        Eligibility::After(_) => Decision::Renewed {
             occurrence: occurrence.saturating_add(1),
             from,
         },
