@@ -1,6 +1,7 @@
 //! Reading the configuration, and saying it in each room's own words.
 
 mod rooms;
+mod urls;
 
 use std::fs;
 use std::path::Path;
@@ -39,7 +40,10 @@ impl Settings {
             Some((name, value.to_string_lossy().into_owned()))
         });
         match Config::load(&layers.environment(environment)) {
-            Ok((config, warnings)) => Ok(Self { config, warnings }),
+            Ok((config, warnings)) => match urls::problems(&config.store) {
+                problems if problems.is_empty() => Ok(Self { config, warnings }),
+                problems => Err(Failure::Usage(problems)),
+            },
             Err(problems) => Err(Failure::Usage(
                 problems.iter().map(ToString::to_string).collect(),
             )),

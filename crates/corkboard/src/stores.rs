@@ -45,7 +45,7 @@ impl Stores {
                 })
             }
             StoreKind::Postgres { control, databases } => {
-                let databases = Databases::connect(control, databases).await?;
+                let databases = Databases::connect(control, databases, config.connections).await?;
                 if let Err(failure) = databases.check().await {
                     databases.close();
                     return Err(failure);
@@ -121,7 +121,7 @@ impl Control {
                 })
             }
             StoreKind::Postgres { control, .. } => {
-                let control = postgres::control(control).await?;
+                let control = postgres::control(control, config.connections).await?;
                 Ok(Self {
                     store: Arc::new(control.clone()),
                     open: OpenControl::Postgres(control),

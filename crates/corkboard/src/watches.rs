@@ -3,7 +3,6 @@
 
 use corkboard_config::{DatabaseLayout, StoreConfig, StoreKind};
 use corkboard_core::time::SharedClock;
-use corkboard_store::postgres::PgOptions;
 use corkboard_store::postgres::watch::{DatabaseWatch, Expected, Layout, Purpose};
 
 use crate::exit::Outcome;
@@ -18,7 +17,7 @@ pub(crate) fn of(store: &StoreConfig, clock: &SharedClock) -> Outcome<Vec<Databa
     let watch = |name: &str, url: &str, purpose| {
         let expected = Expected {
             purpose,
-            connections: PgOptions::default().connections,
+            connections: store.connections,
             grace: store.grace,
         };
         Ok(DatabaseWatch::new(name, url, expected, clock.clone())?)

@@ -15,9 +15,11 @@ mod plan;
 mod pool;
 mod session;
 mod statement;
+mod url;
 mod values;
 pub mod watch;
 
 pub use cards::{CardLayout, CohortSet, PgCardStore, Plan};
 pub use control::PgControlStore;
 pub use options::PgOptions;
+pub use url::{UrlError, check_url};

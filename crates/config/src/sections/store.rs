@@ -21,6 +21,8 @@ pub struct StoreConfig {
     /// How long an expired cohort is kept before it is dropped whole.
     #[serde(serialize_with = "duration::serialize")]
     pub grace: Duration,
+    /// Most connections of one process to each database. Of PostgreSQL only.
+    pub connections: usize,
 }
 
 /// The two stores.
@@ -76,6 +78,7 @@ impl StoreConfig {
         let kind = section.choice("kind", &kinds);
         let path = section.text("path");
         let grace = section.duration("grace", ["0s", "365d"]);
+        let connections = section.number("connections", 4..=1_000);
         let control = section.url("control", &POSTGRES);
         let databases = section.sections("database", DatabaseConfig::read);
         let kind = match kind? {
@@ -90,12 +93,15 @@ impl StoreConfig {
                 }
                 let databases: Vec<_> = databases.into_iter().flatten().collect();
                 for (number, database) in databases.iter().enumerate() {
-                    if databases
-                        .iter()
-                        .take(number)
-                        .any(|other| other.name == database.name)
-                    {
-                        let message = format!("the name \"{}\" is used twice", database.name);
+                    let mut others = databases.iter().take(number);
+                    let name = &database.name;
+                    if others.clone().any(|other| other.name == *name) {
+                        let message = format!("the name \"{name}\" is used twice");
+                        section.problem("database", message);
+                    }
+                    if let Some(other) = others.find(|other| other.url == database.url) {
+                        let message =
+                            format!("\"{}\" and \"{name}\" have the same url", other.name);
                         section.problem("database", message);
                     }
                 }
@@ -105,7 +111,11 @@ impl StoreConfig {
                 }
             }
         };
-        Some(Self { kind, grace })
+        Some(Self {
+            kind,
+            grace,
+            connections,
+        })
     }
 }
 

@@ -143,3 +143,30 @@ fn a_url_under_the_wrong_key_is_not_repeated() {
         assert!(!report.contains("hunter2"), "{report}");
     }
 }
+
+#[test]
+fn two_card_databases_at_one_place_or_of_one_name_are_refused() {
+    let file = r#"
+[store]
+kind = "postgres"
+control = "postgres://db/control"
+connections = 2
+[[store.database]]
+name = "a"
+url = "postgres://db/cards"
+[[store.database]]
+name = "b"
+url = "postgres://db/cards"
+[[store.database]]
+name = "a"
+url = "postgres://db/others"
+"#;
+    let report = report(&Layers::new().file("c.toml", file));
+    for part in [
+        "store.connections: 2 is not between 4 and 1000",
+        "\"a\" and \"b\" have the same url",
+        "the name \"a\" is used twice",
+    ] {
+        assert!(report.contains(part), "{report}");
+    }
+}

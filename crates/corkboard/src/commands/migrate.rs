@@ -1,6 +1,6 @@
 //! `corkboard migrate`: creates or upgrades the schemas, and says what it did with each database.
 
-use corkboard_config::{DatabaseConfig, ServiceUrl, StoreConfig, StoreKind};
+use corkboard_config::{StoreConfig, StoreKind};
 use corkboard_core::time::{Clock as _, SystemClock};
 use corkboard_store::StoreError;
 
@@ -16,7 +16,10 @@ pub(crate) fn run(config: &ConfigFile) -> Outcome {
     runtime::block_on(async {
         match &store.kind {
             StoreKind::Sqlite { .. } => embedded(store).await,
-            StoreKind::Postgres { control, databases } => every_database(control, databases).await,
+            StoreKind::Postgres { control, databases } => {
+                let connections = store.connections;
+                every_database(Databases::connect(control, databases, connections).await?).await
+            }
         }
     })
 }
@@ -34,8 +37,7 @@ async fn embedded(config: &StoreConfig) -> Outcome {
 
 /// One database after the other, a line for each. What fails for one keeps none of the others from
 /// being migrated. Two runs at once take turns at each database.
-async fn every_database(control: &ServiceUrl, cards: &[DatabaseConfig]) -> Outcome {
-    let databases = Databases::connect(control, cards).await?;
+async fn every_database(databases: Databases) -> Outcome {
     let total = u64::try_from(databases.cards.len() + 1).unwrap_or(u64::MAX);
     let bar = progress::bar("migrating", total);
     let mut failures = Vec::new();

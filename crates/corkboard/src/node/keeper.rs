@@ -186,6 +186,7 @@ mod tests {
         let config = StoreConfig {
             kind: StoreKind::Sqlite { path },
             grace,
+            connections: 16,
         };
         let stores = Stores::open(&config).await.unwrap();
         let now = Timestamp::from_seconds(1_795_255_200);

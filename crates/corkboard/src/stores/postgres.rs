@@ -27,8 +27,12 @@ pub(crate) struct Databases {
 
 impl Databases {
     /// Connects to all of them at once, and says of each that cannot be reached why.
-    pub(crate) async fn connect(control: &ServiceUrl, cards: &[DatabaseConfig]) -> Outcome<Self> {
-        let options = PgOptions::default();
+    pub(crate) async fn connect(
+        control: &ServiceUrl,
+        cards: &[DatabaseConfig],
+        connections: usize,
+    ) -> Outcome<Self> {
+        let options = options(connections);
         let mut connecting = JoinSet::new();
         for (place, database) in cards.iter().cloned().enumerate() {
             let options = options.clone();
@@ -112,8 +116,8 @@ impl Databases {
 }
 
 /// The control database alone, connected and of the right schema.
-pub(super) async fn control(url: &ServiceUrl) -> Outcome<PgControlStore> {
-    let options = PgOptions::default();
+pub(super) async fn control(url: &ServiceUrl, connections: usize) -> Outcome<PgControlStore> {
+    let options = options(connections);
     let connected = PgControlStore::connect(url.expose(), &options).await;
     let control = connected
         .map_err(|error| Failure::Unavailable(unreachable(CONTROL, url, &options, &error)))?;
@@ -123,6 +127,13 @@ pub(super) async fn control(url: &ServiceUrl) -> Outcome<PgControlStore> {
             control.close();
             Err(named(CONTROL, error))
         }
+    }
+}
+
+fn options(connections: usize) -> PgOptions {
+    PgOptions {
+        connections,
+        ..PgOptions::default()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The built binary on PostgreSQL: one control database, two card databases, one of them flat.
 
 mod cohorts;
+mod doctor;
 mod installation;
 mod migrating;
 mod nodes;

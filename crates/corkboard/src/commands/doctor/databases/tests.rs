@@ -95,8 +95,9 @@ async fn databases_that_are_swapped_or_the_same_are_named() {
         .sql("CREATE TABLE card (cohort_no int) PARTITION BY LIST (cohort_no)")
         .await;
     let clock = Arc::new(SystemClock);
-    let urls = [control.url(), control.url()];
-    let wrong = wrong(control.url(), &urls, clock).await;
+    // Written in two ways, so that the configuration cannot tell.
+    let again = format!("{}?application_name=other", control.url());
+    let wrong = wrong(control.url(), &[control.url(), &again], clock).await;
     assert_named(&wrong, "control: schema: no schema control, but cards", "");
     assert_named(
         &wrong,
