@@ -21,8 +21,8 @@ pub enum StoreError {
     /// The `after` of a page request is not one that a list gave out as `next`.
     #[error("the cursor is not one that this list has given out")]
     BadCursor,
-    /// Rows for a cohort that does not exist (already retired).
-    #[error("cohort {0} does not exist: it has been retired")]
+    /// Rows for a cohort that does not exist (already retired, or its tables were dropped by hand).
+    #[error("cohort {0} does not exist: it was retired, or its tables were dropped")]
     NoSuchCohort(Cohort),
     /// A new cohort would need one file or partition more than there may be.
     #[error("there are {most} cohorts already: retire those that have ended")]

@@ -10,4 +10,5 @@ mod control;
 mod plans;
 mod postgres_cards;
 mod postgres_control;
+mod postgres_faults;
 mod postgres_watch;

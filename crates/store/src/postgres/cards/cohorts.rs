@@ -6,6 +6,7 @@
 
 mod create;
 mod look;
+mod restore;
 mod retire;
 
 use std::collections::BTreeMap;

@@ -80,7 +80,7 @@ pub(super) async fn write(
 ) -> Result<Vec<RowOutcome>> {
     check(batch)?;
     let writing = Writing::new(batch, now)?;
-    let (mut attempts, mut careful) = (Attempts::default(), false);
+    let (mut attempts, mut careful, mut gone) = (Attempts::default(), false, 0);
     loop {
         match writing.attempt(store, careful).await {
             Ok(outcomes) => return Ok(outcomes),
@@ -89,6 +89,11 @@ pub(super) async fn write(
                 careful |= matches!(stop, Stop::Taken);
                 attempts.pause().await?;
                 store.cohorts.look_again().await?;
+                gone += u32::from(matches!(stop, Stop::Gone));
+                // Looking again did not help: the tables are gone, and the cohort is not.
+                if gone > 1 {
+                    store.cohorts.restore(batch.cohort).await?;
+                }
             }
         }
     }

@@ -26,10 +26,10 @@ pub(super) const AHEAD: Duration = Duration::from_secs(14 * DAY.as_secs());
 /// that nobody has retired yet.
 const MOST: usize = 96;
 /// Longest wait for a lock on a parent, and for each statement.
-const LOCK: Duration = Duration::from_secs(2);
-const STATEMENT: Duration = Duration::from_secs(10);
+pub(super) const LOCK: Duration = Duration::from_secs(2);
+pub(super) const STATEMENT: Duration = Duration::from_secs(10);
 
-const STATE: Statement = Statement::new(
+pub(super) const STATE: Statement = Statement::new(
     "look for cohort",
     "SELECT (SELECT state FROM cohort WHERE cohort_no = $1) AS state, \
      (SELECT count(*) FROM cohort WHERE state < 3) AS cohorts",
@@ -54,7 +54,7 @@ pub(super) const PARTITIONS: [(&str, &str, &str); 3] = [
     ("card_event", "slot, owner, card, mark, at", ""),
 ];
 /// Tables like their pattern, without a parent, and how full their pages are.
-const COPIES: [(&str, u8); 4] = [
+pub(super) const COPIES: [(&str, u8); 4] = [
     ("card_content", 100),
     ("card_count", 50),
     ("card_written", 70),
@@ -84,6 +84,7 @@ impl Cohorts {
                 made.push(cohort);
             }
         }
+        self.restore_all().await?;
         self.look_again().await?;
         Ok(made)
     }
@@ -149,17 +150,9 @@ pub(super) fn needed(now: Timestamp) -> BTreeSet<Cohort> {
 }
 
 fn create_sql(number: i16) -> String {
-    let mut sql = String::new();
-    for (parent, key, with) in PARTITIONS {
-        let _ = writeln!(
-            sql,
-            "CREATE TABLE {parent}@ (LIKE {parent}){with};
-             ALTER TABLE {parent}@ ADD PRIMARY KEY ({key}),
-                 ADD CONSTRAINT {parent}@_is CHECK (cohort_no = {number});
-             ALTER TABLE {parent} ATTACH PARTITION {parent}@ FOR VALUES IN ({number});
-             ALTER TABLE {parent}@ DROP CONSTRAINT {parent}@_is;"
-        );
-    }
+    let mut sql = PARTITIONS
+        .map(|partition| partition_sql(partition, number))
+        .concat();
     for (pattern, full) in COPIES {
         let _ = writeln!(
             sql,
@@ -167,6 +160,16 @@ fn create_sql(number: i16) -> String {
         );
     }
     sql
+}
+
+pub(super) fn partition_sql((parent, key, with): (&str, &str, &str), number: i16) -> String {
+    format!(
+        "CREATE TABLE {parent}@ (LIKE {parent}){with};
+         ALTER TABLE {parent}@ ADD PRIMARY KEY ({key}),
+             ADD CONSTRAINT {parent}@_is CHECK (cohort_no = {number});
+         ALTER TABLE {parent} ATTACH PARTITION {parent}@ FOR VALUES IN ({number});
+         ALTER TABLE {parent}@ DROP CONSTRAINT {parent}@_is;\n"
+    )
 }
 
 #[cfg(test)]
