@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::error::{TemplateError, codes};
+use crate::number::Number;
 use crate::runtime::Runtime;
 use crate::value::Value;
 
@@ -166,7 +167,15 @@ impl Runtime {
             }),
             Value::Range(index) => {
                 let (from, to) = self.range(index);
-                Ok(matches!(right, Value::Int(n) if (from..=to).contains(&n)))
+                let within = |n: Number| {
+                    let (from, to) = (Number::Int(from.into()), Number::Int(to.into()));
+                    n.compare(from).is_ge() && n.compare(to).is_le()
+                };
+                Ok(match right {
+                    Value::Int(n) => (from..=to).contains(&n),
+                    Value::Float(_) => within(self.number(right)),
+                    _ => false,
+                })
             }
             _ => Ok(false),
         }

@@ -3,6 +3,8 @@
 //! `10.1 | minus: 2.2` is 7.9 in Liquid, not 7.8999999999999995: floats are read as the decimals they
 //! print as. A decimal is `digits / 10^scale`; what does not fit falls back to binary floats.
 
+use std::borrow::Cow;
+
 use crate::error::{TemplateError, codes};
 use crate::print;
 use crate::runtime::Runtime;
@@ -228,17 +230,60 @@ fn is_decimal(text: &str) -> bool {
         .is_some_and(|(whole, part)| all_digits(whole) && all_digits(part))
 }
 
+/// `12`, `1_000`, `0x1f`, `0b11`, `0o17` or `017`, with a sign, as Liquid's host language reads it.
+fn strict_integer(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let lower = digits.to_ascii_lowercase();
+    let (radix, digits) = [("0x", 16), ("0b", 2), ("0o", 8), ("0d", 10), ("0", 8)]
+        .into_iter()
+        .find_map(|(prefix, radix)| {
+            let rest = lower.strip_prefix(prefix)?;
+            (!rest.is_empty()).then_some((radix, rest))
+        })
+        .unwrap_or((10, &lower));
+    let grouped = digits.split('_').all(|group| !group.is_empty());
+    let plain = digits.replace('_', "");
+    if !grouped || plain.starts_with(['+', '-']) {
+        return None;
+    }
+    let sign = if negative { "-" } else { "" };
+    i64::from_str_radix(&format!("{sign}{plain}"), radix).ok()
+}
+
 /// The number at the front of a text, as far as it goes; 0 when there is none.
 fn leading_integer(text: &str) -> Number {
     let text = text.trim_start();
     let sign = usize::from(text.starts_with(['-', '+']));
     let digits = text[sign..].bytes().take_while(u8::is_ascii_digit).count();
-    let number = &text[..sign + digits];
+    let grouped = digits > 0 && text[sign + digits..].starts_with('_');
+    let number = if grouped {
+        grouped_digits(text, sign)
+    } else {
+        Cow::Borrowed(&text[..sign + digits])
+    };
     match number.parse::<i128>() {
         Ok(n) => Number::Int(n),
         Err(_) if digits == 0 => Number::Int(0),
         Err(_) => Number::Float(number.parse().unwrap_or_default()),
     }
+}
+
+/// The sign and digits at the front, without the single `_` between them.
+fn grouped_digits(text: &str, sign: usize) -> Cow<'_, str> {
+    let mut number = text[..sign].to_owned();
+    let mut rest = text[sign..].chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '0'..='9' => number.push(c),
+            '_' if rest.peek().is_some_and(char::is_ascii_digit) => {}
+            _ => break,
+        }
+    }
+    Cow::Owned(number)
 }
 
 impl Runtime {
@@ -279,7 +324,7 @@ impl Runtime {
     pub(crate) fn integer(&self, value: Value) -> Result<i64, TemplateError> {
         let parsed = match value {
             Value::Int(n) => Some(n),
-            Value::Text(text) => self.str(text).trim().parse().ok(),
+            Value::Text(text) => strict_integer(self.str(text)),
             _ => None,
         };
         parsed.ok_or_else(|| {

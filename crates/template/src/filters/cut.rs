@@ -75,12 +75,16 @@ pub(super) fn truncate(
     args: &Args<'_>,
 ) -> Result<Value, TemplateError> {
     let length = match args.given(0) {
-        Some(given) => usize::try_from(rt.integer(given)?).unwrap_or(0),
+        Some(given) => rt.integer(given)?,
         None => 50,
     };
+    if matches!(input, Value::Nil) {
+        return Ok(input);
+    }
+    let (short, length) = (length < 0, usize::try_from(length).unwrap_or(0));
     let text = rt.text_of(input)?;
     rt.meter.charge_bytes(text.len as usize)?;
-    if rt.str(text).chars().nth(length).is_none() {
+    if !short && rt.str(text).chars().nth(length).is_none() {
         return Ok(Value::Text(text));
     }
     let ending = match args.given(1) {
@@ -105,9 +109,18 @@ pub(super) fn truncatewords(
         Some(given) => usize::try_from(rt.integer(given)?).unwrap_or(0).max(1),
         None => 15,
     };
+    if matches!(input, Value::Nil) {
+        return Ok(input);
+    }
     let text = rt.text_of(input)?;
     rt.meter.charge_bytes(text.len as usize)?;
-    if words(rt.str(text)).nth(limit).is_none() {
+    // White space behind the last word counts as one more, as Liquid has it.
+    let content = rt.str(text);
+    let behind = words(content).nth(limit - 1).map_or("", |last| {
+        let end = last.as_ptr().addr() - content.as_ptr().addr() + last.len();
+        &content[end..]
+    });
+    if behind.is_empty() {
         return Ok(Value::Text(text));
     }
     let ending = match args.given(1) {

@@ -3,7 +3,7 @@
 use super::Args;
 use crate::error::TemplateError;
 use crate::runtime::Runtime;
-use crate::value::Value;
+use crate::value::{Text, Value};
 
 fn entity(c: char) -> Option<&'static str> {
     Some(match c {
@@ -63,7 +63,7 @@ fn begins_entity(rest: &str) -> bool {
     length > 0 && rest.as_bytes().get(length) == Some(&b';')
 }
 
-/// Removes scripts, styles and comments with their content, then all tags.
+/// Removes scripts, styles and comments with their content, then all tags of what is left.
 pub(super) fn strip_html(
     rt: &mut Runtime,
     input: Value,
@@ -75,28 +75,37 @@ pub(super) fn strip_html(
         ("<style", "</style>"),
     ];
     let text = rt.text_of(input)?;
+    let without_blocks = if rt.str(text).contains('<') {
+        without(rt, text, &BLOCKS)?
+    } else {
+        input
+    };
+    let text = rt.text_of(without_blocks)?;
+    without(rt, text, &[("<", ">")])
+}
+
+/// The text without everything from a start to the next end.
+fn without(rt: &mut Runtime, text: Text, pairs: &[(&str, &str)]) -> Result<Value, TemplateError> {
     rt.meter.charge_bytes(text.len as usize)?;
     rt.build(|rt, out| {
         let content = rt.str(text);
         // Once an end is not found, it is not looked for again.
         let mut missing = [false; 3];
-        let mut tag_missing = false;
         let mut at = 0;
         while let Some(found) = content[at..].find('<') {
             out.push_str(&content[at..at + found])?;
             at += found;
             let rest = &content[at..];
-            let block = BLOCKS.iter().position(|(start, _)| rest.starts_with(start));
             let mut end = None;
-            if let Some(block) = block.filter(|block| !missing[*block]) {
-                end = rest
-                    .find(BLOCKS[block].1)
-                    .map(|e| e + BLOCKS[block].1.len());
-                missing[block] = end.is_none();
-            }
-            if end.is_none() && !tag_missing {
-                end = rest.find('>').map(|e| e + 1);
-                tag_missing = end.is_none();
+            for ((start, closing), missing) in pairs.iter().zip(&mut missing) {
+                if !*missing && rest.starts_with(start) {
+                    let inner = &rest[start.len()..];
+                    end = inner
+                        .find(closing)
+                        .map(|end| start.len() + end + closing.len());
+                    *missing = end.is_none();
+                    break;
+                }
             }
             match end {
                 Some(end) => at += end,

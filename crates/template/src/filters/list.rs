@@ -75,8 +75,11 @@ pub(super) fn compact(
     let mut kept = Vec::new();
     for item in rt.items(input)? {
         let decisive = match args.given(0) {
-            Some(property) => rt.property(item, property)?.unwrap_or(Value::Nil),
-            None => item,
+            None | Some(Value::Nil) => item,
+            Some(property) => match rt.property(item, property)? {
+                Some(value) => value,
+                None => return Ok(Value::Nil),
+            },
         };
         if !matches!(decisive, Value::Nil) {
             kept.push(item);
@@ -95,8 +98,11 @@ pub(super) fn uniq(
     let mut seen: Vec<Value> = Vec::new();
     for item in rt.items(input)? {
         let decisive = match args.given(0) {
-            Some(property) => rt.property(item, property)?.unwrap_or(Value::Nil),
-            None => item,
+            None | Some(Value::Nil) => item,
+            Some(property) => match rt.property(item, property)? {
+                Some(value) => value,
+                None => return Ok(Value::Nil),
+            },
         };
         rt.meter.charge(seen.len() as u64)?;
         let mut known = false;

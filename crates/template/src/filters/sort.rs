@@ -7,19 +7,19 @@ use crate::error::{TemplateError, codes};
 use crate::runtime::Runtime;
 use crate::value::Value;
 
-/// Items with what they are sorted by.
+/// Items with what they are sorted by. None when one of them has no properties.
 fn keyed(
     rt: &mut Runtime,
     input: Value,
     args: &Args<'_>,
-) -> Result<Vec<(Value, Value)>, TemplateError> {
+) -> Result<Option<Vec<(Value, Value)>>, TemplateError> {
     let items = rt.items(input)?;
     let property = args.at(0);
     items
         .into_iter()
         .map(|item| match property {
-            Value::Nil => Ok((item, item)),
-            property => Ok((rt.property(item, property)?.unwrap_or(Value::Nil), item)),
+            Value::Nil => Ok(Some((item, item))),
+            property => Ok(rt.property(item, property)?.map(|key| (key, item))),
         })
         .collect()
 }
@@ -45,13 +45,17 @@ pub(super) fn sort(
     input: Value,
     args: &Args<'_>,
 ) -> Result<Value, TemplateError> {
-    let mut keyed = keyed(rt, input, args)?;
+    let Some(mut keyed) = keyed(rt, input, args)? else {
+        return Ok(Value::Nil);
+    };
     // Checked first, so that the comparison is a total order.
     let kind = |value: Value| match value {
         Value::Nil => 0,
         Value::Int(_) | Value::Float(_) => 1,
         Value::Text(_) => 2,
-        _ => 3,
+        Value::Bool(true) => 3,
+        Value::Bool(false) => 4,
+        _ => 5,
     };
     let mut kinds = keyed
         .iter()
@@ -59,7 +63,7 @@ pub(super) fn sort(
         .filter(|kind| *kind > 0);
     if let Some(first) = kinds.next() {
         let mixed = kinds.any(|kind| kind != first);
-        if (mixed || first == 3) && keyed.len() > 1 {
+        if (mixed || first == 5) && keyed.len() > 1 {
             let message = "'sort' of values that cannot be compared with each other";
             return Err(TemplateError::new(codes::INVALID_VALUE, message));
         }
@@ -75,7 +79,9 @@ pub(super) fn sort_natural(
     input: Value,
     args: &Args<'_>,
 ) -> Result<Value, TemplateError> {
-    let mut keyed = keyed(rt, input, args)?;
+    let Some(mut keyed) = keyed(rt, input, args)? else {
+        return Ok(Value::Nil);
+    };
     for (key, _) in &mut keyed {
         if !matches!(key, Value::Nil) {
             *key = Value::Text(rt.text_of(*key)?);

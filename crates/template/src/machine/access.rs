@@ -140,6 +140,8 @@ impl Runtime {
         special: Special,
     ) -> Result<Value, TemplateError> {
         match special {
+            // An integer has the size of its representation, as Liquid has it.
+            Special::Size if matches!(value, Value::Int(_)) => Ok(Value::Int(8)),
             Special::Size => Ok(self.size(value)?.map_or(Value::Nil, Value::Int)),
             Special::First => self.first(value),
             Special::Last => Ok(self.last(value)),
@@ -168,7 +170,7 @@ impl Runtime {
                 None => Ok(Value::Nil),
             },
             Value::Range(index) => Ok(Value::Int(self.range(index).0)),
-            Value::Text(text) => {
+            Value::Text(text) if text.len > 0 => {
                 let len = self.str(text).chars().next().map_or(0, char::len_utf8);
                 Ok(Value::Text(Text {
                     len: u32::try_from(len).unwrap_or(0),
@@ -186,7 +188,7 @@ impl Runtime {
                 .and_then(|at| self.item(seq, at))
                 .unwrap_or(Value::Nil),
             Value::Range(index) => Value::Int(self.range(index).1),
-            Value::Text(text) => {
+            Value::Text(text) if text.len > 0 => {
                 let len = self.str(text).chars().next_back().map_or(0, char::len_utf8);
                 let len = u32::try_from(len).unwrap_or(0);
                 Value::Text(Text {

@@ -51,7 +51,12 @@ impl Machine {
                 .copied()
         };
         let whole = |machine: &Self, value: Option<Value>| match value {
-            None | Some(Value::Nil) => Ok(None),
+            None => Ok(None),
+            // A table takes what it can get for a number.
+            Some(Value::Nil | Value::Text(_) | Value::Float(_)) if spec.is_table => {
+                Ok(value.map(|value| machine.rt.range_bound(value)))
+            }
+            Some(Value::Nil) => Ok(None),
             Some(value) => machine.rt.integer(value).map(Some),
         };
         let from = match spec.offset {

@@ -52,8 +52,13 @@ pub(super) fn start(c: &mut Compiler<'_>, tag: Tag) -> Result<(), TemplateError>
 /// Names given by authors never meet the names made up for groups without one.
 fn name_group(m: &mut Machine, _: u32) -> Result<(), TemplateError> {
     let name = m.pop();
+    let kind = if matches!(name, Value::Text(_)) {
+        '\u{2}'
+    } else {
+        '\u{3}'
+    };
     let group = m.rt.build(|rt, out| {
-        out.push('\u{2}')?;
+        out.push(kind)?;
         rt.print(name, out)
     })?;
     m.push(group);

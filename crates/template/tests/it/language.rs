@@ -245,3 +245,59 @@ fn encodings_of_the_marketing_filters() {
         "123,456 -1,234.5"
     );
 }
+
+#[test]
+fn the_small_print_of_the_language() {
+    let data = r#"{"n":5,"s":"","m":[{"a":1},{"a":null},{"b":2}],"f":[1.5,2.5],"t":[true,true]}"#;
+    let cases = [
+        ("{{ n.size }} {{ n | size }} {{ 1.5 | size }}", "8 8 0"),
+        ("{{ s.first | default: 'none' }}", "none"),
+        (
+            "{{ 'a b ' | truncatewords: 2 }}|{{ 'a b' | truncatewords: 2 }}",
+            "a b...|a b",
+        ),
+        ("{{ '' | truncate: -1 }}{{ nosuch | truncate: 5 }}", "..."),
+        ("{{ '<<script>x</script>b>c' | strip_html }}", "c"),
+        (
+            "{{ '<style>a</style>b<!-- < -->c<script>d' | strip_html }}",
+            "bcd",
+        ),
+        (
+            "{% if (1..3) contains 2.5 %}y{% endif %}{% if (1..3) contains 4 %}n{% endif %}",
+            "y",
+        ),
+        (
+            "{{ '1_000' | plus: 1 }} {{ ' 12abc' | plus: 1 }} {{ '1__0' | plus: 0 }}",
+            "1001 13 1",
+        ),
+        ("{{ 'abcdef' | slice: '0x2', '0b11' }}", "cde"),
+        (
+            "{{ f | sort: 'x' }}{{ f | compact: 'x' }}{{ t | sort | join }}",
+            "true true",
+        ),
+        ("{{ m | compact: 'a' | size }}", "1"),
+        (
+            "{% for i in (1..4) %}{% cycle 1: 'a', 'b' %}{% cycle '1': 'c', 'd' %}{% endfor %}",
+            "acbdacbd",
+        ),
+        (
+            "{% tablerow i in (1..2) limit: 'x' %}{{ i }}{% endtablerow %}",
+            "<tr class=\"row1\">\n</tr>\n",
+        ),
+        (
+            "{{ 15.5 | round: -1 }} {{ 2.5 | round }} {{ -2.5 | round }} {{ 1.005 | round: 2 }}",
+            "20 3 -3 1.01",
+        ),
+        (
+            "{{ '2024-03-05T10:20:30.1234567Z' | date: '%3N %L %6N %-e %#p %#a %^b %::z' }}",
+            "123 123 123456 5 am TUE MAR +00:00:00",
+        ),
+        (
+            "{{ 0 | date: '%10Y|%-m|%_m|%010d|%e|%q|%' }}",
+            "0000001970|1| 1|0000000001| 1|%q|%",
+        ),
+    ];
+    for (source, wanted) in cases {
+        assert_eq!(render(source, data), wanted, "{source}");
+    }
+}

@@ -96,6 +96,22 @@ fn number<'t>(text: &'t str, found: &mut Found) -> Option<&'t str> {
         found.day = Some(day.parse().ok()?);
         return Some(rest);
     }
+    if let (8, Some(clock)) = (number.len(), rest.strip_prefix(['t', 'T']))
+        && found.year.is_none()
+    {
+        return compact(number, clock, found);
+    }
+    let (next, behind) = digits(rest.strip_prefix('/').unwrap_or_default());
+    if number.len() <= 2 && !next.is_empty() && found.day.is_none() && found.month.is_none() {
+        return slashed(number, next, behind, found);
+    }
+    if number.len() <= 2 && found.time.is_none() {
+        let word = rest.trim_start().get(..2).map(str::to_ascii_lowercase);
+        if let Some("am" | "pm") = word.as_deref() {
+            found.time = Some((number.parse().ok()?, 0, 0, 0));
+            return Some(rest);
+        }
+    }
     if number.len() <= 2 && found.day.is_none() {
         found.day = Some(number.parse().ok()?);
         let after = ["st", "nd", "rd", "th"]
@@ -108,6 +124,36 @@ fn number<'t>(text: &'t str, found: &mut Found) -> Option<&'t str> {
         return Some(rest);
     }
     None
+}
+
+/// `20240305T102030`.
+fn compact<'t>(date: &str, clock: &'t str, found: &mut Found) -> Option<&'t str> {
+    found.year = Some(date.get(..4)?.parse().ok()?);
+    found.month = Some(date.get(4..6)?.parse().ok()?);
+    found.day = Some(date.get(6..)?.parse().ok()?);
+    let (time, rest) = digits(clock);
+    let part = |from: usize| match time.get(from..from + 2) {
+        Some(part) => part.parse().ok(),
+        None => Some(0),
+    };
+    found.time = Some((part(0)?, part(2)?, part(4)?, 0));
+    Some(rest)
+}
+
+/// `5/3/2024` is the fifth of March; `5/3` the third of May. That is how Liquid's host reads them.
+fn slashed<'t>(first: &str, second: &str, rest: &'t str, found: &mut Found) -> Option<&'t str> {
+    let (first, second) = (first.parse().ok()?, second.parse().ok()?);
+    let (year, behind) = digits(rest.strip_prefix('/').unwrap_or_default());
+    match year.len() {
+        0 => {
+            (found.month, found.day) = (Some(first), Some(second));
+            return Some(rest);
+        }
+        4 => found.year = Some(year.parse().ok()?),
+        _ => return None,
+    }
+    (found.day, found.month) = (Some(first), Some(second));
+    Some(behind)
 }
 
 fn clock<'t>(hour: &str, text: &'t str, found: &mut Found) -> Option<&'t str> {
@@ -210,6 +256,10 @@ mod tests {
             assert_eq!(read(same), Some(1_709_634_030), "{same}");
         }
         assert_eq!(read("2024/03/05"), Some(1_709_596_800));
+        assert_eq!(read("5/3/2024"), Some(1_709_596_800));
+        assert_eq!(read("20240305T102030Z"), Some(1_709_634_030));
+        assert_eq!(read("5 March 2024, 10 am"), Some(1_709_632_800));
+        assert_eq!(read("March 5 2024 12am"), Some(1_709_596_800));
         for none in [
             "",
             "hello",

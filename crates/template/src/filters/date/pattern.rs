@@ -27,6 +27,8 @@ struct Flags {
     bare: bool,
     pad: Option<char>,
     upper: bool,
+    /// `#`: the other case.
+    swap: bool,
     colons: usize,
     width: usize,
 }
@@ -47,7 +49,9 @@ pub(super) fn format(
                 Some((_, '-')) => flags.bare = true,
                 Some((_, '0')) if flags.width == 0 => flags.pad = Some('0'),
                 Some((_, '_')) => flags.pad = Some(' '),
-                Some((_, '^' | '#')) => flags.upper = true,
+                Some((_, '^')) => flags.upper = true,
+                Some((_, '#')) => flags.swap = true,
+                Some((_, 'E' | 'O')) => {}
                 Some((_, ':')) => flags.colons += 1,
                 Some((_, digit)) if digit.is_ascii_digit() => {
                     let digit = digit.to_digit(10).unwrap_or(0) as usize;
@@ -98,10 +102,26 @@ fn number(
     out.push_str(&digits)
 }
 
+/// Places of a second: a width says how many.
+fn fraction(
+    nanosecond: i64,
+    places: usize,
+    flags: Flags,
+    out: &mut Sink<'_>,
+) -> Result<(), TemplateError> {
+    let places = if flags.width > 0 { flags.width } else { places };
+    let digits = format!("{nanosecond:09}");
+    out.push_str(&digits[..places.min(9)])?;
+    (9..places).try_for_each(|_| out.push('0'))
+}
+
 fn word(text: &str, flags: Flags, out: &mut Sink<'_>) -> Result<(), TemplateError> {
     let missing = flags.width.saturating_sub(text.len());
     (0..missing).try_for_each(|_| out.push(flags.pad.unwrap_or(' ')))?;
-    if flags.upper {
+    let all_upper = text.bytes().all(|b| b.is_ascii_uppercase());
+    if flags.swap && all_upper {
+        out.push_str(&text.to_lowercase())
+    } else if flags.upper || flags.swap {
         out.push_str(&text.to_uppercase())
     } else {
         out.push_str(text)
@@ -150,8 +170,8 @@ fn write(m: Moment, letter: char, flags: Flags, out: &mut Sink<'_>) -> Result<bo
         'l' => number(hour12, 2, ' ', flags, out)?,
         'M' => number(time.minute().into(), 2, '0', flags, out)?,
         'S' => number(time.second().into(), 2, '0', flags, out)?,
-        'L' => number(nanosecond / 1_000_000, 3, '0', flags, out)?,
-        'N' => number(nanosecond, 9, '0', flags, out)?,
+        'L' => fraction(nanosecond, 3, flags, out)?,
+        'N' => fraction(nanosecond, 9, flags, out)?,
         'p' => word(if hour < 12 { "AM" } else { "PM" }, flags, out)?,
         'P' => word(if hour < 12 { "am" } else { "pm" }, flags, out)?,
         'A' => word(day_name(weekday), flags, out)?,
@@ -180,6 +200,7 @@ fn write(m: Moment, letter: char, flags: Flags, out: &mut Sink<'_>) -> Result<bo
         'R' => format(m, "%H:%M", out)?,
         'r' => format(m, "%I:%M:%S %p", out)?,
         'v' => format(m, "%e-%^b-%Y", out)?,
+        '+' => format(m, "%a %b %e %H:%M:%S %Z %Y", out)?,
         _ => return Ok(false),
     }
     Ok(true)
@@ -190,5 +211,9 @@ fn zone(m: Moment, flags: Flags, out: &mut Sink<'_>) -> Result<(), TemplateError
     out.push(if seconds < 0 { '-' } else { '+' })?;
     let minutes = seconds.unsigned_abs() / 60;
     let colon = if flags.colons > 0 { ":" } else { "" };
-    out.push_str(&format!("{:02}{colon}{:02}", minutes / 60, minutes % 60))
+    out.push_str(&format!("{:02}{colon}{:02}", minutes / 60, minutes % 60))?;
+    if flags.colons > 1 {
+        out.push_str(&format!(":{:02}", seconds.unsigned_abs() % 60))?;
+    }
+    Ok(())
 }
