@@ -109,6 +109,8 @@ pub struct FieldError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
     pub fields: RenderedFields,
+    /// What `message_extras` tags noted, of all fields.
+    pub message_extras: BTreeMap<String, String>,
     /// Every fetch, in the order they were made.
     pub trace: Vec<FetchTrace>,
     /// What an author should know although the card rendered.
@@ -180,6 +182,7 @@ impl CardTemplate {
     ) -> Result<Rendered, RenderError> {
         let mut fields = RenderedFields::default();
         let mut trace = Vec::new();
+        let mut message_extras = BTreeMap::new();
         for (name, template) in &self.fields {
             let path = name.path();
             let field = Field {
@@ -188,7 +191,8 @@ impl CardTemplate {
                 options,
                 fetcher,
             };
-            match field.render(scope.clone(), &mut trace).await {
+            let rendered = field.render(scope.clone(), &mut trace, &mut message_extras);
+            match rendered.await {
                 Ok(text) => fields.set(name, text),
                 Err(stop) => return Err(stop.into_error(&path, trace)),
             }
@@ -196,6 +200,7 @@ impl CardTemplate {
         let warnings = trace.iter().filter_map(warning).collect();
         Ok(Rendered {
             fields,
+            message_extras,
             trace,
             warnings,
         })

@@ -6,12 +6,14 @@ mod cut;
 mod date;
 mod default;
 mod delimiter;
+mod digest;
 mod html;
 mod items;
 mod json;
 mod letters;
 mod list;
 mod math;
+mod money;
 mod query;
 mod replace;
 mod sort;
@@ -99,14 +101,26 @@ const FILTERS: &[FilterSpec] = &[
     filter("floor", math::floor, 0, 0),
     filter("h", html::escape, 0, 0),
     filter("has", query::has, 1, 2),
+    filter("hmac_sha1", digest::hmac_sha1_hex, 1, 1),
+    filter("hmac_sha1_base64", digest::hmac_sha1_base64, 1, 1),
+    filter("hmac_sha1_hex", digest::hmac_sha1_hex, 1, 1),
+    filter("hmac_sha256", digest::hmac_sha256_hex, 1, 1),
+    filter("hmac_sha256_base64", digest::hmac_sha256_base64, 1, 1),
+    filter("hmac_sha256_hex", digest::hmac_sha256_hex, 1, 1),
+    filter("hmac_sha512", digest::hmac_sha512_hex, 1, 1),
+    filter("hmac_sha512_base64", digest::hmac_sha512_base64, 1, 1),
+    filter("hmac_sha512_hex", digest::hmac_sha512_hex, 1, 1),
     filter("join", list::join, 0, 1),
     filter("json", json::json, 0, 0),
     filter("json_escape", json::json_escape, 0, 0),
+    filter("json_parse", json::json_parse, 0, 0),
     filter("last", list::last, 0, 0),
     filter("lstrip", affix::lstrip, 0, 0),
     filter("map", query::map, 1, 1),
+    filter("md5", digest::md5, 0, 0),
     filter("minus", math::minus, 1, 1),
     filter("modulo", math::modulo, 1, 1),
+    filter("money", money::money, 0, 0),
     filter("newline_to_br", affix::newline_to_br, 0, 0),
     filter(
         "number_with_delimiter",
@@ -116,6 +130,7 @@ const FILTERS: &[FilterSpec] = &[
     ),
     filter("plus", math::plus, 1, 1),
     filter("prepend", affix::prepend, 1, 1),
+    filter("property_accessor", query::property_accessor, 1, 1),
     filter("reject", query::reject, 1, 2),
     filter("remove", replace::remove, 1, 1),
     filter("remove_first", replace::remove_first, 1, 1),
@@ -126,6 +141,10 @@ const FILTERS: &[FilterSpec] = &[
     filter("reverse", list::reverse, 0, 0),
     filter("round", math::round, 0, 1),
     filter("rstrip", affix::rstrip, 0, 0),
+    filter("sha1", digest::sha1, 0, 0),
+    filter("sha2", digest::sha256, 0, 0),
+    filter("sha256", digest::sha256, 0, 0),
+    filter("sha512", digest::sha512, 0, 0),
     filter("size", list::size, 0, 0),
     filter("slice", cut::slice, 1, 2),
     filter("sort", sort::sort, 0, 1),
@@ -135,7 +154,15 @@ const FILTERS: &[FilterSpec] = &[
     filter("strip_html", html::strip_html, 0, 0),
     filter("strip_newlines", affix::strip_newlines, 0, 0),
     filter("sum", query::sum, 0, 1),
+    FilterSpec {
+        reads_time: true,
+        ..filter("time_zone", date::zone::time_zone, 1, 1)
+    },
     filter("times", math::times, 1, 1),
+    FilterSpec {
+        reads_time: true,
+        ..filter("timezone", date::zone::time_zone, 1, 1)
+    },
     filter("truncate", cut::truncate, 0, 2),
     filter("truncatewords", cut::truncatewords, 0, 2),
     filter("uniq", list::uniq, 0, 1),

@@ -10,6 +10,7 @@ mod fetch;
 mod loops;
 mod state;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use corkboard_core::connected::{FetchRequest, FetchResponse};
@@ -66,6 +67,8 @@ pub struct Machine {
     statuses: Vec<(u32, u16)>,
     /// What `ifchanged` printed last.
     pub(crate) last_changed: Option<Value>,
+    /// What `message_extras` noted.
+    pub(crate) extras: BTreeMap<String, String>,
     fetches_left: u32,
     /// Bytes that fetched results may still take.
     fetched_room: usize,
@@ -111,6 +114,7 @@ impl Machine {
             counters: Vec::new(),
             statuses: Vec::new(),
             last_changed: None,
+            extras: BTreeMap::new(),
             fetches_left: limits.fetches,
             fetched_room: limits.fetched_bytes,
             state: State::Ready,
@@ -166,6 +170,11 @@ impl Machine {
     /// The output so far, leaving none behind. Complete after [`Step::Done`].
     pub fn take_output(&mut self) -> String {
         std::mem::take(&mut self.output.text)
+    }
+
+    /// What `message_extras` noted, leaving nothing behind.
+    pub fn take_message_extras(&mut self) -> BTreeMap<String, String> {
+        std::mem::take(&mut self.extras)
     }
 
     fn locate(&self, error: TemplateError) -> TemplateError {

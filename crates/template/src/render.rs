@@ -1,5 +1,6 @@
 //! Drives one machine: answers its fetches, keeps the trace, holds no thread while waiting.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use corkboard_core::connected::{
@@ -77,7 +78,7 @@ pub async fn render_text(
         options,
         fetcher,
     };
-    match field.render(scope, &mut trace).await {
+    match field.render(scope, &mut trace, &mut BTreeMap::new()).await {
         Ok(text) => Ok((text, trace)),
         Err(stop) => Err(stop.into_error("", trace)),
     }
@@ -121,12 +122,16 @@ impl Field<'_> {
         &self,
         scope: Scope,
         trace: &mut Vec<FetchTrace>,
+        extras: &mut BTreeMap<String, String>,
     ) -> Result<String, Stop> {
         let scope = scope.at(self.options.now);
         let mut machine = Machine::start(self.template, scope, &self.options.limits);
         loop {
             match machine.run()? {
-                Step::Done => return Ok(machine.take_output()),
+                Step::Done => {
+                    extras.extend(machine.take_message_extras());
+                    return Ok(machine.take_output());
+                }
                 Step::Abort(reason) => return Err(Stop::Aborted(reason)),
                 Step::Fetch(request) => {
                     let asked = (request.url.clone(), request.method);

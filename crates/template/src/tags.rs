@@ -18,6 +18,7 @@ mod inline_comment;
 mod interrupt;
 mod liquid;
 mod loop_head;
+mod message_extras;
 mod partial;
 mod raw;
 mod tablerow;
@@ -128,6 +129,11 @@ const TAGS: &[TagSpec] = &[
         name: "liquid",
         prints: false,
         start: liquid::start,
+    },
+    TagSpec {
+        name: "message_extras",
+        prints: false,
+        start: message_extras::start,
     },
     TagSpec {
         name: "raw",

@@ -5,6 +5,7 @@
 
 mod parse;
 mod pattern;
+pub(super) mod zone;
 
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
@@ -48,15 +49,20 @@ pub(super) fn date(
     args: &Args<'_>,
 ) -> Result<Value, TemplateError> {
     let pattern = rt.text_of(args.at(0))?;
-    let now = Moment::utc(rt.now.to_jiff());
-    let moment = match input {
-        _ if pattern.len == 0 => None,
-        Value::Int(seconds) => Moment::from_seconds(seconds),
-        Value::Text(text) => parse::moment(rt.str(text), now),
-        _ => None,
-    };
-    match moment {
+    if pattern.len == 0 {
+        return Ok(input);
+    }
+    match read(rt, input) {
         Some(moment) => rt.build(|rt, out| pattern::format(moment, rt.str(pattern), out)),
         None => Ok(input),
+    }
+}
+
+/// The point in time that a value stands for.
+fn read(rt: &Runtime, input: Value) -> Option<Moment> {
+    match input {
+        Value::Int(seconds) => Moment::from_seconds(seconds),
+        Value::Text(text) => parse::moment(rt.str(text), Moment::utc(rt.now.to_jiff())),
+        _ => None,
     }
 }

@@ -1,7 +1,8 @@
-//! Values as JSON text.
+//! Values as JSON text, and back.
 
 use super::Args;
-use crate::error::TemplateError;
+use crate::data::Data;
+use crate::error::{TemplateError, codes};
 use crate::print::float;
 use crate::runtime::{Runtime, Sink};
 use crate::value::{Text, Value};
@@ -71,6 +72,27 @@ pub(super) fn json_escape(
 ) -> Result<Value, TemplateError> {
     let text = rt.text_of(input)?;
     rt.build(|rt, out| escaped(rt.str(text), out))
+}
+
+/// JSON text as a value. Nothing stays nothing; what is no JSON is an error.
+pub(super) fn json_parse(
+    rt: &mut Runtime,
+    input: Value,
+    _: &Args<'_>,
+) -> Result<Value, TemplateError> {
+    let text = rt.text_of(input)?;
+    if text.len == 0 {
+        return Ok(Value::Nil);
+    }
+    // Parsing costs more than reading, and what comes of it more than the text.
+    rt.meter.charge_bytes(16 * text.len as usize)?;
+    let data = Data::from_slice(rt.str(text).as_bytes()).map_err(|_| {
+        let message = "'json_parse' of a text that is not JSON";
+        TemplateError::new(codes::INVALID_VALUE, message)
+    })?;
+    rt.keep(data.arena.bytes())?;
+    let store = rt.add_store(data.arena)?;
+    Ok(data.root.seen_from(store))
 }
 
 fn quoted(text: &str, out: &mut Sink<'_>) -> Result<(), TemplateError> {

@@ -152,3 +152,15 @@ pub(super) fn sum(rt: &mut Runtime, input: Value, args: &Args<'_>) -> Result<Val
     }
     rt.number_value(total)
 }
+
+/// `hash | property_accessor: 'key'`: the member of an object.
+pub(super) fn property_accessor(
+    rt: &mut Runtime,
+    input: Value,
+    args: &Args<'_>,
+) -> Result<Value, TemplateError> {
+    if let Value::Text(key) = args.at(0) {
+        rt.meter.charge_bytes(16 * key.len as usize)?;
+    }
+    Ok(rt.member(input, args.at(0)))
+}

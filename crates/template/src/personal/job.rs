@@ -95,6 +95,7 @@ impl Job<'_> {
         let campaign = [
             ("name", &name),
             ("id", &campaign),
+            ("api_id", &campaign),
             ("dispatch_id", &dispatch),
         ];
         let properties = members(self.properties);

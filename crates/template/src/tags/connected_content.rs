@@ -174,14 +174,14 @@ fn option(c: &mut Compiler<'_>, request: &mut Request, piece: Piece) -> Result<(
 
 /// An option with its value; the first piece has no name and is the URL.
 #[derive(Debug, Clone, Copy)]
-struct Piece {
-    name: Span,
-    value: Span,
+pub(super) struct Piece {
+    pub(super) name: Span,
+    pub(super) value: Span,
 }
 
 /// Splits at ` :name` outside of outputs. Inside the value of `:headers` and `:body`, whose text may
 /// contain anything, only known names split.
-fn split(source: &str, markup: Span) -> Vec<Piece> {
+pub(super) fn split(source: &str, markup: Span) -> Vec<Piece> {
     let bytes = source.as_bytes();
     let mut pieces = Vec::new();
     let mut name = Span {
@@ -248,7 +248,7 @@ fn trim(source: &str, span: Span) -> Span {
     Span { start, end }
 }
 
-fn unquote(source: &str, span: Span) -> Span {
+pub(super) fn unquote(source: &str, span: Span) -> Span {
     let text = &source[span.start..span.end];
     let quoted = text.len() >= 2
         && ["'", "\""].iter().any(|quote| {
@@ -267,7 +267,7 @@ fn unquote(source: &str, span: Span) -> Span {
 }
 
 /// Compiles text with outputs inside to one text on the stack. True when there were no outputs.
-fn fragment(c: &mut Compiler<'_>, span: Span) -> Result<bool, TemplateError> {
+pub(super) fn fragment(c: &mut Compiler<'_>, span: Span) -> Result<bool, TemplateError> {
     let source = c.source;
     if !c.cut(span).contains("{{") {
         let text = c.source_text(c.cut(span));

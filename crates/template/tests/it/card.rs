@@ -103,3 +103,42 @@ fn a_card_of_plain_text_is_static() {
     assert!(template.is_static());
     assert_eq!(template.variables().count(), 0);
 }
+
+#[test]
+fn message_extras_stand_beside_the_fields() {
+    let limits = Limits::default();
+    let title = "a{% message_extras :key plan :value {{ user.plan }} {{ 1 | plus: 1 }} %}b";
+    let description = "{% message_extras :key 'source' :value 'news letter' %}{% message_extras :key plan :value last %}";
+    let template = CardTemplate::compile(&card(title, description), &limits).expect("compiles");
+    assert!(!template.is_static());
+    let data = r#"{"user":{"plan":"pro"}}"#;
+    let rendered =
+        block_on(template.render(scope(data), &options(), &Script::default())).expect("renders");
+    assert_eq!(rendered.fields.title.as_deref(), Some("ab"));
+    let extras: Vec<(&str, &str)> = rendered
+        .message_extras
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
+    assert_eq!(extras, [("plan", "last"), ("source", "news letter")]);
+    for wrong in [
+        "{% message_extras %}",
+        "{% message_extras :key a %}",
+        "{% message_extras :value a :key b %}",
+        "{% message_extras x :key a :value b %}",
+        "{% message_extras :key :value b %}",
+    ] {
+        assert!(
+            CardTemplate::compile(&card(wrong, ""), &limits).is_err(),
+            "{wrong}"
+        );
+    }
+    let long =
+        "{% for i in (1..99) %}{% message_extras :key k{{ i }} :value 0123456789 %}{% endfor %}";
+    let template = CardTemplate::compile(&card(long, ""), &limits).expect("compiles");
+    let outcome = block_on(template.render(scope("{}"), &options(), &Script::default()));
+    assert!(
+        matches!(outcome, Err(RenderError::Template { .. })),
+        "{outcome:?}"
+    );
+}
