@@ -150,7 +150,7 @@ fn fetch_and_send(config: &Config, checks: &mut Checks<'_>) {
     if config.send.fetch_concurrency * config.send.workers > fetch.max_in_flight + fetch.max_queued
     {
         let message = "times send.workers is more than fetch takes in flight and in its queue: \
-                       some calls will be answered with 599";
+                       some calls will be answered with 529";
         checks.warn("send.fetch_concurrency", message);
     }
 }

@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use corkboard_core::connected::{
-    FetchBody, FetchMethod, FetchReport, FetchResponse, FetchScope, FetchSource,
+    FetchBody, FetchMethod, FetchReport, FetchResponse, FetchScope, FetchSource, FetchVerdict,
 };
 use corkboard_core::time::Timestamp;
 use tokio::time::Instant;
 
 use crate::admission::{Admission, Ticket};
+use crate::connect::Deadline;
+use crate::host::{Hosts, Sign};
 use crate::log::{CallLog, FetchRecord, for_log};
 use crate::meter::{self, Outcome};
 use crate::network::Network;
-use crate::problem::Problem;
+use crate::problem::{Problem, STATUS_FAILED, STATUS_REFUSED};
 use crate::request::Prepared;
 
 /// What a call brought; cheap to clone, so that many can share it.
@@ -22,15 +24,33 @@ pub(crate) struct Answer {
     pub(crate) body: FetchBody,
     pub(crate) bytes: u64,
     pub(crate) problem: Option<Problem>,
+    /// How long it waited for leave to call.
+    pub(crate) waited: Duration,
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Answer {
-    pub(crate) fn failed(problem: Problem, bytes: u64) -> Self {
+    pub(crate) fn good(status: u16, body: FetchBody, bytes: u64) -> Self {
         Self {
-            status: problem.status(),
-            body: FetchBody::Empty,
+            status,
+            body,
             bytes,
+            problem: None,
+            waited: Duration::ZERO,
+            retry_after: None,
+        }
+    }
+
+    pub(crate) fn failed(problem: Problem, bytes: u64) -> Self {
+        let status = problem.status();
+        let retry_after = match &problem {
+            Problem::Halted(left) | Problem::Paused(left) | Problem::Paced(left) => Some(*left),
+            _ => None,
+        };
+        Self {
+            retry_after,
             problem: Some(problem),
+            ..Self::good(status, FetchBody::Empty, bytes)
         }
     }
 
@@ -40,12 +60,39 @@ impl Answer {
     }
 
     pub(crate) fn outcome(&self) -> Outcome {
-        match self.status {
-            200..300 => Outcome::Success,
-            crate::problem::STATUS_REFUSED => Outcome::Refused,
+        match (self.status, &self.problem) {
+            (200..300, _) => Outcome::Success,
+            (STATUS_REFUSED, _) => Outcome::Refused,
+            (_, Some(Problem::Halted(_))) => Outcome::Halted,
+            (_, Some(problem)) if problem.held_back() => Outcome::HeldBack,
             // An endpoint that really says 599 counts as what it says it is.
-            crate::problem::STATUS_FAILED => Outcome::Failed,
+            (STATUS_FAILED, _) => Outcome::Failed,
             _ => Outcome::HttpError,
+        }
+    }
+
+    /// What it says about how much the endpoint can take.
+    fn sign(&self) -> Sign {
+        match (&self.problem, self.status) {
+            (Some(problem), STATUS_FAILED) => problem.sign(),
+            (Some(problem), _) if problem.without_call() => Sign::Nothing,
+            (_, 408 | 429 | 503 | 529) => Sign::Shed,
+            (_, 502 | 504) => Sign::Failed,
+            // An error of the endpoint's own, quick or slow, says nothing about room.
+            (_, 500..600) => Sign::Nothing,
+            _ => Sign::Fine,
+        }
+    }
+
+    /// For the metrics.
+    fn class(&self) -> &'static str {
+        match (&self.problem, self.status) {
+            (Some(problem), _) if problem.without_call() => "not_called",
+            (_, STATUS_FAILED) => "failed",
+            (_, 200..300) => "2xx",
+            (_, 300..400) => "3xx",
+            (_, 400..500) => "4xx",
+            _ => "5xx",
         }
     }
 
@@ -72,8 +119,9 @@ impl Answer {
                 elapsed,
                 bytes: self.bytes,
                 source,
+                waited: self.waited,
                 problem: self.problem.map(|problem| problem.to_string()),
-                ..FetchReport::default()
+                verdict: FetchVerdict::Settled,
             },
         }
     }
@@ -85,20 +133,24 @@ pub(crate) struct Asked {
     pub(crate) scope: FetchScope,
     pub(crate) at: Timestamp,
     pub(crate) start: Instant,
-    pub(crate) deadline: Instant,
+    /// Until when it may wait for leave to call.
+    pub(crate) queue_deadline: Instant,
+    /// Counted from 1.
+    pub(crate) attempt: u8,
 }
 
 /// Everything a call needs; shared by all of them.
 #[derive(Debug)]
 pub(crate) struct Engine {
+    pub(crate) hosts: Hosts,
     pub(crate) admission: Admission,
     pub(crate) network: Network,
     pub(crate) log: std::sync::Arc<dyn CallLog>,
-    pub(crate) total_timeout: Duration,
+    pub(crate) queue_timeout: Duration,
 }
 
 impl Engine {
-    /// Makes the call. Ends by the deadline in `asked`.
+    /// Makes the call: waits for leave until the queue's deadline, then has the request's time-out.
     pub(crate) async fn call(&self, asked: Asked, request: &Prepared, ticket: &Ticket) -> Answer {
         let open = OpenRecord {
             log: self.log.as_ref(),
@@ -107,20 +159,37 @@ impl Engine {
             url: request.target.url().as_str(),
             ended: false,
         };
-        let Some(_slot) = self.admission.slot(ticket, asked.deadline).await else {
-            return open.end(Answer::failed(Problem::NoSlot(self.total_timeout), 0));
-        };
+        let answer = self.permitted(asked, request, ticket).await;
+        open.end(answer.unwrap_or_else(|problem| Answer::failed(problem, 0)))
+    }
+
+    async fn permitted(
+        &self,
+        asked: Asked,
+        request: &Prepared,
+        ticket: &Ticket,
+    ) -> Result<Answer, Problem> {
+        let origin = request.target.origin();
+        let host = self.hosts.get(request.workspace, origin);
+        let host = host.ok_or(Problem::TooManyHosts)?;
+        let entered = host.enter(asked.attempt > 1, asked.queue_deadline).await;
+        let mut pass = entered.inspect_err(|_| host.meter.ended("not_called"))?;
+        let slot = self.admission.slot(ticket, asked.queue_deadline).await;
+        let _slot = slot.ok_or(Problem::NoSlot(self.queue_timeout))?;
+        let waited = asked.start.elapsed();
         let _in_flight = meter::InFlight::enter();
-        let exchange = self.network.exchange(request, asked.deadline).await;
-        open.end(match exchange.outcome {
-            Ok((status, body)) => Answer {
-                status,
-                body,
-                bytes: exchange.bytes,
-                problem: None,
-            },
+        pass.begin();
+        let deadline = Deadline::in_time(request.timeout);
+        let exchange = self.network.exchange(request, &host, deadline).await;
+        let mut answer = match exchange.outcome {
+            Ok((status, body)) => Answer::good(status, body, exchange.bytes),
             Err(problem) => Answer::failed(problem, exchange.bytes),
-        })
+        };
+        answer.waited = waited;
+        answer.retry_after = answer.retry_after.or(exchange.retry_after);
+        host.meter.ended(answer.class());
+        pass.end(answer.sign(), answer.retry_after);
+        Ok(answer)
     }
 
     /// Answers without a call, and leaves a record of it.

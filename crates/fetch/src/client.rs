@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use corkboard_core::connected::{
-    ConnectedContent, FetchRequest, FetchResponse, FetchScope, FetchSource,
+    ConnectedContent, FetchRequest, FetchResponse, FetchScope, FetchSource, FetchVerdict,
 };
 use corkboard_core::time::SharedClock;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -17,6 +17,7 @@ use crate::body::BodyLimits;
 use crate::call::{Answer, Asked, Engine};
 use crate::connect::Connector;
 use crate::guard::Guard;
+use crate::host::{HostRules, Hosts};
 use crate::log::CallLog;
 use crate::meter::{self, Outcome};
 use crate::network::Network;
@@ -25,6 +26,7 @@ use crate::pool::Pool;
 use crate::problem::Problem;
 use crate::request::{Prepared, Rules, Sharing};
 use crate::resolve::Resolve;
+use crate::retry;
 use crate::shared::{Found, Landing, Lead, Shared};
 use crate::tls;
 
@@ -43,7 +45,8 @@ pub struct FetchClient {
     engine: Arc<Engine>,
     shared: Shared,
     clock: SharedClock,
-    total_timeout: Duration,
+    queue_timeout: Duration,
+    retry_patience: Duration,
     /// No new calls.
     draining: CancellationToken,
     /// Calls; those that fill the cache are tasks and outlive the caller that began them.
@@ -72,7 +75,6 @@ impl FetchClient {
             resolver,
             tls,
             connect_timeout: options.connect_timeout,
-            total_timeout: options.total_timeout,
             tasks: connections.clone(),
             stop: stop.clone(),
         };
@@ -87,13 +89,23 @@ impl FetchClient {
                 max_body: options.max_body,
                 max_json_values: options.max_json_values,
             },
-            total_timeout: options.total_timeout,
+            clock: Arc::clone(&clock),
         };
+        let hosts = Hosts::new(HostRules {
+            max_concurrent: options.host_concurrent,
+            max_waiting: options.host_queued,
+            per_second: options.host_per_second,
+            halt_failures: options.halt_failures,
+            halt_time: options.halt_time,
+            tasks: connections.clone(),
+            stop: stop.clone(),
+        });
         let engine = Arc::new(Engine {
+            hosts,
             admission: Admission::new(options.max_in_flight, options.max_queued),
             network,
             log,
-            total_timeout: options.total_timeout,
+            queue_timeout: options.queue_timeout,
         });
         connections.spawn(sweep(Arc::clone(&engine), stop.clone()));
         Ok(Self {
@@ -101,12 +113,14 @@ impl FetchClient {
                 guard,
                 max_request_body: options.max_request_body,
                 cache_ttl: options.cache_ttl,
+                timeout: options.total_timeout,
                 user_agent,
             },
             engine,
             shared: Shared::new(options.cache_bytes, Arc::clone(&clock)),
             clock,
-            total_timeout: options.total_timeout,
+            queue_timeout: options.queue_timeout,
+            retry_patience: options.retry_patience,
             draining: CancellationToken::new(),
             calls: TaskTracker::new(),
             connections,
@@ -115,13 +129,14 @@ impl FetchClient {
         })
     }
 
-    /// Refuses new requests (599), lets calls in flight end (they do, by their deadline), then
-    /// closes all connections. Takes at most the total time-out and two seconds.
+    /// Refuses new requests (599), lets calls that run or wait end (they do, by their deadlines), then
+    /// closes all connections. Takes at most the longest time-out, the queue's and two seconds.
     pub async fn shutdown(&self) {
         self.draining.cancel();
         self.calls.close();
+        let longest = self.queue_timeout + FetchRequest::LONGEST_TIMEOUT;
         // What is not done by then is cut off below.
-        let _ = timeout(self.total_timeout + CLOSING_TIME, self.calls.wait()).await;
+        let _ = timeout(longest + CLOSING_TIME, self.calls.wait()).await;
         self.stop.cancel();
         self.connections.close();
         let _ = timeout(CLOSING_TIME, self.connections.wait()).await;
@@ -162,19 +177,21 @@ impl FetchClient {
         prepared: Prepared,
         sharing: Sharing,
     ) -> (Answer, FetchSource) {
+        // The call that is joined may have been asked for by one with more patience.
+        let deadline = asked.queue_deadline + prepared.timeout;
         match self.shared.find(sharing) {
             Found::Cached(answer) => {
                 meter::count(Outcome::Cached);
                 (answer, FetchSource::Cache)
             }
             Found::InFlight(landing) => {
-                let answer = landed(landing, asked.deadline).await;
+                let answer = landed(landing, deadline).await;
                 meter::count(Outcome::Shared);
                 (answer, FetchSource::Shared)
             }
             Found::Nothing(lead, landing) => {
                 self.fill(asked, prepared, lead);
-                (landed(landing, asked.deadline).await, FetchSource::Network)
+                (landed(landing, deadline).await, FetchSource::Network)
             }
         }
     }
@@ -222,21 +239,81 @@ async fn sweep(engine: Arc<Engine>, stop: CancellationToken) {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
         engine.network.pool.sweep();
+        engine.hosts.sweep();
     }
 }
 
 #[async_trait]
 impl ConnectedContent for FetchClient {
     async fn fetch(&self, scope: FetchScope, request: FetchRequest) -> FetchResponse {
+        let (start, retries) = (Instant::now(), request.retries);
+        for attempt in 1.. {
+            let mut response = self.attempt(scope, request.clone(), attempt).await;
+            response.report.elapsed = start.elapsed();
+            let FetchVerdict::Again { after } = response.report.verdict else {
+                return response;
+            };
+            let patient = start.elapsed() + after <= self.retry_patience;
+            let waited = if retries > 0 && patient {
+                self.draining.run_until_cancelled(sleep(after)).await
+            } else {
+                None
+            };
+            if waited.is_none() {
+                response.report.verdict = given_up(retries);
+                return response;
+            }
+        }
+        FetchResponse::default()
+    }
+
+    async fn attempt(
+        &self,
+        scope: FetchScope,
+        request: FetchRequest,
+        attempt: u8,
+    ) -> FetchResponse {
         let start = Instant::now();
-        let deadline = start + self.total_timeout;
         let asked = Asked {
             scope,
             at: self.clock.now(),
             start,
-            deadline,
+            queue_deadline: start + self.queue_timeout,
+            attempt: attempt.max(1),
         };
+        let retries = request.retries.min(FetchRequest::MOST_RETRIES);
         let (answer, source) = self.answer(asked, request).await;
-        answer.into_response(source, start.elapsed())
+        let verdict = verdict(&answer, asked.attempt, retries);
+        let mut response = answer.into_response(source, start.elapsed());
+        response.report.verdict = verdict;
+        response
+    }
+}
+
+/// A failure without a retry to come.
+fn given_up(retries: u8) -> FetchVerdict {
+    if retries > 0 {
+        FetchVerdict::GaveUp
+    } else {
+        FetchVerdict::Settled
+    }
+}
+
+/// Whether to try again. A call that was only held back cost the endpoint nothing: it may be tried
+/// again without having been asked for.
+fn verdict(answer: &Answer, attempt: u8, retries: u8) -> FetchVerdict {
+    let held_back = answer.problem.as_ref().is_some_and(Problem::held_back);
+    let most = if held_back {
+        FetchRequest::MOST_RETRIES
+    } else {
+        retries
+    };
+    if !retry::is_retryable(answer.status) {
+        FetchVerdict::Settled
+    } else if attempt > most {
+        given_up(retries)
+    } else {
+        let after = retry::pause(attempt, answer.retry_after);
+        FetchVerdict::Again { after }
     }
 }

@@ -15,6 +15,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,22 @@ pub(crate) type Sender = SendRequest<Full<Bytes>>;
 /// A name may have many addresses; trying more than these would only use up the time-out.
 const ADDRESSES_TRIED: usize = 4;
 
+/// When an exchange has to be over, and how long it was given.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline {
+    pub(crate) at: Instant,
+    pub(crate) after: Duration,
+}
+
+impl Deadline {
+    pub(crate) fn in_time(after: Duration) -> Self {
+        Self {
+            at: Instant::now() + after,
+            after,
+        }
+    }
+}
+
 /// Bound of the read buffer of a connection, into which the whole head of a response has to fit.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
@@ -40,16 +57,23 @@ pub(crate) struct Connector {
     pub(crate) resolver: Arc<dyn Resolve>,
     pub(crate) tls: Arc<ClientConfig>,
     pub(crate) connect_timeout: Duration,
-    pub(crate) total_timeout: Duration,
     /// Owns the task behind every connection.
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
 }
 
 impl Connector {
-    pub(crate) async fn open(&self, origin: &Origin, deadline: Instant) -> Result<Sender, Problem> {
+    /// `turn` is one of the few connections of this host that are opened at a time; it is over when
+    /// the endpoint has accepted.
+    pub(crate) async fn open(
+        &self,
+        origin: &Origin,
+        deadline: Deadline,
+        turn: SemaphorePermit<'_>,
+    ) -> Result<Sender, Problem> {
         let addresses = self.addresses(origin, deadline).await?;
-        let stream = self.dial(&addresses, origin.port, deadline).await?;
+        let stream = self.dial(&addresses, origin.port, deadline.at).await?;
+        drop(turn);
         if !origin.https {
             return self.start(stream).await;
         }
@@ -60,22 +84,22 @@ impl Connector {
             Host::Ipv6(address) => ServerName::from(IpAddr::V6(*address)),
         };
         let handshake = TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream);
-        let stream = timeout_at(deadline, handshake)
+        let stream = timeout_at(deadline.at, handshake)
             .await
-            .map_err(|_| Problem::TimedOut(self.total_timeout))?
+            .map_err(|_| Problem::TimedOut(deadline.after))?
             .map_err(|error| Problem::Tls(error.to_string()))?;
         self.start(stream).await
     }
 
-    async fn addresses(&self, origin: &Origin, deadline: Instant) -> Result<Vec<IpAddr>, Problem> {
+    async fn addresses(&self, origin: &Origin, deadline: Deadline) -> Result<Vec<IpAddr>, Problem> {
         let name = match &origin.host {
             Host::Ipv4(address) => return self.literal((*address).into()),
             Host::Ipv6(address) => return self.literal((*address).into()),
             Host::Domain(name) => name,
         };
-        let found = timeout_at(deadline, self.resolver.resolve(name))
+        let found = timeout_at(deadline.at, self.resolver.resolve(name))
             .await
-            .map_err(|_| Problem::Resolve(format!("no reply within {:?}", self.total_timeout)))?
+            .map_err(|_| Problem::Resolve(format!("no reply within {:?}", deadline.after)))?
             .map_err(|error| Problem::Resolve(error.to_string()))?;
         if found.is_empty() {
             return Err(Problem::Resolve("the answer was empty".to_owned()));

@@ -14,6 +14,7 @@ mod call;
 mod client;
 mod connect;
 pub mod guard;
+mod host;
 pub mod log;
 mod meter;
 mod network;
@@ -22,6 +23,8 @@ mod pool;
 mod problem;
 mod request;
 pub mod resolve;
+mod retry;
+mod retry_after;
 mod shared;
 mod tls;
 

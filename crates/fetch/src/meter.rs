@@ -1,5 +1,7 @@
-//! The counters of this room. Labels are bounded: never a host, never an id.
+//! The counters of this room. Labels are bounded: never an id, and only the first few hosts by name.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
@@ -8,6 +10,8 @@ const CALLS: &str = "corkboard_fetch_calls_total";
 const SECONDS: &str = "corkboard_fetch_seconds";
 const IN_FLIGHT: &str = "corkboard_fetch_in_flight";
 const CACHE_BYTES: &str = "corkboard_fetch_cache_bytes";
+const HOST_CALLS: &str = "corkboard_fetch_host_calls_total";
+const HALTS: &str = "corkboard_fetch_halts_total";
 const LOG_DROPPED: &str = "corkboard_fetch_log_dropped_total";
 
 /// How a request ended; the label of the calls counter.
@@ -17,6 +21,8 @@ pub(crate) enum Outcome {
     HttpError,
     Failed,
     Refused,
+    HeldBack,
+    Halted,
     Cached,
     Shared,
     Cancelled,
@@ -29,6 +35,8 @@ impl Outcome {
             Self::HttpError => "http_error",
             Self::Failed => "failed",
             Self::Refused => "refused",
+            Self::HeldBack => "held_back",
+            Self::Halted => "halted",
             Self::Cached => "cached",
             Self::Shared => "shared",
             Self::Cancelled => "cancelled",
@@ -50,6 +58,55 @@ pub(crate) fn cache_holds(bytes: usize) {
 
 pub(crate) fn log_dropped() {
     counter!(LOG_DROPPED).increment(1);
+}
+
+/// Hosts with a label of their own; later ones share "other".
+const NAMED_HOSTS: usize = 64;
+
+/// Gives out labels, first come, first served.
+#[derive(Debug, Default)]
+pub(crate) struct HostLabels {
+    names: Mutex<HashMap<String, Arc<str>>>,
+}
+
+impl HostLabels {
+    pub(crate) fn meter(&self, host: &str) -> HostMeter {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(name) = names.get(host) {
+            return HostMeter(Arc::clone(name));
+        }
+        if names.len() >= NAMED_HOSTS {
+            return HostMeter::default();
+        }
+        let name: Arc<str> = host.into();
+        names.insert(host.to_owned(), Arc::clone(&name));
+        HostMeter(name)
+    }
+}
+
+/// Counts what becomes of the calls to a host.
+#[derive(Debug, Clone)]
+pub(crate) struct HostMeter(Arc<str>);
+
+impl Default for HostMeter {
+    fn default() -> Self {
+        Self("other".into())
+    }
+}
+
+impl HostMeter {
+    pub(crate) fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// `class`: `2xx` to `5xx`, `failed` (599) or `not_called` (529, 598 and 0).
+    pub(crate) fn ended(&self, class: &'static str) {
+        counter!(HOST_CALLS, "host" => Arc::clone(&self.0), "class" => class).increment(1);
+    }
+
+    pub(crate) fn halted(&self) {
+        counter!(HALTS, "host" => Arc::clone(&self.0)).increment(1);
+    }
 }
 
 /// Counts a call in flight for as long as it lives.
@@ -81,6 +138,11 @@ pub fn describe_metrics() {
         CACHE_BYTES,
         "Memory held by cached responses, in bytes (estimated)"
     );
+    describe_counter!(
+        HOST_CALLS,
+        "Connected-content calls by host and class of outcome"
+    );
+    describe_counter!(HALTS, "Halts of hosts whose calls almost all failed");
     describe_counter!(
         LOG_DROPPED,
         "Call-log records dropped because the listener fell behind"

@@ -6,18 +6,21 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use corkboard_core::connected::FetchBody;
+use corkboard_core::time::SharedClock;
 use http::header::{CONTENT_ENCODING, TRANSFER_ENCODING};
 use http::{HeaderMap, Response};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use crate::body::{self, BodyLimits};
-use crate::connect::{Connector, Sender};
+use crate::connect::{Connector, Deadline, Sender};
+use crate::host::Host;
 use crate::pool::{Pool, PoolKey};
 use crate::problem::Problem;
 use crate::request::Prepared;
+use crate::retry_after;
 
 /// What came of an exchange.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub(crate) struct Exchange {
     pub(crate) outcome: Result<(u16, FetchBody), Problem>,
     /// Bytes of the body that arrived.
     pub(crate) bytes: u64,
+    /// What the endpoint said about when to come back.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -32,29 +37,40 @@ pub(crate) struct Network {
     pub(crate) connector: Connector,
     pub(crate) pool: Pool,
     pub(crate) limits: BodyLimits,
-    pub(crate) total_timeout: Duration,
+    pub(crate) clock: SharedClock,
 }
 
 impl Network {
-    pub(crate) async fn exchange(&self, request: &Prepared, deadline: Instant) -> Exchange {
-        let mut bytes = 0;
-        let outcome = self.attempt(request, deadline, &mut bytes).await;
-        Exchange { outcome, bytes }
+    pub(crate) async fn exchange(
+        &self,
+        request: &Prepared,
+        host: &Host,
+        deadline: Deadline,
+    ) -> Exchange {
+        let mut exchange = Exchange {
+            outcome: Err(Problem::Interrupted),
+            bytes: 0,
+            retry_after: None,
+        };
+        exchange.outcome = self.attempt(request, host, deadline, &mut exchange).await;
+        exchange
     }
 
     async fn attempt(
         &self,
         request: &Prepared,
-        deadline: Instant,
-        bytes: &mut u64,
+        host: &Host,
+        deadline: Deadline,
+        exchange: &mut Exchange,
     ) -> Result<(u16, FetchBody), Problem> {
         let key = PoolKey {
             workspace: request.workspace,
             origin: request.target.origin().clone(),
         };
-        let (response, sender) = self.head(request, &key, deadline).await?;
+        let (response, sender) = self.head(request, &key, host, deadline).await?;
         let status = response.status().as_u16();
         if !response.status().is_success() {
+            exchange.retry_after = retry_after::read(response.headers(), self.clock.now());
             // The body is of no use. Left unread, a short one that is already here is skipped and
             // the connection kept; any other makes the connection close.
             drop(response);
@@ -68,7 +84,7 @@ impl Network {
             return Err(Problem::Encoded { status, encoding });
         }
         let content = self
-            .read(status, response.into_body(), deadline, bytes)
+            .read(status, response.into_body(), deadline, &mut exchange.bytes)
             .await?;
         self.pool.give_back(key, sender);
         let body = body::interpret(status, &content, &self.limits)?;
@@ -84,17 +100,29 @@ impl Network {
         &self,
         request: &Prepared,
         key: &PoolKey,
-        deadline: Instant,
+        host: &Host,
+        deadline: Deadline,
     ) -> Result<(Response<Incoming>, Sender), Problem> {
-        while let Some(mut kept) = self.pool.take(key) {
+        let late = || Problem::TimedOut(deadline.after);
+        let mut turn = None;
+        loop {
+            let Some(mut kept) = self.pool.take(key) else {
+                if turn.is_some() {
+                    break;
+                }
+                // While this call waits for its turn to connect, a connection may come free.
+                let wait = timeout_at(deadline.at, host.connects.acquire());
+                turn = wait.await.map_err(|_| late())?.ok();
+                continue;
+            };
             // Not ready means: still skipping the rest of its last answer, or just closed.
-            match timeout_at(deadline, kept.ready()).await {
-                Err(_) => return Err(Problem::TimedOut(self.total_timeout)),
+            match timeout_at(deadline.at, kept.ready()).await {
+                Err(_) => return Err(late()),
                 Ok(Err(_)) => continue,
                 Ok(Ok(())) => {}
             }
-            match timeout_at(deadline, kept.try_send_request(request.to_http())).await {
-                Err(_) => return Err(Problem::TimedOut(self.total_timeout)),
+            match timeout_at(deadline.at, kept.try_send_request(request.to_http())).await {
+                Err(_) => return Err(late()),
                 Ok(Ok(response)) => return Ok((response, kept)),
                 // The other side closed a connection that it found idle, just as we used it again.
                 // Trying once more is right if the request was not sent, or changes nothing.
@@ -109,9 +137,16 @@ impl Network {
                 }
             }
         }
-        let mut sender = self.connector.open(&key.origin, deadline).await?;
-        match timeout_at(deadline, sender.send_request(request.to_http())).await {
-            Err(_) => Err(Problem::TimedOut(self.total_timeout)),
+        let turn = match turn {
+            Some(turn) => turn,
+            None => timeout_at(deadline.at, host.connects.acquire())
+                .await
+                .map_err(|_| late())?
+                .map_err(|_| Problem::Interrupted)?,
+        };
+        let mut sender = self.connector.open(&key.origin, deadline, turn).await?;
+        match timeout_at(deadline.at, sender.send_request(request.to_http())).await {
+            Err(_) => Err(late()),
             Ok(Err(error)) => Err(Problem::Broken(whole_story(&error))),
             Ok(Ok(response)) => Ok((response, sender)),
         }
@@ -122,7 +157,7 @@ impl Network {
         &self,
         status: u16,
         mut body: Incoming,
-        deadline: Instant,
+        deadline: Deadline,
         bytes: &mut u64,
     ) -> Result<Bytes, Problem> {
         let limit = self.limits.max_body;
@@ -133,11 +168,11 @@ impl Network {
         let mut content = BytesMut::new();
         loop {
             let frame =
-                timeout_at(deadline, body.frame())
+                timeout_at(deadline.at, body.frame())
                     .await
                     .map_err(|_| Problem::BodyTimedOut {
                         status,
-                        after: self.total_timeout,
+                        after: deadline.after,
                     })?;
             let frame = match frame {
                 None => return Ok(content.freeze()),

@@ -17,9 +17,13 @@ pub struct FetchOptions {
     pub allow_networks: Vec<IpNet>,
     /// Ports that may be called; empty means any.
     pub allow_ports: Vec<u16>,
-    /// From the first look at a request to the last byte of its answer: waiting for a free slot,
-    /// name resolution, connecting, TLS, head and body. At most ten seconds.
+    /// From leave to call to the last byte of the answer: name resolution, connecting, TLS, head and
+    /// body. At most ten seconds; a template may set its own.
     pub total_timeout: Duration,
+    /// How long a call may wait for leave: for its turn at the host, and for a free slot.
+    pub queue_timeout: Duration,
+    /// How long [`corkboard_core::connected::ConnectedContent::fetch`] goes on trying again.
+    pub retry_patience: Duration,
     /// For the TCP handshake, over all addresses of a name together.
     pub connect_timeout: Duration,
     /// Longest body that is read, in bytes.
@@ -34,8 +38,19 @@ pub struct FetchOptions {
     pub cache_bytes: usize,
     /// Calls on the network at a time. Times `max_body` this bounds the memory of bodies.
     pub max_in_flight: usize,
-    /// Calls that may wait for one of those; beyond, a call is answered at once with 599.
+    /// Calls that may wait for one of those; beyond, a call is answered at once with 529.
     pub max_queued: usize,
+    /// Most calls to one host at a time for a workspace; the limit that is in force below it is
+    /// learned.
+    pub host_concurrent: usize,
+    /// Calls of a workspace that may wait for one host.
+    pub host_queued: usize,
+    /// Calls to one host a second for a workspace; 0 is no cap.
+    pub host_per_second: u32,
+    /// More failures than this within a minute, and more than nine in ten calls, halt a host.
+    pub halt_failures: u32,
+    /// For how long.
+    pub halt_time: Duration,
     /// Idle connections kept over all hosts.
     pub max_idle: usize,
     /// Idle connections kept for one workspace and host.
@@ -54,6 +69,8 @@ impl Default for FetchOptions {
             allow_networks: Vec::new(),
             allow_ports: vec![80, 443],
             total_timeout: Duration::from_secs(2),
+            queue_timeout: Duration::from_secs(5),
+            retry_patience: Duration::from_secs(6),
             connect_timeout: Duration::from_secs(1),
             max_body: 1024 * 1024,
             max_request_body: 256 * 1024,
@@ -62,8 +79,13 @@ impl Default for FetchOptions {
             cache_bytes: 64 * 1024 * 1024,
             max_in_flight: 512,
             max_queued: 16_384,
-            max_idle: 512,
-            max_idle_per_host: 64,
+            host_concurrent: 512,
+            host_queued: 4_096,
+            host_per_second: 0,
+            halt_failures: 3_000,
+            halt_time: Duration::from_secs(60),
+            max_idle: 1_024,
+            max_idle_per_host: 512,
             idle_timeout: Duration::from_secs(30),
             user_agent: concat!("Corkboard/", env!("CARGO_PKG_VERSION")).to_owned(),
             extra_roots: Vec::new(),
@@ -96,7 +118,7 @@ impl FetchOptions {
         if self.connect_timeout.is_zero() {
             return Err(FetchOptionsError::ConnectTimeout(self.connect_timeout));
         }
-        if self.max_in_flight == 0 {
+        if self.max_in_flight == 0 || self.host_concurrent == 0 {
             return Err(FetchOptionsError::NoneInFlight);
         }
         HeaderValue::from_str(&self.user_agent)

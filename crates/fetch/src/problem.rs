@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use crate::guard::Refusal;
+use crate::host::Sign;
 
 /// The request never left, and never will as it stands.
 pub(crate) const STATUS_REFUSED: u16 = 0;
+/// This installation held the call back, for the endpoint's sake or its own.
+pub(crate) const STATUS_HELD_BACK: u16 = 529;
+/// The host is halted: almost everything it was asked lately failed.
+pub(crate) const STATUS_HALTED: u16 = 598;
 /// There is no complete, usable answer.
 pub(crate) const STATUS_FAILED: u16 = 599;
 
@@ -29,11 +34,27 @@ pub(crate) enum Problem {
     #[error("a GET carries no body; set another :method, such as post, or leave :body out")]
     BodyOnGet,
 
-    // --- no complete answer
+    // --- held back
     #[error("too many fetches are waiting already")]
     QueueFull,
     #[error("no fetch slot came free within {0:?}")]
     NoSlot(Duration),
+    #[error("the endpoint has as many calls as it takes, and this one's turn did not come in time")]
+    NoTurn,
+    #[error("the endpoint asked not to be called for another {0:.0?}")]
+    Paused(Duration),
+    #[error("the cap on calls per second leaves no place for another {0:.1?}")]
+    Paced(Duration),
+    #[error("too large a share of the calls to this host are retries already")]
+    NoRetry,
+    #[error("too many hosts are being called at a time")]
+    TooManyHosts,
+
+    // --- halted
+    #[error("calls to this host are halted for another {0:.0?}, because almost all of them failed")]
+    Halted(Duration),
+
+    // --- no complete answer
     #[error("the host name has no address, or its name server did not answer: {0}")]
     Resolve(String),
     #[error("no connection to the endpoint: {0}")]
@@ -77,13 +98,44 @@ pub(crate) enum Problem {
 impl Problem {
     /// Whether the endpoint never heard of this.
     pub(crate) fn without_call(&self) -> bool {
-        let no_room = matches!(self, Self::QueueFull | Self::NoSlot(_) | Self::ShuttingDown);
-        no_room || self.status() == STATUS_REFUSED
+        let held = [STATUS_REFUSED, STATUS_HELD_BACK, STATUS_HALTED].contains(&self.own_status());
+        held || *self == Self::ShuttingDown
+    }
+
+    /// Whether our own limits kept the call from being made: nothing is known about the endpoint.
+    pub(crate) fn held_back(&self) -> bool {
+        self.own_status() == STATUS_HELD_BACK
+    }
+
+    /// What a failed exchange says about the endpoint's room.
+    pub(crate) fn sign(&self) -> Sign {
+        match self {
+            Self::Resolve(_)
+            | Self::Connect(_)
+            | Self::Tls(_)
+            | Self::TimedOut(_)
+            | Self::BodyTimedOut { .. }
+            | Self::Broken(_)
+            | Self::BodyBroken { .. } => Sign::Failed,
+            Self::BodyTooLong { .. }
+            | Self::Encoded { .. }
+            | Self::JsonTooLarge { .. }
+            | Self::JsonTooDeep { .. } => Sign::Fine,
+            _ => Sign::Nothing,
+        }
     }
 
     /// The status that templates see. A 2xx always comes with the complete body that the endpoint
     /// sent: where that body cannot be used, the status is 599, so that `!= 200` catches it.
     pub(crate) fn status(&self) -> u16 {
+        match self {
+            Self::NotSuccess(status) | Self::Redirect(status) | Self::NoBody(status) => *status,
+            _ => self.own_status(),
+        }
+    }
+
+    /// The synthetic status; 599 also for what the endpoint said itself.
+    fn own_status(&self) -> u16 {
         match self {
             Self::Guard(_)
             | Self::Path
@@ -93,7 +145,14 @@ impl Problem {
             | Self::Headers(..)
             | Self::RequestBody(..)
             | Self::BodyOnGet => STATUS_REFUSED,
-            Self::NotSuccess(status) | Self::Redirect(status) | Self::NoBody(status) => *status,
+            Self::QueueFull
+            | Self::NoSlot(_)
+            | Self::NoTurn
+            | Self::Paused(_)
+            | Self::Paced(_)
+            | Self::NoRetry
+            | Self::TooManyHosts => STATUS_HELD_BACK,
+            Self::Halted(_) => STATUS_HALTED,
             _ => STATUS_FAILED,
         }
     }

@@ -19,6 +19,9 @@ use crate::problem::Problem;
 const SHORTEST_MAX_AGE: Duration = Duration::from_secs(300);
 pub(crate) const LONGEST_MAX_AGE: Duration = Duration::from_secs(14_400);
 
+/// Nothing answers in less.
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
+
 const MAX_HEADERS: usize = 64;
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 
@@ -53,6 +56,7 @@ pub(crate) struct Rules {
     pub(crate) guard: Guard,
     pub(crate) max_request_body: usize,
     pub(crate) cache_ttl: Duration,
+    pub(crate) timeout: Duration,
     pub(crate) user_agent: HeaderValue,
 }
 
@@ -65,6 +69,8 @@ pub(crate) struct Prepared {
     pub(crate) path: PathAndQuery,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// For the exchange, from leave to call to the last byte.
+    pub(crate) timeout: Duration,
     pub(crate) sharing: Option<Sharing>,
 }
 
@@ -109,6 +115,9 @@ impl Prepared {
             path,
             headers,
             body,
+            timeout: request.timeout.map_or(rules.timeout, |asked| {
+                asked.clamp(SHORTEST_TIMEOUT, FetchRequest::LONGEST_TIMEOUT)
+            }),
             sharing,
         })
     }

@@ -17,12 +17,15 @@ pub struct FetchConfig {
     pub allow_networks: Vec<IpNet>,
     /// Ports that may be called; empty means any.
     pub allow_ports: Vec<u16>,
-    /// From the first look at a call to the last byte of its answer.
+    /// From leave to call to the last byte of the answer.
     #[serde(serialize_with = "duration::serialize")]
     pub total_timeout: Duration,
     /// For the TCP handshake, over all addresses of a name.
     #[serde(serialize_with = "duration::serialize")]
     pub connect_timeout: Duration,
+    /// For the wait until a call may leave.
+    #[serde(serialize_with = "duration::serialize")]
+    pub queue_timeout: Duration,
     /// Longest response body, in bytes.
     #[serde(serialize_with = "size::serialize")]
     pub max_body: u64,
@@ -36,6 +39,17 @@ pub struct FetchConfig {
     pub max_in_flight: usize,
     /// Calls that may wait for one of those.
     pub max_queued: usize,
+    /// Most calls to one host at a time, for each workspace.
+    pub host_concurrent: usize,
+    /// Calls that may wait for one host, for each workspace.
+    pub host_queued: usize,
+    /// Calls to one host a second, for each workspace; 0 is no cap.
+    pub host_per_second: u32,
+    /// More failures than this within a minute halt a host.
+    pub halt_failures: u32,
+    /// How long a host is halted.
+    #[serde(serialize_with = "duration::serialize")]
+    pub halt_time: Duration,
 }
 
 impl FetchConfig {
@@ -49,11 +63,17 @@ impl FetchConfig {
             allow_ports: section.list("allow_ports", "ports from 1 to 65535", port),
             total_timeout: section.duration("total_timeout", ["10ms", "10s"]),
             connect_timeout: section.duration("connect_timeout", ["10ms", "10s"]),
+            queue_timeout: section.duration("queue_timeout", ["10ms", "30s"]),
             max_body: section.size("max_body", ["1KiB", "16MiB"]),
             cache_ttl: section.duration("cache_ttl", ["0s", "1d"]),
             cache_bytes: section.size("cache_bytes", ["0B", "64GiB"]),
             max_in_flight: section.number("max_in_flight", 1..=65_536),
             max_queued: section.number("max_queued", 0..=1_048_576),
+            host_concurrent: section.number("host_concurrent", 1..=65_536),
+            host_queued: section.number("host_queued", 0..=1_048_576),
+            host_per_second: section.number("host_per_second", 0..=1_000_000),
+            halt_failures: section.number("halt_failures", 1..=1_000_000_000),
+            halt_time: section.duration("halt_time", ["1s", "1h"]),
         }
     }
 }

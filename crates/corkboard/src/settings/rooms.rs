@@ -35,11 +35,17 @@ pub(crate) fn fetch_options(config: &Config) -> FetchOptions {
         allow_ports: fetch.allow_ports.clone(),
         total_timeout: fetch.total_timeout,
         connect_timeout: fetch.connect_timeout,
+        queue_timeout: fetch.queue_timeout,
         max_body: size(fetch.max_body),
         cache_ttl: fetch.cache_ttl,
         cache_bytes: size(fetch.cache_bytes),
         max_in_flight: fetch.max_in_flight,
         max_queued: fetch.max_queued,
+        host_concurrent: fetch.host_concurrent,
+        host_queued: fetch.host_queued,
+        host_per_second: fetch.host_per_second,
+        halt_failures: fetch.halt_failures,
+        halt_time: fetch.halt_time,
         ..FetchOptions::default()
     }
 }

@@ -19,12 +19,7 @@ fn key(number: u32) -> CacheKey {
 
 fn answer(length: usize) -> Answer {
     let body = FetchBody::Text("x".repeat(length).into());
-    Answer {
-        status: 200,
-        body,
-        bytes: length as u64,
-        problem: None,
-    }
+    Answer::good(200, body, length as u64)
 }
 
 #[test]

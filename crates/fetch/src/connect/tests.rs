@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use corkboard_testkit::Peer;
+use tokio::sync::Semaphore;
 
 use super::*;
 use crate::resolve::SystemResolver;
@@ -15,7 +16,6 @@ fn connector() -> Connector {
         resolver: Arc::new(SystemResolver::default()),
         tls: tls::client_config(&[]).unwrap(),
         connect_timeout: timeout,
-        total_timeout: timeout,
         tasks: TaskTracker::new(),
         stop: CancellationToken::new(),
     }
@@ -34,8 +34,11 @@ async fn the_connector_judges_for_itself_whatever_was_judged_before() {
             host,
             port,
         };
-        let deadline = Instant::now() + Duration::from_secs(5);
-        let refused = connector().open(&origin, deadline).await.unwrap_err();
+        let deadline = Deadline::in_time(Duration::from_secs(5));
+        let turns = Semaphore::new(1);
+        let turn = turns.acquire().await.unwrap();
+        let refused = connector().open(&origin, deadline, turn).await;
+        let refused = refused.unwrap_err();
         assert!(matches!(refused, Problem::Guard(_)), "{refused:?}");
         assert_eq!(refused.status(), 0);
     }

@@ -9,6 +9,7 @@ fn rules() -> Rules {
         guard: Guard::new(Vec::new(), vec![80, 443]),
         max_request_body: 1_000,
         cache_ttl: Duration::from_secs(300),
+        timeout: Duration::from_secs(2),
         user_agent: HeaderValue::from_static("Corkboard/test"),
     }
 }

@@ -22,12 +22,7 @@ fn sharing() -> Sharing {
 }
 
 fn success() -> Answer {
-    Answer {
-        status: 200,
-        body: FetchBody::Text("yes".into()),
-        bytes: 3,
-        problem: None,
-    }
+    Answer::good(200, FetchBody::Text("yes".into()), 3)
 }
 
 #[tokio::test]

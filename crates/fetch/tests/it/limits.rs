@@ -177,28 +177,31 @@ async fn no_more_calls_than_allowed_run_at_a_time_and_the_rest_wait_their_turn()
 }
 
 #[tokio::test]
-async fn waiting_for_a_slot_counts_against_the_time_out() {
+async fn waiting_for_a_slot_ends_by_itself_and_does_not_shorten_the_call() {
     let options = FetchOptions {
         max_in_flight: 1,
+        queue_timeout: Duration::from_millis(600),
         ..brief()
     };
     let (peer, bench) = (Peer::start().await, Bench::with(options));
     peer.on("/hang", Reply::hang()).on(
         "/quick",
-        Reply::text("ok").delay(Duration::from_millis(280)),
+        Reply::text("ok").delay(Duration::from_millis(200)),
     );
-    let (hanging, quick) = (peer.url("/hang"), peer.url("/quick"));
-    let (first, second) = tokio::join!(bench.get(&hanging), bench.get(&quick));
-    expect_failure(&first, 599, "did not answer");
-    // Both times end together. When the slot comes free a moment before the second one's, what is
-    // left of that one is not enough to be answered in.
-    match second.report.source {
-        FetchSource::Refused => {
-            expect_failure(&second, 599, "no fetch slot came free within 300ms");
-            assert_eq!(peer.calls("/quick"), 0);
-        }
-        _ => expect_failure(&second, 599, "within 300ms"),
+    let (one, other, third) = (peer.url("/hang?1"), peer.url("/hang?2"), peer.url("/quick"));
+    let last = peer.url("/quick?late");
+    let all = tokio::join!(bench.get(&one), bench.get(&other), bench.get(&last));
+    expect_failure(&all.0, 599, "did not answer");
+    expect_failure(&all.1, 599, "did not answer within 300ms");
+    assert!(all.1.report.waited >= BRIEF, "{:?}", all.1.report);
+    // The slot comes free at the moment when the wait is over: either is right.
+    match all.2.report.source {
+        FetchSource::Refused => expect_failure(&all.2, 529, "no fetch slot came free within 600ms"),
+        _ => assert_eq!(text(&all.2), "ok"),
     }
+    let (hanging, quick) = tokio::join!(bench.get(&one), bench.get(&third));
+    expect_failure(&hanging, 599, "did not answer");
+    assert_eq!(text(&quick), "ok", "its own time began with its slot");
 }
 
 #[tokio::test]
@@ -229,7 +232,7 @@ async fn beyond_the_queue_calls_are_answered_at_once() {
         };
         let (running, waiting, beyond) = tokio::join!(running, waiting, beyond);
         assert_eq!((running.status, waiting.status), (200, 200));
-        expect_failure(&beyond, 599, "too many fetches are waiting");
+        expect_failure(&beyond, 529, "too many fetches are waiting");
         assert_eq!(beyond.report.source, FetchSource::Refused);
         assert_eq!(peer.calls(&format!("{round}/c")), 0);
     }

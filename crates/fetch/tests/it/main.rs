@@ -3,9 +3,11 @@
 mod answers;
 mod bench_client;
 mod guarding;
+mod guest;
 mod lifecycle;
 mod limits;
 mod metering;
 mod recording;
+mod retrying;
 mod sharing;
 mod wire;

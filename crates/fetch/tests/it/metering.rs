@@ -108,6 +108,9 @@ fn every_way_to_end_is_counted_under_its_own_name() {
         ("corkboard_fetch_calls_total http_error", 1),
         ("corkboard_fetch_calls_total refused", 1),
         ("corkboard_fetch_calls_total success", 1),
+        ("corkboard_fetch_host_calls_total 127.0.0.1 2xx", 1),
+        ("corkboard_fetch_host_calls_total 127.0.0.1 4xx", 1),
+        ("corkboard_fetch_host_calls_total 127.0.0.1 failed", 1),
         ("corkboard_fetch_in_flight", 0),
         ("corkboard_fetch_seconds", 3),
     ];

@@ -1,0 +1,360 @@
+//! What is known of a host, and who may call it when.
+//!
+//! A host is a workspace and a host name with its port. Everything that the pieces below decide is
+//! decided here under one short lock; waiting happens outside of it. First come, first served: who
+//! may go is handed a [`Slot`] by the one who made room.
+
+mod budget;
+mod halt;
+mod limit;
+mod pace;
+mod registry;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::meter::HostMeter;
+use crate::problem::Problem;
+use budget::Budget;
+use halt::{Halt, Leave};
+use limit::Limit;
+pub(crate) use limit::Sign;
+use pace::Pace;
+pub(crate) use registry::Hosts;
+
+/// Connections of a host that are being opened at a time. A listener's backlog may be short, and a
+/// connection request that it drops is only repeated after a second.
+const CONNECTS: usize = 16;
+
+/// Above this share of refusals among the recent answers, `Retry-After` stops the whole host.
+const MOSTLY_REFUSING: f64 = 0.5;
+/// Above this share of failures, waiting in vain is the host's doing.
+const MOSTLY_FAILING: f64 = 0.9;
+/// An endpoint that wants to be left alone for longer is asked again after this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
+
+/// The bounds for every host.
+#[derive(Debug, Clone)]
+pub(crate) struct HostRules {
+    pub(crate) max_concurrent: usize,
+    pub(crate) max_waiting: usize,
+    /// 0 is no cap.
+    pub(crate) per_second: u32,
+    pub(crate) halt_failures: u32,
+    pub(crate) halt_time: Duration,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stop: CancellationToken,
+}
+
+type Turn = Result<Slot, Problem>;
+
+#[derive(Debug)]
+struct State {
+    limit: Limit,
+    halt: Halt,
+    budget: Budget,
+    pace: Pace,
+    in_flight: usize,
+    waiting: VecDeque<oneshot::Sender<Turn>>,
+    resuming: bool,
+    used: Instant,
+}
+
+#[derive(Debug)]
+pub(crate) struct Host {
+    rules: Arc<HostRules>,
+    state: Mutex<State>,
+    pub(crate) connects: Semaphore,
+    pub(crate) meter: HostMeter,
+}
+
+/// A place among the calls of a host. Gives it to the next one when dropped.
+#[derive(Debug)]
+struct Slot {
+    host: Arc<Host>,
+    together: usize,
+    armed: bool,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if self.armed {
+            let mut state = self.host.state();
+            state.in_flight -= 1;
+            self.host.admit(&mut state);
+        }
+    }
+}
+
+/// Leave to make one call. Dropped without a result, it says nothing about the host.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    slot: Option<Slot>,
+    host: Arc<Host>,
+    probe: bool,
+    started: Instant,
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        if self.probe {
+            self.host.state().halt.probe_lost();
+        }
+    }
+}
+
+impl Host {
+    fn new(rules: Arc<HostRules>, meter: HostMeter) -> Self {
+        let now = Instant::now();
+        let state = State {
+            limit: Limit::new(rules.max_concurrent, now),
+            halt: Halt::new(rules.halt_failures, rules.halt_time, now),
+            budget: Budget::new(now),
+            pace: Pace::new(rules.per_second, now),
+            in_flight: 0,
+            waiting: VecDeque::new(),
+            resuming: false,
+            used: now,
+        };
+        Self {
+            rules,
+            state: Mutex::new(state),
+            connects: Semaphore::new(CONNECTS),
+            meter,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for leave to call, until `deadline` at the latest. A `retry` needs a token.
+    pub(crate) async fn enter(
+        self: &Arc<Self>,
+        retry: bool,
+        deadline: Instant,
+    ) -> Result<Pass, Problem> {
+        let (mut pass, leave) = self.ask(retry, deadline)?;
+        if leave > Instant::now() {
+            sleep_until(leave).await;
+        }
+        let slot = match self.line_up()? {
+            Ok(slot) => slot,
+            Err(turn) => match timeout_at(deadline, turn).await {
+                Ok(Ok(turn)) => turn?,
+                Ok(Err(_)) => return Err(Problem::Interrupted),
+                Err(_) => return Err(self.waited_in_vain()),
+            },
+        };
+        pass.slot = Some(slot);
+        Ok(pass)
+    }
+
+    /// Everything that can be decided at once: halt, budget, pause, cap.
+    fn ask(self: &Arc<Self>, retry: bool, deadline: Instant) -> Result<(Pass, Instant), Problem> {
+        let now = Instant::now();
+        let mut state = self.state();
+        state.used = now;
+        let probe = match state.halt.leave(now) {
+            Leave::Yes => false,
+            Leave::Probe => true,
+            Leave::Halted(until) => return Err(Problem::Halted(until.duration_since(now))),
+        };
+        let decided = state.decide(retry, deadline, now);
+        if decided.is_err() && probe {
+            state.halt.probe_lost();
+        }
+        drop(state);
+        let pass = Pass {
+            slot: None,
+            host: Arc::clone(self),
+            probe,
+            started: now,
+        };
+        match decided {
+            Ok(leave) => Ok((pass, leave)),
+            Err(problem) => {
+                pass.forget();
+                Err(problem)
+            }
+        }
+    }
+
+    /// A slot, or a place in the queue for one.
+    fn line_up(self: &Arc<Self>) -> Result<Result<Slot, oneshot::Receiver<Turn>>, Problem> {
+        let mut state = self.state();
+        if state.waiting.is_empty() && state.has_room(Instant::now()) {
+            return Ok(Ok(self.take(&mut state)));
+        }
+        let most = self.rules.max_waiting;
+        if state.waiting.len() >= most {
+            state.waiting.retain(|turn| !turn.is_closed());
+            if state.waiting.len() >= most {
+                return Err(Problem::QueueFull);
+            }
+        }
+        let (turn, wait) = oneshot::channel();
+        state.waiting.push_back(turn);
+        self.admit(&mut state);
+        Ok(Err(wait))
+    }
+
+    fn take(self: &Arc<Self>, state: &mut State) -> Slot {
+        state.in_flight += 1;
+        Slot {
+            host: Arc::clone(self),
+            together: state.in_flight,
+            armed: true,
+        }
+    }
+
+    /// Lets as many go as there is room for.
+    fn admit(self: &Arc<Self>, state: &mut State) {
+        let now = Instant::now();
+        while state.has_room(now) {
+            let Some(turn) = state.waiting.pop_front() else {
+                return;
+            };
+            if let Err(Ok(mut unwanted)) = turn.send(Ok(self.take(state))) {
+                // Gone while waiting. Dropping the slot as it is would ask for the lock again.
+                unwanted.armed = false;
+                state.in_flight -= 1;
+            }
+        }
+    }
+
+    fn waited_in_vain(&self) -> Problem {
+        let mut state = self.state();
+        let now = Instant::now();
+        if state.limit.failing() > MOSTLY_FAILING && state.halt.failed(false, now) {
+            self.halted(&mut state);
+        }
+        Problem::NoTurn
+    }
+
+    /// Tells those who wait.
+    fn halted(&self, state: &mut State) {
+        self.meter.halted();
+        let length = self.rules.halt_time;
+        tracing::warn!(
+            host = self.meter.name(),
+            ?length,
+            "calls to a host are halted"
+        );
+        for turn in state.waiting.drain(..) {
+            // Whoever is gone need not be told.
+            let _ = turn.send(Err(Problem::Halted(length)));
+        }
+    }
+
+    /// Stops the host for a while, and sees to it that those who wait go on afterwards.
+    fn pause(self: &Arc<Self>, state: &mut State, length: Duration) {
+        state.pace.pause(Instant::now() + length.min(LONGEST_PAUSE));
+        if state.resuming {
+            return;
+        }
+        state.resuming = true;
+        let host = Arc::clone(self);
+        let resuming = async move {
+            while let Some(until) = host.resume() {
+                sleep_until(until).await;
+            }
+        };
+        let stop = self.rules.stop.clone();
+        self.rules
+            .tasks
+            .spawn(stop.run_until_cancelled_owned(resuming));
+    }
+
+    /// Lets calls go again, or says when.
+    fn resume(self: &Arc<Self>) -> Option<Instant> {
+        let mut state = self.state();
+        let paused = state.pace.paused(Instant::now());
+        if paused.is_none() {
+            state.resuming = false;
+            self.admit(&mut state);
+        }
+        paused
+    }
+
+    /// Whether nothing would be lost by forgetting this host, unused for `idle`.
+    fn is_forgettable(&self, idle: Duration) -> bool {
+        let state = self.state();
+        let now = Instant::now();
+        state.in_flight == 0
+            && state.waiting.is_empty()
+            && state.halt.is_open()
+            && state.pace.paused(now).is_none()
+            && now.duration_since(state.used) >= idle
+    }
+}
+
+impl State {
+    fn has_room(&self, now: Instant) -> bool {
+        self.in_flight < self.limit.allowed() && self.pace.paused(now).is_none()
+    }
+
+    fn decide(&mut self, retry: bool, deadline: Instant, now: Instant) -> Result<Instant, Problem> {
+        if !retry {
+            self.budget.first_try(now);
+        } else if !self.budget.retry(now) {
+            return Err(Problem::NoRetry);
+        }
+        if let Some(until) = self.pace.paused(now).filter(|until| *until > deadline) {
+            return Err(Problem::Paused(until.duration_since(now)));
+        }
+        self.pace
+            .reserve(now, deadline)
+            .map_err(|due| Problem::Paced(due.duration_since(now)))
+    }
+}
+
+impl Pass {
+    /// The call leaves now.
+    pub(crate) fn begin(&mut self) {
+        self.started = Instant::now();
+    }
+
+    /// What became of the call, and for how long the endpoint wants to be left alone.
+    pub(crate) fn end(mut self, sign: Sign, retry_after: Option<Duration>) {
+        let (now, probe) = (Instant::now(), self.probe);
+        let Some(mut slot) = self.slot.take() else {
+            return;
+        };
+        self.probe = false;
+        slot.armed = false;
+        let host = Arc::clone(&slot.host);
+        let mut state = host.state();
+        state.limit.ended(sign, self.started, slot.together, now);
+        match sign {
+            Sign::Fine => state.halt.fine(probe, now),
+            Sign::Nothing if probe => state.halt.probe_lost(),
+            Sign::Nothing => {}
+            Sign::Shed | Sign::Failed => {
+                if state.halt.failed(probe, now) {
+                    host.halted(&mut state);
+                }
+            }
+        }
+        let refusing = state.limit.failing() > MOSTLY_REFUSING;
+        if let Some(length) = retry_after.filter(|_| sign == Sign::Shed && refusing) {
+            host.pause(&mut state, length);
+        }
+        state.in_flight -= 1;
+        host.admit(&mut state);
+    }
+
+    /// Drops it where its probe has been given back already.
+    fn forget(mut self) {
+        self.probe = false;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! What is worth another try, and when.
+
+use std::time::Duration;
+
+/// Statuses that may pass by themselves, the synthetic ones included.
+const RETRYABLE: [u16; 10] = [408, 425, 429, 500, 502, 503, 504, 529, 598, 599];
+
+const FIRST: Duration = Duration::from_millis(250);
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// Whether another try may end better.
+pub(crate) fn is_retryable(status: u16) -> bool {
+    RETRYABLE.contains(&status)
+}
+
+/// The pause behind the `attempt`-th try (counted from 1): anything up to 250 ms doubled with every
+/// try, at most 20 s; and never less than what the endpoint asked for.
+pub(crate) fn pause(attempt: u8, asked: Option<Duration>) -> Duration {
+    let doublings = u32::from(attempt.saturating_sub(1)).min(16);
+    let longest = FIRST.saturating_mul(1 << doublings).min(LONGEST);
+    let mut random = [0_u8; 4];
+    // Without entropy it is the whole pause: still a pause.
+    let share = getrandom::fill(&mut random).map_or(u32::MAX, |()| u32::from_be_bytes(random));
+    let jittered = longest.mul_f64(f64::from(share) / f64::from(u32::MAX));
+    // Those who were told the same time do not all come at it.
+    asked.map_or(jittered, |asked| asked.saturating_add(jittered))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_lie_anywhere_below_a_doubling_bound() {
+        for (attempt, longest) in [(1, 250), (2, 500), (5, 4_000), (8, 20_000), (255, 20_000)] {
+            let longest = Duration::from_millis(longest);
+            let pauses: Vec<Duration> = (0..200).map(|_| pause(attempt, None)).collect();
+            assert!(pauses.iter().all(|pause| *pause <= longest), "{attempt}");
+            assert!(pauses.iter().any(|pause| *pause < longest / 4), "{attempt}");
+            assert!(
+                pauses.iter().any(|pause| *pause > longest / 4 * 3),
+                "{attempt}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_endpoint_has_a_say() {
+        let asked = Duration::from_secs(7);
+        assert!((0..100).all(|_| pause(1, Some(asked)) >= asked));
+        assert!(pause(1, Some(Duration::MAX)) >= asked);
+    }
+
+    #[test]
+    fn what_the_request_got_wrong_is_not_tried_again() {
+        for status in [
+            0, 200, 204, 301, 400, 401, 403, 404, 405, 410, 413, 422, 501, 505,
+        ] {
+            assert!(!is_retryable(status), "{status}");
+        }
+    }
+}
