@@ -9,13 +9,13 @@ mod calls;
 mod campaigns;
 mod chunks;
 mod columns;
-mod days;
 mod dispatches;
 mod hot_reads;
 mod housekeeping;
 mod idempotency;
 mod leases;
 mod live;
+mod partitions;
 mod plans;
 mod queue;
 mod stopping;
@@ -50,10 +50,12 @@ pub(super) const SCHEMA: Schema = Schema {
     migrations: &[include_str!("schema/control_0001.sql")],
 };
 
-/// Every statement here has an index, and the queue's tables are now empty, now long: no statistic
-/// of the past may talk the planner into reading one from end to end, or into sorting what its
-/// index has in order.
-const PLANNER: &str = "-c enable_seqscan=off -c enable_bitmapscan=off";
+/// Every statement here has an index, and partitions are now empty, now long: no statistic of the
+/// past may talk the planner into reading one from end to end, or into sorting what its index has in
+/// order. Each statement is planned once per connection: which partitions it needs shows when it
+/// runs.
+const PLANNER: &str = "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off \
+                       -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan";
 
 /// Everything that is keyed by a workspace, in one database.
 #[derive(Debug, Clone)]
@@ -202,7 +204,7 @@ impl ControlStore for PgControlStore {
         dispatch: NewDispatch,
         from: &[CampaignState],
     ) -> Result<(Dispatch, bool)> {
-        beginning::insert(&self.pool.session().await?, &dispatch, from).await
+        beginning::insert(&self.pool, &self.partitions, &dispatch, from).await
     }
 
     async fn find_dispatch(
@@ -233,7 +235,7 @@ impl ControlStore for PgControlStore {
         in_force: bool,
         now: Timestamp,
     ) -> Result<bool> {
-        dispatches::start(&self.pool.session().await?, id, &chunks, in_force, now).await
+        dispatches::start(&self.pool, &self.partitions, id, &chunks, in_force, now).await
     }
 
     async fn dispatch_progress(&self, id: DispatchId) -> Result<DispatchProgress> {

@@ -25,6 +25,8 @@ pub(super) enum Protects {
     Cohorts = 0x636b_0007,
     /// The retiring of cohorts, in several transactions.
     Keeper = 0x636b_0008,
+    /// One dispatch id, which is to be there once over all partitions.
+    DispatchId = 0x636b_0009,
 }
 
 /// A lock held until the end of the transaction.

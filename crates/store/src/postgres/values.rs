@@ -5,7 +5,7 @@ use std::error::Error;
 
 use bytes::BytesMut;
 use corkboard_core::id::Id;
-use corkboard_core::time::Timestamp;
+use corkboard_core::time::{Day, Timestamp};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
 
@@ -46,6 +46,8 @@ pub(super) struct Time(pub(super) Timestamp);
 
 /// 2000-01-01, from which PostgreSQL counts.
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
+/// The same as a day.
+const POSTGRES_FIRST_DAY: i32 = 10_957;
 /// The year 4714 before our era; PostgreSQL has no earlier time.
 const EARLIEST: i64 = -211_813_488_000_000_000;
 
@@ -67,6 +69,20 @@ impl<'a> FromSql<'a> for Time {
         )))
     }
     accepts!(TIMESTAMPTZ);
+}
+
+/// A day of a `date` column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Date(pub(super) Day);
+
+impl ToSql for Date {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> std::result::Result<IsNull, Refusal> {
+        let days = self.0.number().saturating_sub(POSTGRES_FIRST_DAY);
+        out.extend_from_slice(&days.to_be_bytes());
+        Ok(IsNull::No)
+    }
+    accepts!(DATE);
+    to_sql_checked!();
 }
 
 /// A JSON document as text. `json` columns keep it letter by letter, `jsonb` columns do not.

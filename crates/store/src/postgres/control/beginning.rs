@@ -1,19 +1,35 @@
 //! Beginning a dispatch: its row, its frozen definition, its chunks and the campaign's new state
 //! in one transaction, once for every id.
 
+use std::collections::BTreeSet;
+
 use corkboard_core::campaign::{CampaignState, Creation};
 use corkboard_core::dispatch::{Cause, Dispatch, DispatchState, Shape};
+use corkboard_core::id::{DispatchId, Id};
 use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
 
 use super::columns::{named, small, stored_small, text};
-use super::dispatches;
-use super::queue;
+use super::dispatches::{self, DISPATCHES};
+use super::partitions::{Partitioned, Period};
+use super::queue::{self, CHUNKS};
 use super::stopping::campaign_lock;
 use crate::control_store::NewDispatch;
 use crate::error::{Result, StoreError};
+use crate::postgres::failure::is_missing_partition;
+use crate::postgres::lock::{Lock, Protects};
+use crate::postgres::pool::Pool;
 use crate::postgres::session::Session;
 use crate::postgres::statement::Statement;
-use crate::postgres::values::{Json, Time, Uuid, get, stored};
+use crate::postgres::values::{Date, Json, Time, Uuid, get, stored};
+
+/// In step with the dispatches: a month of definitions goes after that month's dispatches.
+pub(super) const DEFINITIONS: Partitioned = Partitioned {
+    table: "frozen_definition",
+    period: Period::Month,
+    storage: "fillfactor = 100",
+    needed: &["to_regclass('dispatch_' || to_char(month, 'YYYYMM')) IS NOT NULL"],
+};
 
 pub(super) const CAMPAIGN: Statement = Statement::new(
     "insert dispatch: campaign",
@@ -29,27 +45,57 @@ pub(super) const ACTIVATE: Statement = Statement::new(
 );
 pub(super) const FREEZE: Statement = Statement::new(
     "insert dispatch: definition",
-    "INSERT INTO frozen_definition (campaign, digest, definition) VALUES ($1, $2, $3)
+    "INSERT INTO frozen_definition (campaign, digest, month, definition) VALUES ($1, $2, $3, $4)
      ON CONFLICT DO NOTHING",
 );
 pub(super) const INSERT: Statement = Statement::new(
     "insert dispatch",
     "INSERT INTO dispatch (id, workspace, campaign, campaign_version, digest, cause, shape, state,
          planned_at, expires_at, cohort, occurrence, audience_estimate, created_at, started_at,
-         finished_at, at_read, chunks, chunks_left, targeted, skipped, properties)
+         finished_at, at_read, chunks, chunks_left, targeted, skipped, properties, month, far)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18,
-             0, '{}', $19)
-     ON CONFLICT (id) DO NOTHING",
+             0, '{}', $19, $20, $21)",
 );
 
+/// When a partition is missing, makes it and tries once more.
 pub(super) async fn insert(
+    pool: &Pool,
+    turn: &Mutex<()>,
+    new: &NewDispatch,
+    from: &[CampaignState],
+) -> Result<(Dispatch, bool)> {
+    match try_insert(&pool.session().await?, new, from).await {
+        Err(error) if is_missing_partition(&error) => {}
+        other => return other,
+    }
+    let Date(month) = dispatches::month(&new.dispatch);
+    let months = BTreeSet::from([month]);
+    DISPATCHES.make_missing(pool, turn, &months).await?;
+    DEFINITIONS.make_missing(pool, turn, &months).await?;
+    if !new.chunks.is_empty() {
+        let day = dispatches::queued_at(&new.dispatch).day();
+        CHUNKS
+            .make_missing(pool, turn, &BTreeSet::from([day]))
+            .await?;
+    }
+    try_insert(&pool.session().await?, new, from).await
+}
+
+/// One that has the same id waits here, whatever month it would lie in, and finds the first.
+fn id_lock(dispatch: DispatchId) -> Lock {
+    Lock::of(Protects::DispatchId, &[&dispatch.to_bytes()])
+}
+
+async fn try_insert(
     session: &Session,
     new: &NewDispatch,
     from: &[CampaignState],
 ) -> Result<(Dispatch, bool)> {
     let dispatch = &new.dispatch;
-    let lock = campaign_lock(dispatch.campaign).shared();
-    session.begin_holding(lock).await?;
+    let campaign = campaign_lock(dispatch.campaign).shared();
+    session
+        .begin_holding_all(&[campaign, id_lock(dispatch.id)])
+        .await?;
     if let Some(known) = dispatches::find_any(session, dispatch.id).await? {
         // A repeat gets what the first call made, whatever has become of the campaign since.
         return own(known, dispatch);
@@ -59,16 +105,8 @@ pub(super) async fn insert(
         // Chunks that nobody may claim would lie in the queue for good.
         return Err(StoreError::Stale { what: "dispatch" });
     }
-    if !insert_row(session, dispatch, queue::number(&new.chunks)).await? {
-        // Somebody else has begun it since we looked. What they have written is seen outside only.
-        session.roll_back().await?;
-        let known = dispatches::find_any(session, dispatch.id).await?;
-        return own(
-            known.ok_or(StoreError::Stale { what: "dispatch" })?,
-            dispatch,
-        );
-    }
-    queue::queue(session, dispatch.id, &new.chunks, dispatch.created_at).await?;
+    insert_row(session, dispatch, queue::number(&new.chunks)).await?;
+    queue::queue(session, dispatch, &new.chunks).await?;
     session.commit().await?;
     Ok((dispatch.clone(), true))
 }
@@ -109,15 +147,15 @@ async fn activate(session: &Session, dispatch: &Dispatch, from: &[CampaignState]
     Err(StoreError::Stale { what })
 }
 
-/// False when the id is taken.
-async fn insert_row(session: &Session, dispatch: &Dispatch, chunks: i32) -> Result<bool> {
+async fn insert_row(session: &Session, dispatch: &Dispatch, chunks: i32) -> Result<()> {
     let definition = text(&dispatch.definition, "dispatch")?;
     let digest: [u8; 32] = Sha256::digest(definition.as_bytes()).into();
     let (digest, campaign) = (digest.as_slice(), Uuid::of(dispatch.campaign));
+    let month = dispatches::month(dispatch);
     session
-        .change(&FREEZE, &[&campaign, &digest, &Json(definition)])
+        .change(&FREEZE, &[&campaign, &digest, &month, &Json(definition)])
         .await?;
-    let inserted = session
+    session
         .change(
             &INSERT,
             &[
@@ -140,10 +178,12 @@ async fn insert_row(session: &Session, dispatch: &Dispatch, chunks: i32) -> Resu
                 &takes_effect_at_read(dispatch),
                 &chunks,
                 &Json(text(&dispatch.properties, "dispatch")?),
+                &month,
+                &dispatches::is_far(dispatch),
             ],
         )
         .await?;
-    Ok(inserted == 1)
+    Ok(())
 }
 
 fn takes_effect_at_read(dispatch: &Dispatch) -> bool {

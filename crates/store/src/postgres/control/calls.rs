@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use corkboard_core::id::WorkspaceId;
-use corkboard_core::time::{Day, Timestamp};
+use corkboard_core::time::Day;
 use tokio::sync::Mutex;
 use tokio_postgres::Row;
 
 use super::columns::small;
-use super::days::Daily;
+use super::partitions::{Partitioned, Period};
 use crate::control_store::{CallFilter, CallRow};
 use crate::cursor::{Place, cut, rows_wanted};
 use crate::error::{Result, StoreError};
@@ -20,9 +20,11 @@ use crate::postgres::session::Session;
 use crate::postgres::statement::Statement;
 use crate::postgres::values::{Time, Uuid, count, get, id, optional_id, stored, time};
 
-pub(super) const LOG: Daily = Daily {
+pub(super) const LOG: Partitioned = Partitioned {
     table: "call",
+    period: Period::Day,
     storage: "fillfactor = 100",
+    needed: &[],
 };
 /// Most rows, over all workspaces, when the log is pruned.
 pub(super) const MAX_ROWS: f64 = 50_000_000.0;
@@ -190,9 +192,4 @@ fn read(row: &Row) -> Result<(i64, CallRow)> {
         problem: get(row, "problem")?,
     };
     Ok((get(row, "id")?, call))
-}
-
-/// The first day of which a call may still be wanted.
-pub(super) fn first_kept(now: Timestamp) -> Day {
-    now.minus(KEPT).day()
 }

@@ -1,9 +1,13 @@
 //! Chunks: a queue of work with leases, shared by the workers of every node.
 //!
-//! A chunk is either *ready* or *waiting*: for its lease to lapse, or for a retry to be due. Each
-//! half has its own index, so that a claim costs the same however much is queued or leased, and a
-//! claim passes over the rows that others are claiming at the moment. Every claim takes the next
-//! fencing token; what a holder writes is refused unless the chunk still has that token.
+//! Chunks stand in *lanes*: named recipients, scans, and the retries of either. A claim takes the
+//! first of a lane that nobody holds: it passes over those that are leased, which are as many as
+//! there are workers, and never sees what is over or waits for a retry. A lane is an index of the
+//! chunks that are open; neither leasing one nor working on it changes what is in the index, so both
+//! rewrite the row in place (HOT). Every claim takes the next fencing token; what a holder writes is
+//! refused unless the chunk still has that token.
+//!
+//! Who holds a chunk knows when it was queued, and so its partition; a claim looks into all.
 
 use corkboard_core::dispatch::{DispatchState, Tally};
 use corkboard_core::id::{DispatchId, Id};
@@ -11,104 +15,96 @@ use corkboard_core::time::Timestamp;
 use tokio_postgres::Row;
 
 use super::columns::{corrupt, document, optional_document, small, stored_small, text};
-use super::dispatches;
+use super::dispatches::{self, dispatch_columns};
 use crate::card_store::ScanPosition;
 use crate::control_store::{ClaimRequest, ClaimedChunk};
 use crate::error::{Result, StoreError};
-use crate::postgres::session::Session;
+use crate::postgres::session::{Params, Session};
 use crate::postgres::statement::Statement;
-use crate::postgres::values::{Json, Time, Uuid, count, get, id, stored, time};
+use crate::postgres::values::{Date, Json, Time, Uuid, count, get, id, stored, time};
 
-/// One chunk of a lane that satisfies a condition, unless one was found before.
+/// The first chunk of a lane that is free, unless one was found before.
 macro_rules! next_chunk {
-    ($condition:literal, $order:literal $(, unless $found:literal)*) => {
+    ($condition:literal $(, unless $found:literal)*) => {
         concat!(
-            "SELECT dispatch, number FROM chunk WHERE ", $condition,
+            "SELECT dispatch, number, queued_at FROM chunk WHERE open AND free_at <= $1 AND ", $condition,
             $(" AND NOT EXISTS (SELECT FROM ", $found, ")",)*
-            " ORDER BY ", $order, " LIMIT 1 FOR UPDATE SKIP LOCKED"
+            " ORDER BY turn_at, dispatch, number LIMIT 1 FOR UPDATE SKIP LOCKED"
         )
     };
 }
 
 /// Named recipients before scans: a trigger for one user must not wait behind the scan of a
 /// million. A scan in turn only waits for triggers that were already acknowledged, and those are
-/// small. Within either, what has waited for a retry or lost its holder is first, then the oldest.
+/// small. Of either, retries that are due are first, then the oldest.
 ///
-/// The definition and the dispatch are joined from outside, so that a missing one shows.
+/// The dispatch is joined from outside, so that a missing one shows.
 pub(super) const CLAIM: Statement = Statement::new(
     "claim chunk",
     concat!(
         "WITH named_again AS (",
-        next_chunk!(
-            "NOT ready AND lane = 0 AND free_at <= $1",
-            "free_at, queued_at, dispatch, number"
-        ),
+        next_chunk!("lane = 1 AND turn_at <= $1"),
         "), named AS (",
-        next_chunk!("ready AND lane = 0", "queued_at, dispatch, number", unless "named_again"),
+        next_chunk!("lane = 0", unless "named_again"),
         "), scan_again AS (",
-        next_chunk!(
-            "NOT ready AND lane = 1 AND free_at <= $1",
-            "free_at, queued_at, dispatch, number",
-            unless "named_again", unless "named"
-        ),
+        next_chunk!("lane = 3 AND turn_at <= $1", unless "named_again", unless "named"),
         "), scan AS (",
-        next_chunk!(
-            "ready AND lane = 1",
-            "queued_at, dispatch, number",
-            unless "named_again", unless "named", unless "scan_again"
-        ),
+        next_chunk!("lane = 2", unless "named_again", unless "named", unless "scan_again"),
         "), next AS (
              SELECT * FROM named_again UNION ALL SELECT * FROM named
              UNION ALL SELECT * FROM scan_again UNION ALL SELECT * FROM scan
          ), leased AS (
-             UPDATE chunk c SET ready = false, free_at = $2, token = nextval('chunk_token'),
-                                worker = $3, touched_at = $1, attempt = attempt + 1
+             UPDATE chunk c SET free_at = $2, token = nextval('chunk_token'), worker = $3,
+                                touched_at = $1, attempt = attempt + 1
              FROM next WHERE c.dispatch = next.dispatch AND c.number = next.number
-             RETURNING c.dispatch, c.number, c.token, c.attempt, c.position, c.work
+                         AND c.queued_at = next.queued_at
+             RETURNING c.dispatch, c.dispatch_month, c.number, c.token, c.attempt, c.position,
+                       c.work
          )
          SELECT l.dispatch AS of_dispatch, l.number, l.token, l.attempt, l.position, l.work,
-                f.campaign IS NOT NULL AS whole,
-                d.id, d.workspace, d.campaign, d.campaign_version, f.definition, d.cause, d.shape,
-                d.state, d.planned_at, d.expires_at, d.cohort, d.occurrence, d.audience_estimate,
-                d.properties, d.created_at, d.started_at, d.finished_at
-         FROM leased l
-         LEFT JOIN dispatch d ON d.id = l.dispatch
-         LEFT JOIN frozen_definition f ON f.campaign = d.campaign AND f.digest = d.digest"
+                d.id IS NOT NULL AS found, ",
+        dispatch_columns!(),
+        " FROM leased l
+         LEFT JOIN dispatch d ON d.id = l.dispatch AND d.month = l.dispatch_month"
     ),
 );
-/// Whether the dispatch still runs need not be asked: one that is over has no chunks.
+/// Whether the dispatch still runs need not be asked: nobody holds a chunk of one that is over.
 pub(super) const CHECKPOINT: Statement = Statement::new(
     "checkpoint chunk",
-    "UPDATE chunk SET ready = false, free_at = $4, touched_at = $5, attempt = 0, position = $6,
-                      targeted = targeted + $7, skipped = add_counts(skipped, $8)
-     WHERE dispatch = $1 AND number = $2 AND token = $3",
+    "UPDATE chunk SET free_at = $5, touched_at = $6, attempt = 0, position = $7,
+                      targeted = targeted + $8, skipped = add_counts(skipped, $9)
+     WHERE dispatch = $1 AND number = $2 AND queued_at = $3 AND token = $4",
 );
 /// The dispatch is locked before the chunk, as everywhere: `EXISTS` is evaluated first, once.
 pub(super) const FINISH: Statement = Statement::new(
     "finish chunk",
-    "WITH running AS MATERIALIZED (
-         SELECT id FROM dispatch WHERE id = $1 AND state = 'running' FOR UPDATE
-     ), gone AS (
-         DELETE FROM chunk
-         WHERE EXISTS (SELECT FROM running) AND dispatch = $1 AND number = $2 AND token = $3
+    "WITH found AS MATERIALIZED (
+         SELECT state FROM dispatch WHERE id = $1 AND month = $8 FOR UPDATE
+     ), closed AS (
+         UPDATE chunk SET open = false, token = 0, touched_at = $7, targeted = targeted + $5,
+                          skipped = add_counts(skipped, $6)
+         WHERE EXISTS (SELECT FROM found WHERE state = 'running')
+           AND dispatch = $1 AND number = $2 AND queued_at = $3 AND token = $4
          RETURNING targeted, skipped
      )
      UPDATE dispatch d
-     SET targeted = d.targeted + gone.targeted + $4,
-         skipped = add_counts(d.skipped, add_counts(gone.skipped, $5)),
+     SET targeted = d.targeted + closed.targeted,
+         skipped = add_counts(d.skipped, closed.skipped),
          chunks_left = d.chunks_left - 1,
          state = CASE d.chunks_left WHEN 1 THEN 'done' ELSE d.state END,
-         finished_at = CASE d.chunks_left WHEN 1 THEN $6 ELSE d.finished_at END
-     FROM gone WHERE d.id = $1",
+         finished_at = CASE d.chunks_left WHEN 1 THEN $7 ELSE d.finished_at END
+     FROM closed WHERE d.id = $1 AND d.month = $8",
 );
+/// Into the lane of retries, which follows that of its kind.
 pub(super) const RELEASE: Statement = Statement::new(
     "release chunk",
-    "UPDATE chunk SET ready = false, free_at = $4, token = 0, worker = NULL
-     WHERE dispatch = $1 AND number = $2 AND token = $3 AND attempt < $5",
+    "UPDATE chunk SET lane = lane | 1, turn_at = $5, free_at = $5, token = 0, worker = NULL
+     WHERE dispatch = $1 AND number = $2 AND queued_at = $3 AND token = $4 AND attempt < $6",
 );
 pub(super) const HELD: Statement = Statement::new(
     "look at held chunk",
-    "SELECT touched_at FROM chunk WHERE dispatch = $1 AND number = $2 AND token = $3",
+    "SELECT touched_at FROM chunk
+     WHERE dispatch = $1 AND number = $2 AND queued_at = $3 AND token = $4",
 );
 
 /// One statement; one that finds nothing writes nothing and takes no transaction id.
@@ -142,9 +138,9 @@ fn report(dispatch: DispatchId, error: &(dyn std::error::Error + 'static)) {
 }
 
 fn read(row: &Row, dispatch: DispatchId) -> Result<ClaimedChunk> {
-    let whole: bool = get(row, "whole")?;
-    if !whole {
-        return Err(corrupt("dispatch", dispatch, "its definition is missing"));
+    let found: bool = get(row, "found")?;
+    if !found {
+        return Err(corrupt("dispatch", dispatch, "it is missing"));
     }
     Ok(ClaimedChunk {
         dispatch: dispatches::read(row)?,
@@ -164,13 +160,14 @@ pub(super) async fn checkpoint(
     now: Timestamp,
     lease_until: Timestamp,
 ) -> Result<()> {
-    let (dispatch, number, token) = held.key();
+    let (dispatch, number, queued_at, token) = held.key();
     let saved = session
         .change(
             &CHECKPOINT,
             &[
                 &dispatch,
                 &number,
+                &queued_at,
                 &token,
                 &Time(lease_until),
                 &Time(now),
@@ -193,17 +190,19 @@ pub(super) async fn finish(
     tally: &Tally,
     now: Timestamp,
 ) -> Result<()> {
-    let (dispatch, number, token) = held.key();
+    let (dispatch, number, queued_at, token) = held.key();
     let finished = session
         .change(
             &FINISH,
             &[
                 &dispatch,
                 &number,
+                &queued_at,
                 &token,
                 &stored(tally.targeted),
                 &Json(text(&tally.skipped, "chunk")?),
                 &Time(now),
+                &held.month,
             ],
         )
         .await?;
@@ -220,12 +219,12 @@ pub(super) async fn release(
     retry_at: Timestamp,
     max_attempts: u32,
 ) -> Result<()> {
-    let (dispatch, number, token) = held.key();
-    let most = stored_small(max_attempts);
+    let (dispatch, number, queued_at, token) = held.key();
+    let (retry_at, most) = (Time(retry_at), stored_small(max_attempts));
     let released = session
         .change(
             &RELEASE,
-            &[&dispatch, &number, &token, &Time(retry_at), &most],
+            &[&dispatch, &number, &queued_at, &token, &retry_at, &most],
         )
         .await?;
     if released == 1 {
@@ -233,7 +232,8 @@ pub(super) async fn release(
     }
     session.begin().await?;
     let state = dispatches::lock(session, held.dispatch).await?;
-    let found = session.first(&HELD, &[&dispatch, &number, &token]).await?;
+    let key: Params<'_> = &[&dispatch, &number, &queued_at, &token];
+    let found = session.first(&HELD, key).await?;
     let Some(row) = found else {
         return Err(refusal(held, state));
     };
@@ -244,11 +244,13 @@ pub(super) async fn release(
     session.commit().await
 }
 
-/// Which chunk, and by which claim.
+/// Which chunk, by which claim, and where it and its dispatch lie.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Held {
     dispatch: DispatchId,
+    month: Date,
     chunk: u32,
+    queued_at: Timestamp,
     token: u64,
 }
 
@@ -256,15 +258,18 @@ impl Held {
     pub(super) fn of(claimed: &ClaimedChunk) -> Self {
         Self {
             dispatch: claimed.dispatch.id,
+            month: dispatches::month(&claimed.dispatch),
             chunk: claimed.chunk,
+            queued_at: dispatches::queued_at(&claimed.dispatch),
             token: claimed.token,
         }
     }
 
-    fn key(&self) -> (Uuid, i32, i64) {
+    fn key(&self) -> (Uuid, i32, Time, i64) {
         (
             Uuid(self.dispatch.to_bytes()),
             stored_small(self.chunk),
+            Time(self.queued_at),
             stored(self.token),
         )
     }

@@ -1,33 +1,79 @@
 //! Dispatches: read, started when their time has come, finished once. Beginning one is in
 //! [`beginning`](super::beginning).
+//!
+//! What is known by its id is found by its id: conditions on the state stand where they do not
+//! invite the planner to walk through the index of what is open, which is short when it plans.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use corkboard_core::cohort::Cohort;
 use corkboard_core::dispatch::{Dispatch, DispatchState, Tally};
 use corkboard_core::id::{CampaignId, DispatchId, Id, WorkspaceId};
 use corkboard_core::time::Timestamp;
+use tokio::sync::Mutex;
 use tokio_postgres::Row;
 
 use super::columns::{corrupt, document, named, small};
-use super::queue;
+use super::partitions::{Partitioned, Period};
+use super::queue::{self, CHUNKS};
 use crate::control_store::{ChunkWork, DispatchProgress};
 use crate::cursor::{Place, cut, rows_wanted};
 use crate::error::{Result, StoreError};
 use crate::page::{Page, PageRequest};
+use crate::postgres::failure::is_missing_partition;
+use crate::postgres::pool::Pool;
 use crate::postgres::session::Session;
 use crate::postgres::statement::Statement;
-use crate::postgres::values::{Time, Uuid, count, get, id, optional_time, time};
+use crate::postgres::values::{Date, Time, Uuid, count, get, id, optional_time, time};
 
-/// Everything of a dispatch; `d` is the dispatch, the definition is looked up by its digest.
+/// By the month of its expiry, after which it is soon of no interest.
+pub(super) const DISPATCHES: Partitioned = Partitioned {
+    table: "dispatch",
+    period: Period::Month,
+    // The row of a running dispatch is written anew for every chunk that ends.
+    storage: "fillfactor = 80",
+    needed: &[
+        "state IN ('planned', 'running')",
+        "far AND expires_at >= $1",
+    ],
+};
+/// A dispatch that is planned further ahead than this does not get a partition of its own.
+const FAR: Duration = Duration::from_hours(366 * 24);
+
+/// The month that the dispatch lies in. Follows from what is frozen in it.
+pub(super) fn month(dispatch: &Dispatch) -> Date {
+    let farthest = dispatch.created_at.plus(FAR);
+    Date(Period::Month.of(dispatch.expires_at.min(farthest)))
+}
+
+/// Whether it may be needed after its month.
+pub(super) fn is_far(dispatch: &Dispatch) -> bool {
+    dispatch.expires_at > dispatch.created_at.plus(FAR)
+}
+
+/// When its chunks were queued, which is when it was started.
+pub(super) fn queued_at(dispatch: &Dispatch) -> Timestamp {
+    dispatch.started_at.unwrap_or(dispatch.created_at)
+}
+
+/// The columns of a dispatch `d`. Its definition is looked up by its whole key for each row that
+/// is returned, so that one partition is looked into.
+macro_rules! dispatch_columns {
+    () => {
+        "d.id, d.workspace, d.campaign, d.campaign_version, d.cause, d.shape, d.state, d.planned_at,
+         d.expires_at, d.cohort, d.occurrence, d.audience_estimate, d.properties, d.created_at,
+         d.started_at, d.finished_at,
+         (SELECT f.definition FROM frozen_definition f
+          WHERE f.campaign = d.campaign AND f.digest = d.digest AND f.month = d.month) AS definition"
+    };
+}
+pub(super) use dispatch_columns;
+
+/// Everything of a dispatch, which is `d`.
 macro_rules! select_dispatch {
     ($rest:literal) => {
-        concat!(
-            "SELECT d.id, d.workspace, d.campaign, d.campaign_version, f.definition, d.cause,
-                    d.shape, d.state, d.planned_at, d.expires_at, d.cohort, d.occurrence,
-                    d.audience_estimate, d.properties, d.created_at, d.started_at, d.finished_at
-             FROM dispatch d
-             JOIN frozen_definition f ON f.campaign = d.campaign AND f.digest = d.digest ",
-            $rest
-        )
+        concat!("SELECT ", dispatch_columns!(), " FROM dispatch d ", $rest)
     };
 }
 pub(super) use select_dispatch;
@@ -50,12 +96,16 @@ pub(super) const DUE: Statement = Statement::new(
 pub(super) const START: Statement = Statement::new(
     "start dispatch",
     concat!(
-        "WITH started AS (
-             UPDATE dispatch SET state = $2, started_at = $3, finished_at = $4, chunks = $5,
-                                 chunks_left = $5
-             WHERE id = $1 AND state = 'planned' RETURNING id
+        "WITH found AS MATERIALIZED (
+             SELECT id, month, state FROM dispatch WHERE id = $1 FOR UPDATE
+         ), started AS (
+             UPDATE dispatch d SET state = $2, started_at = $3, finished_at = $4, chunks = $5,
+                                   chunks_left = $5
+             FROM found
+             WHERE d.id = found.id AND d.month = found.month AND found.state = 'planned'
+             RETURNING d.id, d.month
          ), queued AS (",
-        queue::insert_chunks!("$3", "$6", "$7", "started.id", "started,"),
+        queue::insert_chunks!("$3", "$6", "$7", "started.id", "started.month", "started,"),
         ")
          SELECT 1 FROM started"
     ),
@@ -67,8 +117,10 @@ pub(super) const PROGRESS: Statement = Statement::new(
             add_counts(d.skipped, coalesce(c.skipped, '{}')) AS skipped, d.chunks, d.chunks_left
      FROM dispatch d
      LEFT JOIN LATERAL (
-         SELECT sum(targeted)::bigint AS targeted, sum_counts(skipped) AS skipped
-         FROM chunk WHERE dispatch = d.id
+         SELECT (sum(targeted) FILTER (WHERE open))::bigint AS targeted,
+                sum_counts(skipped) FILTER (WHERE open) AS skipped
+         FROM chunk
+         WHERE dispatch = d.id AND queued_at = coalesce(d.started_at, d.created_at)
      ) c ON true
      WHERE d.id = $1",
 );
@@ -81,20 +133,25 @@ pub(super) const LOCK: Statement = Statement::new(
     "lock dispatch",
     "SELECT state FROM dispatch WHERE id = $1 FOR UPDATE",
 );
-/// Drops the chunks that are left and keeps their counts. The dispatches are open, and locked.
+/// Closes the chunks that are left and keeps their counts. The dispatches are open, and locked.
 pub(super) const END: Statement = Statement::new(
     "end dispatches",
-    "WITH gone AS (
-         DELETE FROM chunk WHERE dispatch = ANY ($1) RETURNING dispatch, targeted, skipped
+    "WITH ended AS MATERIALIZED (
+         SELECT id, month, coalesce(started_at, created_at) AS queued_at
+         FROM dispatch WHERE id = ANY ($1)
+     ), closed AS (
+         UPDATE chunk c SET open = false, token = 0 FROM ended
+         WHERE c.dispatch = ended.id AND c.queued_at = ended.queued_at AND c.open IS NOT FALSE
+         RETURNING c.dispatch, c.targeted, c.skipped
      ), counted AS (
          SELECT dispatch, sum(targeted)::bigint AS targeted, sum_counts(skipped) AS skipped
-         FROM gone GROUP BY dispatch
+         FROM closed GROUP BY dispatch
      )
      UPDATE dispatch d
      SET state = $2, finished_at = $3, targeted = d.targeted + coalesce(c.targeted, 0),
          skipped = add_counts(d.skipped, coalesce(c.skipped, '{}'))
-     FROM unnest($1::uuid[]) AS ended (id) LEFT JOIN counted c ON c.dispatch = ended.id
-     WHERE d.id = ended.id",
+     FROM ended LEFT JOIN counted c ON c.dispatch = ended.id
+     WHERE d.id = ended.id AND d.month = ended.month",
 );
 
 /// A dispatch of any workspace, for those who hold its id by right.
@@ -143,8 +200,26 @@ pub(super) async fn due(session: &Session, now: Timestamp, limit: u32) -> Result
     rows.iter().map(read).collect()
 }
 
-/// One statement, so that nobody sees a running dispatch whose chunks are still to come.
+/// When the day's partition of chunks is missing, makes it and tries once more.
 pub(super) async fn start(
+    pool: &Pool,
+    turn: &Mutex<()>,
+    dispatch: DispatchId,
+    work: &[ChunkWork],
+    in_force: bool,
+    now: Timestamp,
+) -> Result<bool> {
+    match try_start(&pool.session().await?, dispatch, work, in_force, now).await {
+        Err(error) if is_missing_partition(&error) => {}
+        other => return other,
+    }
+    let days = BTreeSet::from([now.day()]);
+    CHUNKS.make_missing(pool, turn, &days).await?;
+    try_start(&pool.session().await?, dispatch, work, in_force, now).await
+}
+
+/// One statement, so that nobody sees a running dispatch whose chunks are still to come.
+async fn try_start(
     session: &Session,
     dispatch: DispatchId,
     work: &[ChunkWork],

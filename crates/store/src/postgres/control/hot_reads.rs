@@ -14,6 +14,8 @@ use crate::postgres::watch::{self, Finding};
 
 /// An index from its root to one row, and that row's own pages.
 const ONE_ROW: u64 = 10;
+/// A dispatch by its id, looked for in each month, and its definition.
+const ONE_DISPATCH: u64 = 6 * ONE_ROW;
 /// A page of a list, each row elsewhere.
 const ONE_PAGE: u64 = 300;
 /// Everything that a workspace has live.
@@ -72,8 +74,8 @@ fn hot(examples: &Row, now: Timestamp) -> Result<Vec<HotRead>> {
             vec![Box::new(workspace), Box::new(now)],
             LIVE_SET,
         ),
-        HotRead::of(&dispatches::FIND, vec![Box::new(dispatch)], 2 * ONE_ROW),
-        HotRead::of(&dispatches::STATE, vec![Box::new(dispatch)], ONE_ROW),
+        HotRead::of(&dispatches::FIND, vec![Box::new(dispatch)], ONE_DISPATCH),
+        HotRead::of(&dispatches::STATE, vec![Box::new(dispatch)], ONE_DISPATCH),
         HotRead::of(
             &dispatches::DUE,
             vec![Box::new(now), Box::new(LIMIT)],

@@ -1,78 +1,107 @@
 //! Forgetting what has had its time, and describing the database for the doctor.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
+use corkboard_core::expiry::MAX_LIFETIME;
 use corkboard_core::time::{Day, Timestamp};
 
-use super::{calls, idempotency};
+use super::partitions::Partitioned;
+use super::partitions::retire::Retention;
+use super::{beginning, calls, dispatches, idempotency, queue};
 use crate::error::Result;
 use crate::postgres::pool::Pool;
 use crate::postgres::session::Session;
 use crate::postgres::statement::Statement;
-use crate::postgres::values::{Time, get};
+use crate::postgres::values::get;
 
-/// How long a finished dispatch can be asked for after its last card has expired.
+/// How long a finished dispatch can be asked for, at least, after its last card has expired.
 const DISPATCH_RETENTION: Duration = Duration::from_hours(30 * 24);
-/// Most dispatches that one statement forgets.
-const STEP: i64 = 5_000;
-/// Days that partitions are made ahead: as long as pruning may fail without anybody noticing.
-const AHEAD: i32 = 7;
-/// `DETACH CONCURRENTLY` waits for the transactions that were there before it.
+/// How long a finished chunk is kept, at least: for whoever asks why. It names its recipients.
+const CHUNK_RETENTION: Duration = Duration::from_hours(24);
+/// How long partitions made ahead last: as long as pruning may fail without anybody noticing.
+const AHEAD: Duration = Duration::from_hours(7 * 24);
+/// The same for chunks, whose partitions every claim looks into. A missing one is made on the spot.
+const CHUNKS_AHEAD: Duration = Duration::from_hours(3 * 24);
+/// A partition is looked through before it is dropped.
 const STATEMENT: Duration = Duration::from_secs(60);
 const LOCK: Duration = Duration::from_secs(1);
 
-/// A dispatch is a row per send or trigger, not per card. It has no day of its own that a
-/// partition could be named by: its id must stay unique whenever it is repeated.
-pub(super) const PRUNE_DISPATCHES: Statement = Statement::new(
-    "prune dispatches",
-    "DELETE FROM dispatch WHERE id = ANY (ARRAY (
-         SELECT id FROM dispatch
-         WHERE expires_at < $1 AND state IN ('done', 'stopped', 'failed')
-         ORDER BY expires_at LIMIT $2))",
-);
 /// Held by this session until it is closed. Somebody else has it: they are doing the work.
 const ALONE: Statement = Statement::new(
     "prune alone",
     "SELECT pg_try_advisory_lock(hashtextextended('corkboard control pruning', 0)) AS alone",
 );
 
-/// Makes partitions ahead, drops those that are over, and forgets long finished dispatches. What
-/// fails does not keep the rest from being done; the first failure is returned.
+/// What of a table is made ahead, and what of it is kept.
+struct Plan {
+    table: &'static Partitioned,
+    ahead: Duration,
+    old_before: Timestamp,
+    most_rows: f64,
+}
+
+/// In the order in which they are done. Definitions go after the dispatches that need them.
+fn plans(now: Timestamp) -> [Plan; 5] {
+    let plan = |table, ahead, old_before| Plan {
+        table,
+        ahead,
+        old_before,
+        most_rows: f64::INFINITY,
+    };
+    let dispatches = now.minus(DISPATCH_RETENTION);
+    let cards = MAX_LIFETIME + AHEAD;
+    [
+        plan(&queue::CHUNKS, CHUNKS_AHEAD, now.minus(CHUNK_RETENTION)),
+        plan(&dispatches::DISPATCHES, cards, dispatches),
+        plan(&beginning::DEFINITIONS, cards, dispatches),
+        plan(&idempotency::KEYS, AHEAD, idempotency::old_before(now)),
+        Plan {
+            most_rows: calls::MAX_ROWS,
+            ..plan(&calls::LOG, AHEAD, now.minus(calls::KEPT))
+        },
+    ]
+}
+
+/// Makes partitions ahead and drops those that are over. What fails does not keep the rest from
+/// being done; the first failure is returned.
 pub(super) async fn prune(pool: &Pool, now: Timestamp) -> Result<()> {
     let session = pool.maintenance(STATEMENT, LOCK).await?;
     let alone = session.first(&ALONE, &[]).await?;
     if !alone.is_some_and(|row| get(&row, "alone").unwrap_or(false)) {
         return Ok(());
     }
-    let today = now.day();
-    let ahead: BTreeSet<Day> = (0..=AHEAD)
-        .map(|days| Day::from_number(today.number() + days))
-        .collect();
-    let done = [
-        idempotency::KEYS.make(&session, &ahead).await,
-        calls::LOG.make(&session, &ahead).await,
-        idempotency::forget(&session, now).await,
-        idempotency::KEYS
-            .drop_old(&session, idempotency::first_kept(now), today, f64::INFINITY)
-            .await,
-        calls::LOG
-            .drop_old(&session, calls::first_kept(now), today, calls::MAX_ROWS)
-            .await,
-        prune_dispatches(&session, now).await,
-    ];
+    let mut done = vec![idempotency::forget(&session, now).await];
+    for plan in plans(now) {
+        done.push(make_ahead(&session, &plan, now).await);
+    }
+    for plan in plans(now) {
+        done.push(retire(&session, &plan, now.day()).await);
+    }
     done.into_iter().collect()
 }
 
-async fn prune_dispatches(session: &Session, now: Timestamp) -> Result<()> {
-    let before = Time(now.minus(DISPATCH_RETENTION));
-    while session
-        .change(&PRUNE_DISPATCHES, &[&before, &STEP])
-        .await?
-        .cast_signed()
-        == STEP
-    {}
-    Ok(())
+async fn make_ahead(session: &Session, plan: &Plan, now: Timestamp) -> Result<()> {
+    let wanted = plan.table.period.between(now, now.plus(plan.ahead));
+    undone(session, plan.table.make(session, &wanted).await).await
+}
+
+async fn retire(session: &Session, plan: &Plan, today: Day) -> Result<()> {
+    let retention = Retention {
+        old_before: plan.old_before,
+        most_rows: plan.most_rows,
+        untouched: today,
+    };
+    let retired = plan.table.retire(session, &retention, LOCK).await;
+    undone(session, retired).await
+}
+
+/// Ends the transaction that a failure has left open, so that the session can go on.
+async fn undone(session: &Session, done: Result<()>) -> Result<()> {
+    if done.is_err() {
+        // The first failure says more than another.
+        let _ = session.roll_back().await;
+    }
+    done
 }
 
 /// Name, version, size, and the settings that decide what a commit is worth.

@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use corkboard_core::id::{Id, WorkspaceId};
-use corkboard_core::time::{Day, Timestamp};
+use corkboard_core::time::Timestamp;
 use tokio::sync::Mutex;
 use tokio_postgres::Row;
 
-use super::days::Daily;
+use super::partitions::{Partitioned, Period};
 use crate::control_store::{Idempotent, StoredReply};
 use crate::error::{Result, StoreError};
 use crate::postgres::failure::is_missing_partition;
@@ -21,10 +21,12 @@ use crate::postgres::session::Session;
 use crate::postgres::statement::Statement;
 use crate::postgres::values::{Time, Uuid, get, time};
 
-pub(super) const KEYS: Daily = Daily {
+pub(super) const KEYS: Partitioned = Partitioned {
     table: "idempotency",
+    period: Period::Day,
     // Each row is changed once, in its place.
     storage: "fillfactor = 60",
+    needed: &[],
 };
 /// How long a reply is replayed, counted from when the request came.
 const KEPT: Duration = Duration::from_secs(24 * 3_600);
@@ -181,7 +183,7 @@ pub(super) async fn forget(session: &Session, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// The first day of which a key may still be valid.
-pub(super) fn first_kept(now: Timestamp) -> Day {
-    now.minus(KEPT + LATE).day()
+/// Keys begun before this are valid nowhere.
+pub(super) fn old_before(now: Timestamp) -> Timestamp {
+    now.minus(KEPT + LATE)
 }

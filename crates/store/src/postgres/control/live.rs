@@ -6,7 +6,7 @@ use corkboard_core::id::WorkspaceId;
 use corkboard_core::time::Timestamp;
 use futures_util::future::try_join;
 
-use super::dispatches::{self, select_dispatch};
+use super::dispatches::{self, dispatch_columns, select_dispatch};
 use crate::control_store::{LiveDispatch, LiveSet};
 use crate::error::Result;
 use crate::postgres::session::Session;

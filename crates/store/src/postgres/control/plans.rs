@@ -1,8 +1,9 @@
 //! How PostgreSQL runs the statements that are run often.
 
-use super::{
-    beginning, calls, campaigns, chunks, dispatches, housekeeping, idempotency, leases, live,
-};
+use corkboard_core::time::Day;
+use tokio_postgres::types::Type;
+
+use super::{beginning, calls, campaigns, chunks, dispatches, idempotency, leases, live};
 use super::{queue, stopping, tenancy};
 use crate::error::Result;
 use crate::postgres::plan;
@@ -56,13 +57,21 @@ const HOT: &[Statement] = &[
     calls::LIST_OF_STATUS,
     calls::LIST_OF_HOST,
     calls::LIST_OF_CAMPAIGN,
-    housekeeping::PRUNE_DISPATCHES,
 ];
 
+/// Of those that know their partition, the plan for the oldest that there is.
 pub(super) async fn explain(session: &Session) -> Result<Vec<(&'static str, Vec<String>)>> {
+    let day = queue::CHUNKS.oldest(session).await?;
+    let month = dispatches::DISPATCHES.oldest(session).await?;
+    let literal = |day: Option<Day>| day.map_or("NULL".to_owned(), |day| format!("'{day}'"));
     let mut plans = Vec::new();
     for statement in HOT {
-        plans.push((statement.name, plan::generic(session, statement).await?));
+        let plan = plan::generic(session, statement, |of| match *of {
+            Type::TIMESTAMPTZ => literal(day),
+            Type::DATE => literal(month),
+            _ => "NULL".to_owned(),
+        });
+        plans.push((statement.name, plan.await?));
     }
     Ok(plans)
 }

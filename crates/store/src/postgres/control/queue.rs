@@ -1,28 +1,41 @@
 //! Putting the chunks of a dispatch into the queue, with the statement that makes it run.
 
-use corkboard_core::id::DispatchId;
-use corkboard_core::time::Timestamp;
+use corkboard_core::dispatch::Dispatch;
 
 use super::columns::text;
+use super::dispatches;
+use super::partitions::{Partitioned, Period};
 use crate::control_store::ChunkWork;
 use crate::error::Result;
 use crate::postgres::session::Session;
 use crate::postgres::statement::Statement;
 use crate::postgres::values::{Time, Uuid};
 
+/// By the day on which the dispatch was started.
+pub(super) const CHUNKS: Partitioned = Partitioned {
+    table: "chunk",
+    period: Period::Day,
+    // A row is written anew five or six times, on its own page as far as there is room.
+    storage: "fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02,
+              autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0",
+    needed: &["open"],
+};
+
 /// Inserts chunks that are given as two arrays, lanes and work, numbered in their order.
 macro_rules! insert_chunks {
-    ($now:literal, $lanes:literal, $work:literal, $dispatch:literal, $beside:literal) => {
+    ($now:literal, $lanes:literal, $work:literal, $dispatch:literal, $month:literal, $beside:literal) => {
         concat!(
-            "INSERT INTO chunk (dispatch, number, lane, ready, queued_at, free_at, touched_at,
-                                token, targeted, attempt, skipped, work)
+            "INSERT INTO chunk (dispatch, dispatch_month, number, lane, open, queued_at, turn_at,
+                                free_at, touched_at, token, targeted, attempt, skipped, work)
              SELECT ",
             $dispatch,
+            ", ",
+            $month,
             ", given.number - 1, given.lane, true, ",
             $now,
             ", ",
             $now,
-            ", ",
+            ", '-infinity', ",
             $now,
             ", 0, 0, 0, '{}', given.work::json
              FROM ",
@@ -40,7 +53,7 @@ pub(super) use insert_chunks;
 
 pub(super) const QUEUE: Statement = Statement::new(
     "queue chunks",
-    insert_chunks!("$2::timestamptz", "$3", "$4", "$1::uuid", ""),
+    insert_chunks!("$2::timestamptz", "$4", "$5", "$1::uuid", "$3::date", ""),
 );
 
 /// How many chunks there are, as stored.
@@ -52,26 +65,26 @@ pub(super) fn number(work: &[ChunkWork]) -> i32 {
 pub(super) fn columns(work: &[ChunkWork]) -> Result<(Vec<i16>, Vec<String>)> {
     let lanes = work.iter().map(|work| match work {
         ChunkWork::Recipients { .. } => 0,
-        ChunkWork::Scan { .. } => 1,
+        ChunkWork::Scan { .. } => 2,
     });
     let texts: Result<Vec<String>> = work.iter().map(|work| text(work, "chunk")).collect();
     Ok((lanes.collect(), texts?))
 }
 
-/// Queues the chunks of a dispatch that is running from `now` on.
+/// Queues the chunks of a dispatch that is running.
 pub(super) async fn queue(
     session: &Session,
-    dispatch: DispatchId,
+    dispatch: &Dispatch,
     work: &[ChunkWork],
-    now: Timestamp,
 ) -> Result<()> {
     if work.is_empty() {
         return Ok(());
     }
     let (lanes, texts) = columns(work)?;
-    let dispatch = Uuid::of(dispatch);
+    let queued_at = Time(dispatches::queued_at(dispatch));
+    let (key, month) = (Uuid::of(dispatch.id), dispatches::month(dispatch));
     session
-        .change(&QUEUE, &[&dispatch, &Time(now), &lanes, &texts])
+        .change(&QUEUE, &[&key, &queued_at, &month, &lanes, &texts])
         .await?;
     Ok(())
 }

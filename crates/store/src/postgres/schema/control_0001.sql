@@ -59,16 +59,23 @@ CREATE INDEX campaign_cancelled ON campaign (workspace, cards_until) WHERE cance
 
 -- --- dispatches
 
--- A definition as dispatches froze it. Thousands of triggers of one version share one row.
+-- Dispatches and their definitions lie in partitions by month: that of the dispatch's expiry, which
+-- is frozen, or, when that is more than a year after its creation ("far"), of a year after it. A
+-- month is dropped whole when all in it is over. The name of a partition is its table's, followed
+-- by the year and the month.
+
+-- A definition as dispatches froze it. Thousands of triggers of one version share a row in a month.
 CREATE TABLE frozen_definition (
     campaign   uuid  NOT NULL,
+    month      date  NOT NULL,                  -- its first day
     digest     bytea NOT NULL,                  -- SHA-256 of the text
     definition json  NOT NULL,
-    PRIMARY KEY (campaign, digest)
-);
+    PRIMARY KEY (campaign, digest, month)
+) PARTITION BY RANGE (month);
 
+-- That an id is there once, in whatever month, is for an advisory lock to see to.
 CREATE TABLE dispatch (
-    id                uuid        NOT NULL PRIMARY KEY,
+    id                uuid        NOT NULL,
     workspace         uuid        NOT NULL,
     campaign          uuid        NOT NULL,
     planned_at        timestamptz NOT NULL,
@@ -78,56 +85,55 @@ CREATE TABLE dispatch (
     finished_at       timestamptz,
     audience_estimate bigint      NOT NULL,
     targeted          bigint      NOT NULL,     -- of the chunks that are over; the others have their own
+    month             date        NOT NULL,     -- its first day
     campaign_version  integer     NOT NULL,
     cohort            integer     NOT NULL,
     occurrence        integer     NOT NULL,
     chunks            integer     NOT NULL,     -- cut in all
     chunks_left       integer     NOT NULL,     -- not finished
     at_read           boolean     NOT NULL,     -- takes effect when a feed is read
+    far               boolean     NOT NULL,     -- expires after its month
     digest            bytea       NOT NULL,     -- names the frozen_definition
     cause             text        NOT NULL,
     shape             text        NOT NULL,
     state             text        NOT NULL,
     skipped           jsonb       NOT NULL,     -- {reason: count}, as for targeted
-    properties        json        NOT NULL
-) WITH (fillfactor = 80);
+    properties        json        NOT NULL,
+    PRIMARY KEY (id, month)
+) PARTITION BY RANGE (month);
 CREATE INDEX dispatch_newest ON dispatch (workspace, campaign, created_at, id);
 CREATE INDEX dispatch_latest ON dispatch (campaign, expires_at);
 CREATE INDEX dispatch_due ON dispatch (planned_at, id) WHERE state = 'planned';
-CREATE INDEX dispatch_open ON dispatch (campaign) WHERE state IN ('planned', 'running');
--- For forgetting: one row per trigger or event would grow for ever.
-CREATE INDEX dispatch_over ON dispatch (expires_at) WHERE state IN ('done', 'stopped', 'failed');
+CREATE INDEX dispatch_open ON dispatch (campaign, id) WHERE state IN ('planned', 'running');
 CREATE INDEX dispatch_at_read ON dispatch (workspace, expires_at) WHERE at_read;
+CREATE INDEX dispatch_far ON dispatch (expires_at) WHERE far;
 
 -- --- chunks
 
--- The work that is left, of running dispatches only. A finished chunk's row is gone (its counts are
--- in the dispatch), and with it the recipients named there: the table is as long as the work.
--- Every worker counts in the row of its own chunk, so that none waits for another.
+-- The work of dispatches that were started, in partitions by the day (of UTC) on which they were. A
+-- day is dropped whole when no chunk of it is open. Every worker counts in the row of its own chunk,
+-- so that none waits for another. What changes while a chunk is worked on is in no index.
 CREATE TABLE chunk (
-    dispatch   uuid        NOT NULL,
-    number     integer     NOT NULL,            -- within the dispatch, from 0
-    lane       smallint    NOT NULL,            -- 0: named recipients, 1: a scan
-    ready      boolean     NOT NULL,            -- may be claimed; otherwise not before free_at
-    queued_at  timestamptz NOT NULL,            -- when the dispatch was started
-    free_at    timestamptz NOT NULL,            -- when the lease lapses, or a retry is due
-    touched_at timestamptz NOT NULL,            -- last claim or checkpoint
-    token      bigint      NOT NULL,            -- of the last claim; 0: nobody holds it
-    targeted   bigint      NOT NULL,
-    attempt    integer     NOT NULL,            -- claims since the last progress
-    worker     text,                            -- who claimed it, for the operator's eyes
-    skipped    jsonb       NOT NULL,
-    position   json,
-    work       json        NOT NULL,
-    PRIMARY KEY (dispatch, number)
-) WITH (
-    -- A queue: every row is changed often and soon gone.
-    fillfactor = 50,
-    autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500,
-    autovacuum_vacuum_cost_delay = 0
-);
-CREATE INDEX chunk_ready ON chunk (lane, queued_at, dispatch, number) WHERE ready;
-CREATE INDEX chunk_waiting ON chunk (lane, free_at, queued_at, dispatch, number) WHERE NOT ready;
+    dispatch       uuid        NOT NULL,
+    queued_at      timestamptz NOT NULL,        -- when the dispatch was started
+    -- Its place in the lane: when it was queued or, for a retry, when that is due.
+    turn_at        timestamptz NOT NULL,
+    free_at        timestamptz NOT NULL,        -- when the lease lapses, or a retry is due
+    touched_at     timestamptz NOT NULL,        -- last claim or checkpoint
+    token          bigint      NOT NULL,        -- of the last claim; 0: nobody holds it
+    targeted       bigint      NOT NULL,
+    number         integer     NOT NULL,        -- within the dispatch, from 0
+    attempt        integer     NOT NULL,        -- claims since the last progress
+    dispatch_month date        NOT NULL,        -- where the dispatch lies
+    lane           smallint    NOT NULL,        -- 0: named recipients, 2: a scan; 1 and 3: their retries
+    open           boolean     NOT NULL,        -- still to be done
+    worker         text,                        -- who claimed it, for the operator's eyes
+    skipped        jsonb       NOT NULL,
+    position       json,
+    work           json        NOT NULL,
+    PRIMARY KEY (dispatch, number, queued_at)
+) PARTITION BY RANGE (queued_at);
+CREATE INDEX chunk_open ON chunk (lane, turn_at, dispatch, number) WHERE open;
 
 -- The fencing tokens: every claim of any chunk takes the next one.
 CREATE SEQUENCE chunk_token;

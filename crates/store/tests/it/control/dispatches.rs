@@ -367,19 +367,19 @@ pub(crate) async fn a_finished_dispatch_is_forgotten_30_days_after_its_last_card
     store.insert_campaign(&campaign).await.unwrap();
     let over = broadcast(&campaign, 10);
     begin(&*store, &over, Vec::new()).await;
-    let open = dispatch(&campaign, 11);
-    begin(&*store, &open, scans(1)).await;
     let month = Duration::from_hours(30 * 24);
+    let open = Dispatch {
+        expires_at: over.expires_at.plus(month),
+        ..dispatch(&campaign, 11)
+    };
+    begin(&*store, &open, scans(1)).await;
     let found = async |dispatch: &Dispatch| {
         let found = store.find_dispatch(campaign.workspace, dispatch.id).await;
         found.unwrap().is_some()
     };
     store.prune(over.expires_at.plus(month)).await.unwrap();
     assert!(found(&over).await);
-    store
-        .prune(open.expires_at.plus(month + month))
-        .await
-        .unwrap();
+    store.prune(open.expires_at.plus(month * 3)).await.unwrap();
     assert!(!found(&over).await);
     assert!(found(&open).await, "work that is left is never forgotten");
     let refused = store.delete_campaign(campaign.workspace, campaign.id).await;
