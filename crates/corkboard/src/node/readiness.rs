@@ -1,23 +1,41 @@
-//! Whether a balancer should send requests here: not while starting or draining, and not without
-//! the store.
+//! Whether a balancer should send requests here: not while starting or draining, not without the
+//! control database, and not when every card database is away.
+//!
+//! One card database of several that is away makes no node unready: it would take all nodes from the
+//! users of the others. The report names it. What is asked goes over connections of its own, so that
+//! a node under load stays ready.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use corkboard_config::{StoreConfig, StoreKind};
 use corkboard_store::ControlStore;
+use corkboard_store::postgres::PgPing;
+use futures_util::future::join_all;
 use serde::Serialize;
+use tokio::time::timeout;
 
-use crate::exit::story;
+use crate::exit::{Outcome, story};
+use crate::stores::CONTROL;
 
 /// A store that takes longer than this is as good as none.
 const PATIENCE: Duration = Duration::from_secs(2);
+const OK: &str = "ok";
 
 /// Shared by the admin listener, which asks, and the shutdown, which tells.
 #[derive(Debug, Clone)]
 pub(super) struct Readiness {
-    control: Arc<dyn ControlStore>,
+    asked: Arc<Asked>,
     serving: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+enum Asked {
+    Embedded(Arc<dyn ControlStore>),
+    /// By name, the control database first.
+    Postgres(Vec<(String, PgPing)>),
 }
 
 /// The body of `/readyz`.
@@ -26,15 +44,30 @@ pub(super) struct Report {
     pub(super) ready: bool,
     /// `serving`, or `draining` (also before the start).
     state: &'static str,
+    /// `ok`, or why the node is not ready.
     store: String,
+    /// `ok` or what is wrong, for each PostgreSQL database.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    databases: BTreeMap<String, String>,
 }
 
 impl Readiness {
-    pub(super) fn new(control: Arc<dyn ControlStore>) -> Self {
-        Self {
-            control,
-            serving: Arc::new(AtomicBool::new(false)),
-        }
+    pub(super) fn new(config: &StoreConfig, control: Arc<dyn ControlStore>) -> Outcome<Self> {
+        let asked = match &config.kind {
+            StoreKind::Sqlite { .. } => Asked::Embedded(control),
+            StoreKind::Postgres { control, databases } => {
+                let mut pings = vec![(CONTROL.to_owned(), PgPing::new(control.expose())?)];
+                for database in databases {
+                    let ping = PgPing::new(database.url.expose())?;
+                    pings.push((database.name.clone(), ping));
+                }
+                Asked::Postgres(pings)
+            }
+        };
+        Ok(Self {
+            asked: Arc::new(asked),
+            serving: Arc::default(),
+        })
     }
 
     /// From now on requests are welcome, or not.
@@ -45,15 +78,77 @@ impl Readiness {
     /// Looks at everything that serving needs.
     pub(super) async fn report(&self) -> Report {
         let serving = self.serving.load(Ordering::Relaxed);
-        let store = match tokio::time::timeout(PATIENCE, self.control.describe()).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(story(&error)),
-            Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+        let (store, databases) = match &*self.asked {
+            Asked::Embedded(control) => {
+                let store = match timeout(PATIENCE, control.describe()).await {
+                    Ok(Ok(_)) => OK.to_owned(),
+                    Ok(Err(error)) => story(&error),
+                    Err(_) => format!("no answer within {PATIENCE:?}"),
+                };
+                (store, BTreeMap::new())
+            }
+            Asked::Postgres(pings) => {
+                let asked = pings.iter().map(|(_, ping)| async {
+                    match timeout(PATIENCE, ping.ask()).await {
+                        Ok(Ok(())) => OK.to_owned(),
+                        Ok(Err(error)) => story(&error),
+                        Err(_) => format!("no answer within {PATIENCE:?}"),
+                    }
+                });
+                let answers = join_all(asked).await;
+                let databases = pings.iter().map(|(name, _)| name.clone()).zip(answers);
+                let databases: Vec<(String, String)> = databases.collect();
+                (verdict(&databases), databases.into_iter().collect())
+            }
         };
         Report {
-            ready: serving && store.is_ok(),
+            ready: serving && store == OK,
             state: if serving { "serving" } else { "draining" },
-            store: store.err().unwrap_or_else(|| "ok".to_owned()),
+            store,
+            databases,
         }
+    }
+
+    /// Closes the connections.
+    pub(super) fn close(&self) {
+        if let Asked::Postgres(pings) = &*self.asked {
+            pings.iter().for_each(|(_, ping)| ping.close());
+        }
+    }
+}
+
+/// `ok`, or what keeps the node from serving anybody. The control database comes first.
+fn verdict(databases: &[(String, String)]) -> String {
+    let Some(((name, control), cards)) = databases.split_first() else {
+        return OK.to_owned();
+    };
+    if control != OK {
+        return format!("{name}: {control}");
+    }
+    if cards.iter().any(|(_, answer)| answer == OK) {
+        return OK.to_owned();
+    }
+    let away: Vec<String> = cards
+        .iter()
+        .map(|(name, answer)| format!("{name}: {answer}"))
+        .collect();
+    away.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_card_database_of_several_may_be_away_but_not_control() {
+        let answers = |control: &str, cards: [&str; 2]| {
+            let named = [("control", control), ("a", cards[0]), ("b", cards[1])];
+            let named = named.map(|(name, answer)| (name.to_owned(), answer.to_owned()));
+            verdict(&named)
+        };
+        assert_eq!(answers(OK, [OK, OK]), OK);
+        assert_eq!(answers(OK, ["gone", OK]), OK);
+        assert_eq!(answers(OK, ["gone", "lost"]), "a: gone; b: lost");
+        assert_eq!(answers("gone", [OK, OK]), "control: gone");
     }
 }

@@ -203,6 +203,7 @@ impl Running {
             _ => late.push("the call log"),
         }
         self.admin.stop().await;
+        self.readiness.close();
         self.tasks.close();
         if timeout(WRITES_PATIENCE, self.stores.close()).await.is_err() {
             late.push("the store");

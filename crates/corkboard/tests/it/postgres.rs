@@ -1,5 +1,6 @@
 //! The built binary on PostgreSQL: one control database, two card databases, one of them flat.
 
+mod away;
 mod cohorts;
 mod doctor;
 mod installation;

@@ -108,15 +108,17 @@ format = "json"
 
 /// A workspace, its app and its key.
 pub(crate) struct Tenant {
+    pub(crate) workspace: String,
     app: String,
     key: String,
 }
 
 impl Tenant {
     pub(crate) fn create(installation: &Installation) -> Self {
-        installation.create("workspace create acme", "workspace");
+        let workspace = installation.create("workspace create acme", "workspace");
         let app = "app create --workspace acme shop --jwt-secret-file secret";
         Self {
+            workspace,
             app: installation.create(app, "app"),
             key: installation.create("key create --workspace acme", "api_key"),
         }
