@@ -35,8 +35,25 @@ impl Runtime {
         }
     }
 
+    /// Writes a value as filters see it that work on texts: like an output, but lists in program
+    /// notation.
+    pub(crate) fn print_for_filter(
+        &self,
+        value: Value,
+        out: &mut impl Print,
+    ) -> Result<(), TemplateError> {
+        match value {
+            Value::List(_) => self.print_steps(Step::Inspect(value), out),
+            other => self.print(other, out),
+        }
+    }
+
     fn print_nested(&self, value: Value, out: &mut impl Print) -> Result<(), TemplateError> {
-        let mut steps = vec![Step::Value(value)];
+        self.print_steps(Step::Value(value), out)
+    }
+
+    fn print_steps(&self, first: Step, out: &mut impl Print) -> Result<(), TemplateError> {
+        let mut steps = vec![first];
         while let Some(step) = steps.pop() {
             self.meter.charge(1)?;
             match step {
@@ -88,7 +105,7 @@ impl Runtime {
         match value {
             Value::Text(text) => Ok(text),
             Value::Nil | Value::Empty | Value::Blank => Ok(Text::EMPTY),
-            other => match self.build(|rt, out| rt.print(other, out))? {
+            other => match self.build(|rt, out| rt.print_for_filter(other, out))? {
                 Value::Text(text) => Ok(text),
                 _ => Ok(Text::EMPTY),
             },

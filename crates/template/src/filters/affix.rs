@@ -12,8 +12,8 @@ pub(super) fn append(
     args: &Args<'_>,
 ) -> Result<Value, TemplateError> {
     rt.build(|rt, out| {
-        rt.print(input, out)?;
-        rt.print(args.at(0), out)
+        rt.print_for_filter(input, out)?;
+        rt.print_for_filter(args.at(0), out)
     })
 }
 
@@ -23,8 +23,8 @@ pub(super) fn prepend(
     args: &Args<'_>,
 ) -> Result<Value, TemplateError> {
     rt.build(|rt, out| {
-        rt.print(args.at(0), out)?;
-        rt.print(input, out)
+        rt.print_for_filter(args.at(0), out)?;
+        rt.print_for_filter(input, out)
     })
 }
 

@@ -1,7 +1,9 @@
 //! Whatever text comes: compile and render end with a value.
 
+use std::collections::BTreeMap;
+
 use corkboard_core::connected::FetchResponse;
-use corkboard_template::{Data, Limits, Machine, Scope, Step, Template};
+use corkboard_template::{Data, Limits, Machine, Partials, Scope, Step, Template};
 use proptest::prelude::*;
 
 /// Pieces that get deeper into the engine than random characters do.
@@ -70,6 +72,15 @@ const PIECES: &[&str] = &[
     "cols:",
     "endifchanged",
     "abort_message",
+    "message_extras",
+    ":key",
+    ":value",
+    "render",
+    "include",
+    "content_blocks",
+    "'p'",
+    "with",
+    "as",
     "connected_content",
     "https://x.test/",
     ":save",
@@ -122,6 +133,11 @@ const PIECES: &[&str] = &[
     "allow_false",
     "sum",
     "find",
+    "json_parse",
+    "time_zone",
+    "money",
+    "hmac_sha256",
+    "property_accessor",
 ];
 
 const DATA: &str =
@@ -132,7 +148,12 @@ fn exercise(source: &str) {
         fuel: 20_000,
         ..Limits::default()
     };
-    let Ok(template) = Template::compile(source, &limits) else {
+    // A partial that may call itself: the source, under a name.
+    let partials = Partials {
+        templates: BTreeMap::from([("p".to_owned(), source.to_owned())]),
+        content_blocks: BTreeMap::from([("a".to_owned(), source.to_owned())]),
+    };
+    let Ok(template) = Template::compile_with(source, &partials, &limits) else {
         return;
     };
     assert!(template.variables().all(|name| !name.is_empty()));

@@ -250,6 +250,14 @@ fn encodings_of_the_marketing_filters() {
 fn the_small_print_of_the_language() {
     let data = r#"{"n":5,"s":"","m":[{"a":1},{"a":null},{"b":2}],"f":[1.5,2.5],"t":[true,true]}"#;
     let cases = [
+        (
+            "{{ f | upcase }}{{ m | append: '!' }}{{ f }}",
+            "[1.5, 2.5][{\"a\"=>1}, {\"a\"=>nil}, {\"b\"=>2}]!1.52.5",
+        ),
+        (
+            "{% if 'a[]' contains '' %}y{% endif %}{% if 'a' contains f %}n{% endif %}",
+            "y",
+        ),
         ("{{ n.size }} {{ n | size }} {{ 1.5 | size }}", "8 8 0"),
         ("{{ s.first | default: 'none' }}", "none"),
         (
