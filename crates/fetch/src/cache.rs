@@ -13,7 +13,13 @@ use corkboard_core::time::Timestamp;
 
 use crate::body::weight;
 use crate::call::Answer;
-use crate::request::{CacheKey, LONGEST_MAX_AGE};
+use crate::request::{CacheKey, LONGEST_MAX_AGE, LONGEST_STALE};
+
+/// Statuses that are as good as an answer for a while: what is not there now is not there in a moment.
+const LASTING: [u16; 2] = [404, 410];
+const LASTING_MAX_AGE: Duration = Duration::from_secs(10);
+/// Nobody reads what is older, not even in place of a failure.
+const LONGEST_KEPT: Duration = LONGEST_MAX_AGE.saturating_add(LONGEST_STALE);
 
 /// Key, place in the order of use and map overhead, per entry.
 const ENTRY_OVERHEAD: usize = 256;
@@ -59,11 +65,16 @@ impl Cache {
         let entry = self.entries.get_mut(key)?;
         let stepped_back = now < entry.fetched;
         let age = now.since(entry.fetched);
-        if stepped_back || age >= LONGEST_MAX_AGE {
+        if stepped_back || age >= LONGEST_KEPT {
             self.remove(key);
             return None;
         }
-        if age >= max_age {
+        let kept = if entry.answer.is_success() {
+            max_age
+        } else {
+            max_age.min(LASTING_MAX_AGE)
+        };
+        if age >= kept {
             return None;
         }
         self.uses += 1;
@@ -73,9 +84,24 @@ impl Cache {
         Some(entry.answer.clone())
     }
 
-    /// Keeps an answer, at the cost of the least recently used ones. One that is larger than an
-    /// eighth of the whole is not kept: it would push out too much.
+    /// A good answer to stand in for a failure.
+    pub(crate) fn get_stale(
+        &mut self,
+        key: &CacheKey,
+        max_age: Duration,
+        now: Timestamp,
+    ) -> Option<Answer> {
+        let answer = self.get(key, max_age, now)?;
+        answer.is_success().then_some(answer)
+    }
+
+    /// Keeps a good answer, and for a short while one that says that there is nothing, at the cost of
+    /// the least recently used ones. One that is larger than an eighth of the whole is not kept: it
+    /// would push out too much.
     pub(crate) fn put(&mut self, key: CacheKey, answer: Answer, now: Timestamp) {
+        if !answer.is_success() && !LASTING.contains(&answer.status) {
+            return;
+        }
         self.remove(&key);
         let weight = ENTRY_OVERHEAD + weight(&answer.body);
         if weight > self.capacity / 8 {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::admission::{Admission, Ticket};
 use crate::connect::Deadline;
 use crate::host::{Hosts, Sign};
-use crate::log::{CallLog, FetchRecord, for_log};
+use crate::log::{CacheUse, CallLog, FetchRecord, for_log};
 use crate::meter::{self, Outcome};
 use crate::network::Network;
 use crate::problem::{Problem, STATUS_FAILED, STATUS_REFUSED};
@@ -157,6 +157,11 @@ impl Engine {
             asked,
             method: request.method,
             url: request.target.url().as_str(),
+            cache: if request.sharing.is_some() {
+                CacheUse::Miss
+            } else {
+                CacheUse::Bypass
+            },
             ended: false,
         };
         let answer = self.permitted(asked, request, ticket).await;
@@ -205,6 +210,7 @@ impl Engine {
             asked,
             method,
             url,
+            cache: CacheUse::Bypass,
             ended: false,
         };
         open.end(Answer::failed(problem, 0))
@@ -218,6 +224,7 @@ struct OpenRecord<'a> {
     asked: Asked,
     method: FetchMethod,
     url: &'a str,
+    cache: CacheUse,
     ended: bool,
 }
 
@@ -254,6 +261,8 @@ impl OpenRecord<'_> {
             elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             bytes: answer.bytes,
             source: answer.source(),
+            cache: self.cache,
+            attempt: self.asked.attempt,
             problem,
         });
     }

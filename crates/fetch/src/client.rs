@@ -16,6 +16,7 @@ use crate::admission::Admission;
 use crate::body::BodyLimits;
 use crate::call::{Answer, Asked, Engine};
 use crate::connect::Connector;
+use crate::credential::{Credentials, CredentialsUnavailable, NoCredentials};
 use crate::guard::Guard;
 use crate::host::{HostRules, Hosts};
 use crate::log::CallLog;
@@ -45,6 +46,7 @@ pub struct FetchClient {
     engine: Arc<Engine>,
     shared: Shared,
     clock: SharedClock,
+    credentials: Arc<dyn Credentials>,
     queue_timeout: Duration,
     retry_patience: Duration,
     /// No new calls.
@@ -119,6 +121,7 @@ impl FetchClient {
             engine,
             shared: Shared::new(options.cache_bytes, Arc::clone(&clock)),
             clock,
+            credentials: Arc::new(NoCredentials),
             queue_timeout: options.queue_timeout,
             retry_patience: options.retry_patience,
             draining: CancellationToken::new(),
@@ -127,6 +130,15 @@ impl FetchClient {
             stop: stop.clone(),
             _stop_on_drop: stop.drop_guard(),
         })
+    }
+
+    /// The same with stored credentials that templates may name.
+    #[must_use]
+    pub fn with_credentials(self, credentials: Arc<dyn Credentials>) -> Self {
+        Self {
+            credentials,
+            ..self
+        }
     }
 
     /// Refuses new requests (599), lets calls that run or wait end (they do, by their deadlines), then
@@ -152,12 +164,22 @@ impl FetchClient {
         if self.draining.is_cancelled() {
             return refuse(Problem::ShuttingDown);
         }
-        let prepared = match Prepared::new(&self.rules, asked.scope.workspace, &request) {
+        let prepared = match self.prepare(asked.scope, &request).await {
             Ok(prepared) => prepared,
             Err(problem) => return refuse(problem),
         };
         match prepared.sharing {
-            Some(sharing) => self.shareable(asked, prepared, sharing).await,
+            Some(sharing) => {
+                let (answer, source) = self.shareable(asked, prepared, sharing).await;
+                let failed = !sharing.stale.is_zero() && retry::is_retryable(answer.status);
+                match failed.then(|| self.shared.stale(sharing)).flatten() {
+                    Some(stale) => {
+                        meter::count(Outcome::Stale);
+                        (stale, FetchSource::Stale)
+                    }
+                    None => (answer, source),
+                }
+            }
             None => match self.engine.admission.ticket() {
                 Some(ticket) => {
                     // In the caller's own time: when it goes away, so does the call. The token
@@ -169,6 +191,23 @@ impl FetchClient {
                 None => refuse(Problem::QueueFull),
             },
         }
+    }
+
+    async fn prepare(
+        &self,
+        scope: FetchScope,
+        request: &FetchRequest,
+    ) -> Result<Prepared, Problem> {
+        let credential = match &request.credential {
+            None => None,
+            Some(name) => {
+                let found = self.credentials.find(scope.workspace, name);
+                let found = timeout(self.queue_timeout, found).await;
+                let found = found.map_err(|_| CredentialsUnavailable)??;
+                Some(found.ok_or_else(|| Problem::NoCredential(name.chars().take(64).collect()))?)
+            }
+        };
+        Prepared::new(&self.rules, scope.workspace, request, credential.as_deref())
     }
 
     async fn shareable(

@@ -13,6 +13,7 @@ mod cache;
 mod call;
 mod client;
 mod connect;
+pub mod credential;
 pub mod guard;
 mod host;
 pub mod log;
@@ -29,6 +30,7 @@ mod shared;
 mod tls;
 
 pub use client::FetchClient;
+pub use credential::{Credential, CredentialBook, Credentials, NoCredentials};
 pub use guard::Guard;
 pub use log::{CallLog, ChannelCallLog, DiscardCallLog, FetchRecord};
 pub use meter::describe_metrics;

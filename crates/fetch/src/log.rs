@@ -27,7 +27,8 @@ pub struct FetchRecord {
     /// Absent for previews and the command line.
     pub campaign: Option<CampaignId>,
     pub method: FetchMethod,
-    /// As called, with its query and without user name or password; at most 2,048 bytes.
+    /// As called, with its query, but without user name, password and the values of query parameters
+    /// that look like secrets; at most 2,048 bytes.
     pub url: String,
     /// Host name or address; empty when the URL could not be read.
     pub host: String,
@@ -38,7 +39,31 @@ pub struct FetchRecord {
     pub bytes: u64,
     /// `Network` or `Refused`.
     pub source: FetchSource,
+    pub cache: CacheUse,
+    /// Which try this was, counted from 1.
+    pub attempt: u8,
     pub problem: Option<String>,
+}
+
+/// What the cache had to do with a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CacheUse {
+    /// It was asked and had nothing fresh.
+    Miss,
+    /// It was not asked: the request is not to be shared, or was refused.
+    #[default]
+    Bypass,
+}
+
+impl CacheUse {
+    /// One word for logs and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Miss => "miss",
+            Self::Bypass => "bypass",
+        }
+    }
 }
 
 /// Where records go.
@@ -91,10 +116,54 @@ pub(crate) fn for_log(text: &str) -> (String, String) {
         return ("(a URL with credentials)".to_owned(), String::new());
     }
     let host = url.host_str().unwrap_or_default().to_owned();
+    hide_secrets(&mut url);
     let mut shown = String::from(url);
     // A serialised URL is ASCII, so any byte is a boundary.
     shown.truncate(LOGGED_URL_BYTES);
     (shown, host)
+}
+
+/// Query parameters whose names contain one of these have values that are nobody's business.
+const SECRET_WORDS: [&str; 12] = [
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "pwd",
+    "apikey",
+    "accesskey",
+    "signature",
+    "credential",
+    "auth",
+    "session",
+    "jwt",
+];
+
+/// Whole names, too short to look for inside others.
+const SECRET_NAMES: [&str; 4] = ["key", "sig", "pass", "hmac"];
+
+fn hide_secrets(url: &mut Url) {
+    let is_secret = |name: &str| {
+        let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+        let plain = plain.to_ascii_lowercase();
+        let contains = SECRET_WORDS.iter().any(|word| plain.contains(word));
+        contains || SECRET_NAMES.contains(&plain.as_str())
+    };
+    if !url.query_pairs().any(|(name, _)| is_secret(&name)) {
+        return;
+    }
+    let pieces = url.query().unwrap_or_default().split('&').map(|piece| {
+        let name = piece.split('=').next().unwrap_or_default();
+        let decoded = url::form_urlencoded::parse(name.as_bytes());
+        let secret = decoded.into_iter().any(|(name, _)| is_secret(&name));
+        if secret {
+            format!("{name}=***")
+        } else {
+            piece.to_owned()
+        }
+    });
+    let hidden: Vec<String> = pieces.collect();
+    url.set_query(Some(&hidden.join("&")));
 }
 
 #[cfg(test)]
@@ -120,6 +189,27 @@ mod tests {
             (url.as_str(), host.as_str()),
             ("https://example.com/a?q=1", "example.com")
         );
+    }
+
+    #[test]
+    fn values_of_parameters_that_look_like_secrets_are_hidden() {
+        for (query, shown) in [
+            ("a=1&access_token=s3cret&b=2", "a=1&access_token=***&b=2"),
+            ("API-Key=s3cret", "API-Key=***"),
+            ("api%5Fkey=s3cret", "api%5Fkey=***"),
+            (
+                "X-Amz-Signature=s3cret&key=s3cret",
+                "X-Amz-Signature=***&key=***",
+            ),
+            ("token=a=s3cret", "token=***"),
+            (
+                "user=7&keyword=shoes&design=x",
+                "user=7&keyword=shoes&design=x",
+            ),
+        ] {
+            let (url, _) = for_log(&format!("https://example.com/p?{query}"));
+            assert_eq!(url, format!("https://example.com/p?{shown}"));
+        }
     }
 
     #[test]

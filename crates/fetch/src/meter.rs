@@ -24,6 +24,7 @@ pub(crate) enum Outcome {
     HeldBack,
     Halted,
     Cached,
+    Stale,
     Shared,
     Cancelled,
 }
@@ -38,6 +39,7 @@ impl Outcome {
             Self::HeldBack => "held_back",
             Self::Halted => "halted",
             Self::Cached => "cached",
+            Self::Stale => "stale",
             Self::Shared => "shared",
             Self::Cancelled => "cancelled",
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::credential::CredentialsUnavailable;
 use crate::guard::Refusal;
 use crate::host::Sign;
 
@@ -33,6 +34,13 @@ pub(crate) enum Problem {
     RequestBody(usize, usize),
     #[error("a GET carries no body; set another :method, such as post, or leave :body out")]
     BodyOnGet,
+
+    #[error("there is no stored credential '{0}'")]
+    NoCredential(String),
+    #[error("the credential '{0}' is bound to other hosts than this")]
+    CredentialHost(String),
+    #[error("the credential '{0}' is only sent over https")]
+    CredentialPlain(String),
 
     // --- held back
     #[error("too many fetches are waiting already")]
@@ -79,6 +87,8 @@ pub(crate) enum Problem {
     JsonTooLarge { status: u16, limit: usize },
     #[error("the endpoint answered {status} with JSON nested more than {limit} deep")]
     JsonTooDeep { status: u16, limit: usize },
+    #[error(transparent)]
+    Credentials(#[from] CredentialsUnavailable),
     #[error("the fetch was interrupted")]
     Interrupted,
     #[error("the render that asked for this went away")]
@@ -144,7 +154,10 @@ impl Problem {
             | Self::HeaderOwned(_)
             | Self::Headers(..)
             | Self::RequestBody(..)
-            | Self::BodyOnGet => STATUS_REFUSED,
+            | Self::BodyOnGet
+            | Self::NoCredential(_)
+            | Self::CredentialHost(_)
+            | Self::CredentialPlain(_) => STATUS_REFUSED,
             Self::QueueFull
             | Self::NoSlot(_)
             | Self::NoTurn

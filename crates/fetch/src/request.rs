@@ -12,12 +12,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use sha2::{Digest, Sha256};
 use url::Position;
 
+use crate::credential::Credential;
 use crate::guard::{Guard, Target};
 use crate::problem::Problem;
 
 /// The documented bounds of `:cache_max_age`.
 const SHORTEST_MAX_AGE: Duration = Duration::from_secs(300);
 pub(crate) const LONGEST_MAX_AGE: Duration = Duration::from_secs(14_400);
+
+/// The most that `:stale_if_error` may ask for.
+pub(crate) const LONGEST_STALE: Duration = Duration::from_secs(86_400);
 
 /// Nothing answers in less.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
@@ -27,7 +31,7 @@ const MAX_HEADER_BYTES: usize = 16 * 1024;
 
 /// Headers that belong to the connection. A template that could set them could desynchronise
 /// requests on a shared connection, or get a body that nobody will decode.
-const OWNED: [&str; 13] = [
+pub(crate) const OWNED: [&str; 13] = [
     "accept-encoding",
     "connection",
     "content-length",
@@ -47,7 +51,8 @@ const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlen
 const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
-/// Identifies a request for sharing: SHA-256 over workspace, method, URL, headers and body.
+/// Identifies a request for sharing: SHA-256 over workspace, method, URL, headers (those of its
+/// credential among them) and body.
 pub(crate) type CacheKey = [u8; 32];
 
 /// What preparing needs to know.
@@ -79,6 +84,8 @@ pub(crate) struct Prepared {
 pub(crate) struct Sharing {
     pub(crate) key: CacheKey,
     pub(crate) max_age: Duration,
+    /// For how much longer it may stand in for a failure.
+    pub(crate) stale: Duration,
 }
 
 impl Prepared {
@@ -86,6 +93,7 @@ impl Prepared {
         rules: &Rules,
         workspace: WorkspaceId,
         request: &FetchRequest,
+        credential: Option<&Credential>,
     ) -> Result<Self, Problem> {
         let target = rules.guard.check_url(&request.url)?;
         let url = target.url();
@@ -98,7 +106,17 @@ impl Prepared {
         if request.method == FetchMethod::Get && !body.is_empty() {
             return Err(Problem::BodyOnGet);
         }
-        let headers = headers(rules, &target, request)?;
+        let mut headers = headers(rules, &target, request)?;
+        if let Some(credential) = credential {
+            let name = || request.credential.clone().unwrap_or_default();
+            if !credential.covers(target.origin()) {
+                return Err(Problem::CredentialHost(name()));
+            }
+            if !credential.allows_scheme(target.origin()) {
+                return Err(Problem::CredentialPlain(name()));
+            }
+            credential.apply(&mut headers);
+        }
         let max_age = match (request.caching, request.method) {
             (FetchCaching::Default, FetchMethod::Get) => Some(rules.cache_ttl),
             (FetchCaching::Never | FetchCaching::Default, _) => None,
@@ -106,7 +124,12 @@ impl Prepared {
         };
         let sharing = max_age.map(|max_age| {
             let key = cache_key(workspace, request.method, url.as_str(), &headers, &body);
-            Sharing { key, max_age }
+            let stale = request.stale_if_error.unwrap_or_default();
+            Sharing {
+                key,
+                max_age,
+                stale: stale.min(LONGEST_STALE),
+            }
         });
         Ok(Self {
             workspace,

@@ -2,9 +2,9 @@
 //!
 //! Looking up, joining and beginning are one step under one lock, so there is never a second call
 //! for a key. The one who begins does not make the call itself but hands a [`Lead`] to an owned
-//! task: a caller that goes away takes nothing from the others. Failures are shared with those who
-//! are waiting and not remembered: the next to ask tries again, and there is at most one such try
-//! at a time.
+//! task: a caller that goes away takes nothing from the others. Failures that may pass are shared
+//! with those who are waiting and not remembered: the next to ask tries again, and there is at most
+//! one such try at a time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -75,6 +75,13 @@ impl Shared {
         Found::Nothing(lead, landing)
     }
 
+    /// An answer that is too old, in place of a failure.
+    pub(crate) fn stale(&self, sharing: Sharing) -> Option<Answer> {
+        let now = self.clock.now();
+        let max_age = sharing.max_age + sharing.stale;
+        self.state().cache.get_stale(&sharing.key, max_age, now)
+    }
+
     /// Bytes held by the cache.
     pub(crate) fn weight(&self) -> usize {
         self.state().cache.weight()
@@ -90,12 +97,10 @@ pub(crate) struct Lead {
 }
 
 impl Lead {
-    /// Announces the answer to all who wait, and keeps it if it is a good one.
+    /// Announces the answer to all who wait, and keeps it if it lasts.
     pub(crate) fn land(self, answer: Answer) {
-        if answer.is_success() {
-            let now = self.shared.clock.now();
-            self.shared.state().cache.put(self.key, answer.clone(), now);
-        }
+        let now = self.shared.clock.now();
+        self.shared.state().cache.put(self.key, answer.clone(), now);
         self.announce.send_replace(Some(answer));
     }
 }

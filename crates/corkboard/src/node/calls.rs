@@ -94,6 +94,7 @@ mod tests {
     use corkboard_core::connected::{FetchMethod, FetchSource};
     use corkboard_core::id::{Id as _, WorkspaceId};
     use corkboard_core::time::Timestamp;
+    use corkboard_fetch::log::CacheUse;
     use corkboard_store::control_store::CallFilter;
     use corkboard_store::page::PageRequest;
     use corkboard_store::sqlite::{SqliteControlStore, SqliteOptions};
@@ -117,6 +118,8 @@ mod tests {
                 elapsed_ms: 3,
                 bytes: 5,
                 source: FetchSource::Network,
+                cache: CacheUse::Miss,
+                attempt: 1,
                 problem: None,
             };
             sender.try_send(record).unwrap();

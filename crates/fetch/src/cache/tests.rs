@@ -37,7 +37,37 @@ fn an_answer_is_given_until_it_is_as_old_as_the_reader_accepts() {
             .get(&key(1), LONGEST_MAX_AGE, at(1_000 + 14_400))
             .is_none()
     );
+    assert!(
+        cache
+            .get(&key(1), Duration::MAX, at(1_000 + 14_400 + 86_400))
+            .is_none()
+    );
     assert_eq!(cache.weight(), 0, "too old for everybody is forgotten");
+}
+
+#[test]
+fn what_is_not_there_is_known_for_ten_seconds_and_no_failure_at_all() {
+    let mut cache = Cache::new(100_000);
+    let status = |status| Answer {
+        status,
+        ..answer(0)
+    };
+    for gone in [404, 410] {
+        cache.put(key(1), status(gone), at(0));
+        assert!(cache.get(&key(1), FIVE_MINUTES, at(9)).is_some());
+        assert!(cache.get(&key(1), FIVE_MINUTES, at(10)).is_none());
+        assert!(cache.get_stale(&key(1), FIVE_MINUTES, at(9)).is_none());
+    }
+    for passing in [0, 301, 400, 401, 403, 408, 429, 500, 503, 529, 598, 599] {
+        cache.put(key(2), status(passing), at(0));
+        assert!(
+            cache.get(&key(2), FIVE_MINUTES, at(0)).is_none(),
+            "{passing}"
+        );
+    }
+    cache.put(key(3), answer(1), at(0));
+    cache.put(key(3), status(503), at(1));
+    assert!(cache.get_stale(&key(3), FIVE_MINUTES, at(2)).is_some());
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn post(body: &str) -> FetchRequest {
 }
 
 fn prepare(request: &FetchRequest) -> Result<Prepared, Problem> {
-    Prepared::new(&rules(), WorkspaceId::from_bytes([1; 16]), request)
+    Prepared::new(&rules(), WorkspaceId::from_bytes([1; 16]), request, None)
 }
 
 fn with_headers(pairs: &[(&str, &str)]) -> FetchRequest {
@@ -170,7 +170,7 @@ fn the_key_tells_every_part_apart() {
             caching: FetchCaching::MaxAge(Duration::from_secs(300)),
             ..request.clone()
         };
-        Prepared::new(&rules(), workspace, &request)
+        Prepared::new(&rules(), workspace, &request, None)
             .unwrap()
             .sharing
             .unwrap()

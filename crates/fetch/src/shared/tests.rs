@@ -18,6 +18,7 @@ fn sharing() -> Sharing {
     Sharing {
         key: [7; 32],
         max_age: Duration::from_secs(300),
+        stale: Duration::ZERO,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod answers;
 mod bench_client;
+mod credentials;
 mod guarding;
 mod guest;
 mod lifecycle;

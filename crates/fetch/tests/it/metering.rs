@@ -102,7 +102,7 @@ fn every_way_to_end_is_counted_under_its_own_name() {
         .unwrap();
     metrics::with_local_recorder(&numbers, || runtime.block_on(one_of_each()));
     let expected = [
-        ("corkboard_fetch_cache_bytes", 256 + 2),
+        ("corkboard_fetch_cache_bytes", 2 * 256 + 2),
         ("corkboard_fetch_calls_total cached", 1),
         ("corkboard_fetch_calls_total failed", 1),
         ("corkboard_fetch_calls_total http_error", 1),

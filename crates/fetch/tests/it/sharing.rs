@@ -223,3 +223,46 @@ async fn the_cache_is_bounded_in_bytes() {
     let sources = (newest.report.source, oldest.report.source);
     assert_eq!(sources, (FetchSource::Cache, FetchSource::Network));
 }
+
+#[tokio::test]
+async fn an_old_answer_stands_in_for_a_failure_where_the_template_says_so() {
+    let (peer, bench) = (Peer::start().await, Bench::open());
+    peer.on_sequence("/", vec![Reply::text("once"), Reply::status(503)]);
+    let request = |stale: Option<u64>| FetchRequest {
+        stale_if_error: stale.map(Duration::from_secs),
+        ..get(&peer.url("/"))
+    };
+    bench.fetch(request(None)).await;
+    bench.clock.advance(Duration::from_secs(600));
+    expect_failure(&bench.fetch(request(None)).await, 503, "503");
+    let stale = bench.fetch(request(Some(301))).await;
+    assert_eq!((stale.status, text(&stale)), (200, "once"));
+    assert_eq!(stale.report.source, FetchSource::Stale);
+    bench.clock.advance(Duration::from_secs(1));
+    let too_old = bench.fetch(request(Some(301))).await;
+    expect_failure(&too_old, 503, "503");
+    assert_eq!(peer.calls("/"), 4, "each one asked first");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_remembered_for_a_moment() {
+    let (peer, bench) = (Peer::start().await, Bench::open());
+    peer.on_sequence("/", vec![Reply::status(404), Reply::text("now it is")]);
+    expect_failure(&bench.get(&peer.url("/")).await, 404, "404");
+    bench.clock.advance(Duration::from_secs(9));
+    let known = bench.get(&peer.url("/")).await;
+    expect_failure(&known, 404, "404");
+    assert_eq!(known.report.source, FetchSource::Cache);
+    bench.clock.advance(Duration::from_secs(1));
+    assert_eq!(text(&bench.get(&peer.url("/")).await), "now it is");
+}
+
+#[tokio::test]
+async fn a_hit_shares_the_body_and_does_not_copy_it() {
+    let (peer, bench) = (Peer::start().await, Bench::open());
+    peer.on("/", Reply::text("x".repeat(100_000)));
+    let first = bench.get(&peer.url("/")).await;
+    let hit = bench.get(&peer.url("/")).await;
+    assert_eq!(hit.report.source, FetchSource::Cache);
+    assert!(std::ptr::eq(text(&first), text(&hit)));
+}

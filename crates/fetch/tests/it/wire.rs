@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use corkboard_core::connected::{ConnectedContent, FetchBody, FetchCaching, FetchRequest};
+use corkboard_core::connected::{
+    ConnectedContent, FetchBody, FetchCaching, FetchMethod, FetchRequest,
+};
 use corkboard_fetch::FetchOptions;
 use corkboard_testkit::{Peer, Reply, wait_until};
 use serde_json::json;
@@ -37,6 +39,75 @@ async fn the_request_arrives_as_the_template_wrote_it() {
 }
 
 #[tokio::test]
+async fn every_method_arrives_with_its_body() {
+    let (peer, bench) = (Peer::start().await, Bench::open());
+    peer.on("/", Reply::text("ok"));
+    for (name, body) in [
+        ("put", Some("a=1")),
+        ("Patch", Some("a=2")),
+        ("DELETE", None),
+        ("delete", Some("a=3")),
+        ("post", None),
+    ] {
+        let request = FetchRequest {
+            method: FetchMethod::named(name).unwrap(),
+            body: body.map(str::to_owned),
+            ..get(&peer.url("/"))
+        };
+        assert_eq!(bench.fetch(request).await.status, 200, "{name}");
+    }
+    let requests = peer.requests();
+    let seen: Vec<_> = requests
+        .iter()
+        .map(|it| {
+            let form = it.header("content-type").is_some();
+            (
+                it.method.as_str(),
+                std::str::from_utf8(&it.body).unwrap(),
+                form,
+            )
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("PUT", "a=1", true),
+            ("PATCH", "a=2", true),
+            ("DELETE", "", false),
+            ("DELETE", "a=3", true),
+            ("POST", "", true),
+        ]
+    );
+    assert_eq!(FetchMethod::named("trace"), None);
+}
+
+#[tokio::test]
+async fn a_template_may_give_an_endpoint_more_or_less_time() {
+    let bench = Bench::with(FetchOptions {
+        total_timeout: Duration::from_millis(200),
+        ..open_options()
+    });
+    let peer = Peer::start().await;
+    peer.on(
+        "/slow",
+        Reply::text("late").delay(Duration::from_millis(400)),
+    )
+    .on("/hang", Reply::hang());
+    let with_time = |path: &str, timeout: u64| FetchRequest {
+        timeout: Some(Duration::from_millis(timeout)),
+        ..get(&peer.url(path))
+    };
+    expect_failure(&bench.get(&peer.url("/slow")).await, 599, "within 200ms");
+    let patient = bench.fetch(with_time("/slow", 5_000)).await;
+    assert_eq!(text(&patient), "late");
+    expect_failure(
+        &bench.fetch(with_time("/hang", 50)).await,
+        599,
+        "within 50ms",
+    );
+}
+
+#[tokio::test]
 async fn connections_are_kept_and_used_again() {
     let (peer, bench) = (Peer::start().await, Bench::open());
     peer.on("/*", Reply::text("ok"))
@@ -46,7 +117,8 @@ async fn connections_are_kept_and_used_again() {
             bench.get(&peer.url(&format!("/{number}"))).await.status,
             200
         );
-        assert_eq!(bench.get(&peer.url("/missing")).await.status, 404);
+        let missing = bench.fetch(post(&peer.url("/missing"), "a")).await;
+        assert_eq!(missing.status, 404);
     }
     assert_eq!((peer.total_calls(), peer.connections()), (20, 1));
 }
