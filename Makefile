@@ -45,7 +45,7 @@ check-advisories: ## known vulnerabilities in dependencies; fetches the RustSec 
 
 bench: ## the reproducible comparisons: writes bench/results/
 	@.ci/need-rust
-	@.ci/need cc:build-essential wrk:wrk nginx:nginx sqlite3:sqlite3
+	@.ci/need cc:build-essential wrk:wrk nginx:nginx sqlite3:sqlite3 psql:postgresql-client "$$(.ci/postgres program):postgresql-15"
 	cargo xtask bench $(BENCH_ARGS)
 
 soak: ## every test in a release build, with many more kills and cases per property

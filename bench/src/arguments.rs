@@ -1,12 +1,57 @@
 //! The command line: which benches, and how long.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use crate::failure::{Failure, Result};
 
+/// The comparisons there are, in the order in which they run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Bench {
+    Expiry,
+    Reads,
+    Events,
+    Send,
+    Feed,
+}
+
+impl Bench {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Expiry,
+        Self::Reads,
+        Self::Events,
+        Self::Send,
+        Self::Feed,
+    ];
+
+    /// As on the command line, and as the results file is called.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Expiry => "expiry",
+            Self::Reads => "reads",
+            Self::Events => "events",
+            Self::Send => "send",
+            Self::Feed => "feed",
+        }
+    }
+
+    /// Beyond this it is stuck.
+    pub(crate) fn longest(self, is_quick: bool) -> Duration {
+        if is_quick {
+            return Duration::from_mins(4);
+        }
+        match self {
+            Self::Send => Duration::from_mins(25),
+            Self::Feed => Duration::from_mins(15),
+            Self::Expiry | Self::Reads | Self::Events => Duration::from_mins(12),
+        }
+    }
+}
+
 /// What was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Arguments {
-    pub(crate) send: bool,
-    pub(crate) feed: bool,
+    pub(crate) benches: BTreeSet<Bench>,
     pub(crate) is_quick: bool,
 }
 
@@ -14,23 +59,24 @@ impl Arguments {
     /// All benches unless some are named; `report` alone only writes the report again.
     pub(crate) fn parse<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self> {
         let mut arguments = Self {
-            send: false,
-            feed: false,
+            benches: BTreeSet::new(),
             is_quick: false,
         };
         let mut report_only = false;
         for word in words {
             match word {
-                "send" => arguments.send = true,
-                "feed" => arguments.feed = true,
-                "all" => (arguments.send, arguments.feed) = (true, true),
+                "all" => arguments.benches.extend(Bench::ALL),
                 "report" => report_only = true,
                 "--quick" => arguments.is_quick = true,
-                other => return Err(Failure::Usage(other.to_owned())),
+                other => {
+                    let named = Bench::ALL.into_iter().find(|bench| bench.name() == other);
+                    let named = named.ok_or_else(|| Failure::Usage(other.to_owned()))?;
+                    arguments.benches.insert(named);
+                }
             }
         }
-        if !arguments.send && !arguments.feed && !report_only {
-            (arguments.send, arguments.feed) = (true, true);
+        if arguments.benches.is_empty() && !report_only {
+            arguments.benches.extend(Bench::ALL);
         }
         Ok(arguments)
     }
@@ -44,11 +90,10 @@ mod tests {
     fn all_benches_run_unless_some_are_named() {
         let parse = |line: &str| Arguments::parse(line.split_whitespace()).unwrap();
         assert_eq!(parse(""), parse("all"));
-        assert_eq!(parse("send feed"), parse("all"));
-        assert!(!parse("send").feed && !parse("feed --quick").send);
+        assert_eq!(parse("send feed expiry events reads"), parse("all"));
+        assert_eq!(parse("feed --quick").benches, BTreeSet::from([Bench::Feed]));
         assert!(parse("--quick").is_quick);
-        let report = parse("report");
-        assert!(!report.send && !report.feed);
+        assert!(parse("report").benches.is_empty());
     }
 
     #[test]

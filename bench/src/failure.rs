@@ -1,14 +1,18 @@
 //! Why a bench cannot go on. A bench that fails writes no results.
 
+use std::error::Error as _;
 use std::path::Path;
 use std::{fmt, io};
 
+use corkboard_store::StoreError;
 use corkboard_testkit::client::TestClientError;
 
 /// Anything that ends a run before its results are written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    #[error("usage: cargo xtask bench [feed|send|all|report] [--quick]; '{0}' is not known")]
+    #[error(
+        "usage: cargo xtask bench [feed|send|expiry|reads|events|all|report] [--quick]; '{0}' is not known"
+    )]
     Usage(String),
     #[error("{what}")]
     Io {
@@ -30,6 +34,14 @@ pub(crate) enum Failure {
         status: String,
         output: String,
     },
+    #[error("the card store failed")]
+    Store(#[from] StoreError),
+    #[error("'{what}' failed")]
+    Sql {
+        what: String,
+        #[source]
+        source: tokio_postgres::Error,
+    },
     #[error("{0} did not happen in time")]
     Late(String),
     #[error("{0}")]
@@ -41,6 +53,17 @@ pub(crate) type Result<T> = std::result::Result<T, Failure>;
 impl Failure {
     pub(crate) fn unexpected(what: impl fmt::Display) -> Self {
         Self::Unexpected(what.to_string())
+    }
+
+    /// The failure and its causes in one line.
+    pub(crate) fn story(&self) -> String {
+        let mut story = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            story.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        story
     }
 }
 

@@ -1,13 +1,17 @@
-//! Reproducible comparisons of the built `corkboard` binary: `cargo xtask bench [feed|send|all|report] [--quick]`.
+//! Reproducible comparisons of what is built here: `cargo xtask bench [feed|send|expiry|reads|events|all|report] [--quick]`.
 //!
-//! The node under test is a process of its own, driven over HTTP and the command line like anybody
-//! else's; nothing of it is linked in here but ids and time. Numbers of a shared machine mean little
+//! A node under test is a process of its own, driven over HTTP and the command line like anybody
+//! else's. Three benches go below that: they drive the card store on PostgreSQL by itself, because
+//! what they measure is what it asks of the server. Numbers of a shared machine mean little
 //! alone, so what is compared runs interleaved in the same run, and ratios are what to read.
 
 mod arguments;
 mod campaigns;
 mod child;
+mod cohort_cards;
 mod console;
+mod events;
+mod expiry;
 mod failure;
 mod feed;
 mod http;
@@ -16,36 +20,35 @@ mod nginx;
 mod node;
 mod pages;
 mod plot;
+mod postgres;
 mod procfs;
+mod reads;
 mod report;
 mod results;
 mod rows;
 mod send;
 mod statistics;
 mod token;
+mod traffic;
 mod users;
 mod wrk;
 
-use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use tokio::time::timeout;
 
-use arguments::Arguments;
+use arguments::{Arguments, Bench};
 use failure::{Failure, Result, While as _};
-
-/// Beyond these a run is stuck. A full one takes about ten minutes, a quick one under two.
-const LONGEST_FULL: Duration = Duration::from_mins(20);
-const LONGEST_QUICK: Duration = Duration::from_mins(4);
 
 /// What every bench needs to know.
 #[derive(Debug)]
 pub(crate) struct Setting {
     /// The binary under test.
     pub(crate) binary: PathBuf,
-    /// Scratch space on the checkout's own disk: a store in memory would prove nothing.
+    /// On the checkout's own disk: a store in memory would prove nothing.
+    pub(crate) work: PathBuf,
+    /// Scratch space in it.
     pub(crate) scratch: PathBuf,
     /// Where results and the report go.
     pub(crate) results: PathBuf,
@@ -64,13 +67,7 @@ async fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let mut story = failure.to_string();
-            let mut cause = failure.source();
-            while let Some(error) = cause {
-                story.push_str(&format!(": {error}"));
-                cause = error.source();
-            }
-            console::complain(&story);
+            console::complain(&failure.story());
             ExitCode::FAILURE
         }
     }
@@ -92,31 +89,30 @@ async fn run() -> Result<()> {
     let setting = Setting {
         binary: binary()?,
         scratch: scratch.path().to_owned(),
+        work,
         results,
         commit: machine::commit(folder),
         is_quick: arguments.is_quick,
     };
     machine::raise_open_files()?;
-    let longest = if arguments.is_quick {
-        LONGEST_QUICK
-    } else {
-        LONGEST_FULL
-    };
-    timeout(longest, measure(&setting, &arguments))
-        .await
-        .map_err(|_| Failure::Late("the end of the run".to_owned()))?
-}
-
-async fn measure(setting: &Setting, arguments: &Arguments) -> Result<()> {
-    if arguments.send {
-        let results = send::run(setting).await?;
-        results::write(setting, "send", &results)?;
-    }
-    if arguments.feed {
-        let results = feed::run(setting).await?;
-        results::write(setting, "feed", &results)?;
+    for bench in &arguments.benches {
+        let longest = bench.longest(setting.is_quick);
+        timeout(longest, measure(&setting, *bench))
+            .await
+            .map_err(|_| Failure::Late(format!("the end of '{}'", bench.name())))??;
     }
     report::write(&setting.results)
+}
+
+async fn measure(setting: &Setting, bench: Bench) -> Result<()> {
+    let name = bench.name();
+    match bench {
+        Bench::Expiry => results::write(setting, name, &Box::pin(expiry::run(setting)).await?),
+        Bench::Send => results::write(setting, name, &Box::pin(send::run(setting)).await?),
+        Bench::Feed => results::write(setting, name, &Box::pin(feed::run(setting)).await?),
+        Bench::Reads => results::write(setting, name, &Box::pin(reads::run(setting)).await?),
+        Bench::Events => results::write(setting, name, &Box::pin(events::run(setting)).await?),
+    }
 }
 
 /// The product's binary, built beside this one.

@@ -1,13 +1,19 @@
 //! The report: `report.md` with its plots, made from the results files that there are.
 
+mod events;
+mod expiry;
 mod feed;
+mod reads;
 mod send;
 
 use std::path::Path;
 
 use crate::console;
+use crate::events::EventRows;
+use crate::expiry::ExpiryRows;
 use crate::failure::{Result, While as _};
 use crate::feed::FeedRows;
+use crate::reads::ReadRows;
 use crate::results::{self, Results};
 use crate::send::SendRows;
 
@@ -19,6 +25,18 @@ pub(crate) fn write(folder: &Path) -> Result<()> {
     let mut page = "# Measurements\n\nMade by `make bench`; how to read them is in [../README.md](../README.md). \
                     Ratios within a run are what counts: the machine is shared.\n"
         .to_owned();
+    if let Some(results) = results::read::<ExpiryRows>(folder, "expiry")? {
+        page.push_str(&heading("Retiring a cohort of cards", &results));
+        page.push_str(&expiry::section(&results.rows, folder)?);
+    }
+    if let Some(results) = results::read::<ReadRows>(folder, "reads")? {
+        page.push_str(&heading("Reading a user's cards from PostgreSQL", &results));
+        page.push_str(&reads::section(&results.rows, folder)?);
+    }
+    if let Some(results) = results::read::<EventRows>(folder, "events")? {
+        page.push_str(&heading("Reports of what users did", &results));
+        page.push_str(&events::section(&results.rows));
+    }
     if let Some(results) = results::read::<SendRows>(folder, "send")? {
         page.push_str(&heading("Launching", &results));
         page.push_str(&send::section(&results.rows, folder)?);
@@ -58,6 +76,25 @@ fn heading<R>(title: &str, results: &Results<R>) -> String {
         text.push_str(&format!("- {name}: {value}\n"));
     }
     text
+}
+
+/// A goal, whether it was reached, and what was measured.
+fn goal(wanted: &str, is_reached: bool, measured: &str) -> String {
+    let verdict = if is_reached { "reached" } else { "not reached" };
+    format!("- Goal: {wanted}. **{verdict}**: {measured}.\n")
+}
+
+/// Bytes as people read them.
+fn bytes(count: u64) -> String {
+    const STEP: f64 = 1024.0;
+    let mut value = count as f64;
+    for unit in ["B", "KiB", "MiB"] {
+        if value < STEP {
+            return format!("{} {unit}", number(value));
+        }
+        value /= STEP;
+    }
+    format!("{} GiB", number(value))
 }
 
 /// A table that reads well as plain text, too.

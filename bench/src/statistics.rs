@@ -1,4 +1,45 @@
-//! The few numbers that a run is reduced to: medians, spreads, a slope.
+//! The few numbers that a run is reduced to: medians, spreads, percentiles, a slope.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How long many requests took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Latency {
+    pub(crate) count: u64,
+    pub(crate) p50_ms: f64,
+    pub(crate) p99_ms: f64,
+    pub(crate) max_ms: f64,
+}
+
+impl Latency {
+    /// All zero for none.
+    pub(crate) fn of(took: impl IntoIterator<Item = Duration>) -> Self {
+        let mut took: Vec<f64> = took
+            .into_iter()
+            .map(|one| one.as_secs_f64() * 1e3)
+            .collect();
+        took.sort_by(f64::total_cmp);
+        Self {
+            count: took.len() as u64,
+            p50_ms: rounded(percentile(&took, 0.50)),
+            p99_ms: rounded(percentile(&took, 0.99)),
+            max_ms: rounded(percentile(&took, 1.0)),
+        }
+    }
+}
+
+/// The smallest of the sorted values that so large a part of them does not exceed; 0 of nothing.
+pub(crate) fn percentile(sorted: &[f64], part: f64) -> f64 {
+    let rank = (sorted.len() as f64 * part).ceil().max(1.0) as usize;
+    sorted.get(rank - 1).copied().unwrap_or(0.0)
+}
+
+/// Three digits behind the point are more than such numbers are good for.
+pub(crate) fn rounded(value: f64) -> f64 {
+    (value * 1_000.0).round() / 1_000.0
+}
 
 /// The middle value; the mean of the two middle ones for an even count; 0 of nothing.
 pub(crate) fn median(values: &[f64]) -> f64 {
@@ -67,7 +108,28 @@ mod tests {
         assert!(close(slope(&[]), 0.0));
     }
 
+    #[test]
+    fn percentiles_are_values_that_were_measured() {
+        let took = Latency::of((1..=200).rev().map(Duration::from_millis));
+        assert!(
+            close(took.p50_ms, 100.0) && close(took.p99_ms, 198.0),
+            "{took:?}"
+        );
+        assert!(close(took.max_ms, 200.0) && took.count == 200);
+        assert_eq!(Latency::of([]), Latency::default());
+    }
+
     proptest! {
+        #[test]
+        fn percentiles_grow_with_their_part(values in prop::collection::vec(0.0..1e6_f64, 1..99), part in 0.0..1.0_f64) {
+            let mut sorted = values;
+            sorted.sort_by(f64::total_cmp);
+            let (some, all) = (percentile(&sorted, part), percentile(&sorted, 1.0));
+            prop_assert!(some <= all && sorted.contains(&some));
+            let below = sorted.iter().filter(|value| **value <= some).count() as f64;
+            prop_assert!(below >= part * sorted.len() as f64 - 1e-9);
+        }
+
         #[test]
         fn points_on_a_line_give_its_slope(
             rise in -100.0..100.0_f64, start in -100.0..100.0_f64,

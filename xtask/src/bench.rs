@@ -1,11 +1,15 @@
 //! The benches' front door: builds the product as it ships, then runs `bench/` against it.
 
-use std::io;
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::{fs, io};
 
 /// Passes `arguments` on. Fails as the first step does that fails.
 pub(crate) fn run(root: &Path, arguments: &[&str]) -> io::Result<ExitCode> {
+    // Databases of a run lie on the checkout's own disk: where temporary files usually go may be
+    // memory.
+    let work = root.join("bench/.work");
+    fs::create_dir_all(&work)?;
     // Two builds on purpose: built together, the bench's dependencies would switch on features of
     // shared crates in the product, and something else than the product would be measured.
     for step in [
@@ -18,7 +22,7 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> io::Result<ExitCode> {
             .args(step)
             .args(["--release", "--locked", "--quiet"]);
         if step[0] == "run" {
-            cargo.arg("--").args(arguments);
+            cargo.env("TMPDIR", &work).arg("--").args(arguments);
         }
         if !cargo.status()?.success() {
             return Ok(ExitCode::FAILURE);

@@ -13,7 +13,7 @@ mod tidy;
 const USAGE: &str = "\
 usage: cargo xtask <task>
 
-  bench [feed|send|all|report] [--quick]
+  bench [feed|send|expiry|reads|events|all|report] [--quick]
           build the product and run the reproducible comparisons of bench/; or write their report again
   tidy    check the rules of CONTRIBUTING.md that neither the compiler nor clippy can check
 ";
