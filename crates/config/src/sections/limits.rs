@@ -44,6 +44,9 @@ pub struct LimitsConfig {
     pub client_api_per_second: u32,
     /// How many of them may come at once.
     pub client_api_burst: u32,
+    /// How long a request with an idempotency key may go unanswered before a repeat is executed.
+    #[serde(serialize_with = "duration::serialize")]
+    pub idempotency_takeover: Duration,
     /// Open `/v1/feed/live` streams.
     pub sse_subscribers: usize,
     /// Largest rendered card, all its fields together, in bytes.
@@ -67,6 +70,7 @@ impl LimitsConfig {
             server_api_burst: section.number("server_api_burst", 1..=10_000_000),
             client_api_per_second: section.number("client_api_per_second", 0..=10_000_000),
             client_api_burst: section.number("client_api_burst", 1..=10_000_000),
+            idempotency_takeover: section.duration("idempotency_takeover", ["1s", "1h"]),
             sse_subscribers: section.number("sse_subscribers", 0..=1_000_000),
             card_bytes: section.size("card_bytes", ["256B", "64KiB"]),
         }

@@ -5,10 +5,14 @@
 //! as a careful client does; what was acknowledged before a kill must still hold after the last
 //! one, and every count must come out exactly.
 //!
+//! Killed are a node on the embedded store, and on PostgreSQL, in turns, the node that clients talk
+//! to, the one that sends, and every tenth time the server itself.
+//!
 //! `CORKBOARD_KILLS` sets the number of kills (200 when absent), `CORKBOARD_KILL_SEED` the seed
 //! that a failure prints.
 
 mod load;
+mod postgres;
 mod process;
 mod verify;
 
@@ -20,48 +24,78 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use load::Load;
-use process::Node;
+use process::Installation;
 
 const KILLS: u32 = 200;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_kills_lose_nothing_and_double_nothing() {
-    let kills =
-        number("CORKBOARD_KILLS").map_or(KILLS, |kills| u32::try_from(kills).expect("fits"));
-    let seed = number("CORKBOARD_KILL_SEED").unwrap_or_else(|| u64::from(std::process::id()));
-    eprintln!("{kills} kills with CORKBOARD_KILL_SEED={seed}");
-    let mut random = Random(seed | 1);
-
-    let mut node = Node::create().await;
+    let (kills, mut random) = plan();
+    let installation = Installation::embedded();
+    let mut node = installation.node("api,worker,keeper");
     node.start().await;
-    let load = Arc::new(Load::prepare(&node).await);
-    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    load.run(&tasks, &stop);
-
-    let started = Instant::now();
+    let running = Running::start(&installation).await;
     for _ in 0..kills {
         // Long enough to get into the middle of things, short enough to hit start-up, too.
         sleep(Duration::from_millis(random.below(120))).await;
         node.kill().await;
         node.start().await;
     }
-    stop.cancel();
-    tasks.close();
-    tokio::time::timeout(Duration::from_secs(60), tasks.wait())
-        .await
-        .expect("the load ends");
-    eprintln!(
-        "{kills} kills in {:?}; {}",
-        started.elapsed(),
-        load.summary()
-    );
-
-    verify::everything(&node, &load).await;
+    let load = running.end(kills).await;
+    verify::everything(&installation, &load).await;
     assert!(node.stop().await, "the node ends by itself, with status 0");
+}
+
+/// How many kills, and the moments for them.
+fn plan() -> (u32, Random) {
+    let kills =
+        number("CORKBOARD_KILLS").map_or(KILLS, |kills| u32::try_from(kills).expect("fits"));
+    let seed = number("CORKBOARD_KILL_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    say(&format!("{kills} kills with CORKBOARD_KILL_SEED={seed}"));
+    (kills, Random(seed | 1))
+}
+
+#[expect(clippy::print_stderr, reason = "what to repeat a failure with")]
+fn say(text: &str) {
+    eprintln!("{text}");
 }
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
+}
+
+/// The clients, while they run.
+struct Running {
+    load: Arc<Load>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    since: Instant,
+}
+
+impl Running {
+    async fn start(installation: &Installation) -> Self {
+        let load = Arc::new(Load::prepare(installation).await);
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        load.run(&tasks, &stop);
+        Self {
+            load,
+            tasks,
+            stop,
+            since: Instant::now(),
+        }
+    }
+
+    /// Lets each client finish what it is in.
+    async fn end(self, kills: u32) -> Arc<Load> {
+        self.stop.cancel();
+        self.tasks.close();
+        tokio::time::timeout(Duration::from_secs(60), self.tasks.wait())
+            .await
+            .expect("the load ends");
+        let (took, summary) = (self.since.elapsed(), self.load.summary());
+        say(&format!("{kills} kills in {took:?}; {summary}"));
+        self.load
+    }
 }
 
 /// xorshift64*: enough to pick moments, and the same for the same seed.

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::process::{Node, SECRET};
+use super::process::{Installation, SECRET};
 
 /// Users that launches go to.
 pub(crate) const AUDIENCE: u64 = 300;
@@ -40,8 +40,8 @@ pub(crate) struct Load {
 
 impl Load {
     /// Creates users and campaigns on a running node.
-    pub(crate) async fn prepare(node: &Node) -> Self {
-        let server = node.server();
+    pub(crate) async fn prepare(installation: &Installation) -> Self {
+        let server = installation.server();
         let users: Vec<Value> = (0..AUDIENCE).map(|n| json!({"user_id": format!("audience-{n}"), "name": format!("N{n}"), "in": true})).collect();
         server
             .post("/v1/users/track")
@@ -62,11 +62,11 @@ impl Load {
             .send()
             .await
             .expect_status(202);
-        let app = node.app.parse().expect("an app id");
+        let app = installation.app.parse().expect("an app id");
         let user = UserId::parse("reader").expect("a user id");
         let expires_at = SystemClock.now().plus(Duration::from_secs(86_400));
         let token = sign_hs256(SECRET.as_bytes(), app, &user, expires_at).expect("signed");
-        let reader = TestClient::new(&node.base).with_bearer(&token);
+        let reader = TestClient::new(&installation.base).with_bearer(&token);
         let feed = reader
             .get("/v1/feed")
             .send()

@@ -7,11 +7,11 @@ use corkboard_testkit::{TestClient, wait_until};
 use serde_json::Value;
 
 use super::load::{AUDIENCE, Load};
-use super::process::Node;
+use super::process::Installation;
 
 /// Waits until all acknowledged work is done, and checks every count.
-pub(crate) async fn everything(node: &Node, load: &Load) {
-    let server = node.server();
+pub(crate) async fn everything(installation: &Installation, load: &Load) {
+    let server = installation.server();
     let numbers = load.triggers.lock().expect("not poisoned").clone();
     let triggers = numbers.len() as u64;
     let events = load.events.load(Ordering::Relaxed);
