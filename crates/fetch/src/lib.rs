@@ -13,6 +13,7 @@ mod cache;
 mod call;
 mod client;
 mod connect;
+mod content;
 pub mod credential;
 pub mod guard;
 mod host;

@@ -4,11 +4,10 @@
 use std::error::Error;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
 use corkboard_core::connected::FetchBody;
 use corkboard_core::time::SharedClock;
 use http::header::{CONTENT_ENCODING, TRANSFER_ENCODING};
-use http::{HeaderMap, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -16,6 +15,7 @@ use tokio::time::timeout_at;
 
 use crate::body::{self, BodyLimits};
 use crate::connect::{Connector, Deadline, Sender};
+use crate::content::{Content, Spoiled};
 use crate::host::Host;
 use crate::pool::{Pool, PoolKey};
 use crate::problem::Problem;
@@ -80,12 +80,14 @@ impl Network {
                 _ => Problem::NotSuccess(status),
             });
         }
-        if let Some(encoding) = encoding(response.headers()) {
+        if let Some(encoding) = odd(response.headers(), &TRANSFER_ENCODING, &["chunked"]) {
             return Err(Problem::Encoded { status, encoding });
         }
-        let content = self
-            .read(status, response.into_body(), deadline, &mut exchange.bytes)
-            .await?;
+        let known = ["identity", "gzip", "x-gzip"];
+        if let Some(encoding) = odd(response.headers(), &CONTENT_ENCODING, &known) {
+            return Err(Problem::Encoded { status, encoding });
+        }
+        let content = self.read(response, deadline, &mut exchange.bytes).await?;
         self.pool.give_back(key, sender);
         let body = body::interpret(status, &content, &self.limits)?;
         if body == FetchBody::Empty {
@@ -152,20 +154,28 @@ impl Network {
         }
     }
 
-    /// The whole body, or why not. The limit counts what arrives, whatever was declared.
+    /// The whole body, or why not. The limit counts what arrives and what it unpacks to, whatever was
+    /// declared.
     async fn read(
         &self,
-        status: u16,
-        mut body: Incoming,
+        response: Response<Incoming>,
         deadline: Deadline,
         bytes: &mut u64,
-    ) -> Result<Bytes, Problem> {
+    ) -> Result<Vec<u8>, Problem> {
+        let status = response.status().as_u16();
         let limit = self.limits.max_body;
-        let too_long = Problem::BodyTooLong { status, limit };
+        let spoiled = |spoiled| match spoiled {
+            Spoiled::TooLong => Problem::BodyTooLong { status, limit },
+            Spoiled::Bomb => Problem::Bomb { status },
+            Spoiled::Unreadable => Problem::Unpacking { status },
+        };
+        let encoding = response.headers().get(CONTENT_ENCODING).map(trimmed);
+        let gzip = encoding.is_some_and(|it| it.to_ascii_lowercase().ends_with(b"gzip"));
+        let mut body = response.into_body();
         if body.size_hint().lower() > limit as u64 {
-            return Err(too_long);
+            return Err(spoiled(Spoiled::TooLong));
         }
-        let mut content = BytesMut::new();
+        let mut content = Content::new(gzip, limit);
         loop {
             let frame =
                 timeout_at(deadline.at, body.frame())
@@ -175,7 +185,7 @@ impl Network {
                         after: deadline.after,
                     })?;
             let frame = match frame {
-                None => return Ok(content.freeze()),
+                None => return content.finish().map_err(spoiled),
                 Some(Ok(frame)) => frame,
                 Some(Err(error)) => {
                     return Err(Problem::BodyBroken {
@@ -186,32 +196,30 @@ impl Network {
             };
             if let Some(data) = frame.data_ref() {
                 *bytes += data.len() as u64;
-                if content.len() + data.len() > limit {
-                    return Err(too_long);
-                }
-                content.extend_from_slice(data);
+                content.take(data).map_err(spoiled)?;
             }
         }
     }
 }
 
-/// The encoding of a body that would have to be decoded first. None is ever asked for, and decoding
-/// unasked would make a small answer a large one.
-fn encoding(headers: &HeaderMap) -> Option<String> {
-    let of = |name, harmless: &str| {
-        let mut values = headers.get_all(name).iter();
-        let odd = values.find(|value| {
-            let value = value.as_bytes().trim_ascii();
-            !value.is_empty() && !value.eq_ignore_ascii_case(harmless.as_bytes())
-        })?;
-        Some(
-            String::from_utf8_lossy(odd.as_bytes())
-                .chars()
-                .take(32)
-                .collect(),
-        )
+/// A value other than the expected ones, cut for showing. Of several encodings one behind the other
+/// none is undone.
+fn odd(headers: &HeaderMap, name: &HeaderName, expected: &[&str]) -> Option<String> {
+    let mut values = headers.get_all(name).iter().map(trimmed);
+    let first = values.next().unwrap_or_default();
+    let fine = expected
+        .iter()
+        .any(|it| it.as_bytes().eq_ignore_ascii_case(first));
+    let odd = match values.next() {
+        Some(second) => second,
+        None if first.is_empty() || fine => return None,
+        None => first,
     };
-    of(CONTENT_ENCODING, "identity").or_else(|| of(TRANSFER_ENCODING, "chunked"))
+    Some(String::from_utf8_lossy(odd).chars().take(32).collect())
+}
+
+fn trimmed(value: &HeaderValue) -> &[u8] {
+    value.as_bytes().trim_ascii()
 }
 
 fn whole_story(error: &hyper::Error) -> String {

@@ -80,9 +80,13 @@ pub(crate) enum Problem {
     #[error("the endpoint answered {status} with a body longer than {limit} bytes")]
     BodyTooLong { status: u16, limit: usize },
     #[error(
-        "the endpoint answered {status} with an encoded body ({encoding}) although none was asked for"
+        "the endpoint answered {status} with a body in an encoding that was not asked for ({encoding})"
     )]
     Encoded { status: u16, encoding: String },
+    #[error("the endpoint answered {status} with a body that grows too much when unpacked")]
+    Bomb { status: u16 },
+    #[error("the endpoint answered {status} with a body that cannot be unpacked")]
+    Unpacking { status: u16 },
     #[error("the endpoint answered {status} with JSON of more than {limit} values")]
     JsonTooLarge { status: u16, limit: usize },
     #[error("the endpoint answered {status} with JSON nested more than {limit} deep")]
@@ -129,6 +133,8 @@ impl Problem {
             | Self::BodyBroken { .. } => Sign::Failed,
             Self::BodyTooLong { .. }
             | Self::Encoded { .. }
+            | Self::Bomb { .. }
+            | Self::Unpacking { .. }
             | Self::JsonTooLarge { .. }
             | Self::JsonTooDeep { .. } => Sign::Fine,
             _ => Sign::Nothing,

@@ -49,7 +49,7 @@ pub(crate) const OWNED: [&str; 13] = [
 
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
-const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 
 /// Identifies a request for sharing: SHA-256 over workspace, method, URL, headers (those of its
 /// credential among them) and body.
@@ -198,7 +198,7 @@ fn headers(rules: &Rules, target: &Target, request: &FetchRequest) -> Result<Hea
     headers
         .entry(USER_AGENT)
         .or_insert_with(|| rules.user_agent.clone());
-    headers.insert(ACCEPT_ENCODING, IDENTITY);
+    headers.insert(ACCEPT_ENCODING, GZIP);
     let url = target.url();
     let host = header_value("host", &url[Position::BeforeHost..Position::AfterPort])?;
     headers.insert(HOST, host);

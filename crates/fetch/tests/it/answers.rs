@@ -1,5 +1,6 @@
 //! What a template gets for what an endpoint says.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,32 +75,57 @@ async fn redirects_are_not_followed() {
 }
 
 #[tokio::test]
-async fn an_encoded_body_is_refused() {
+async fn a_body_packed_with_gzip_is_unpacked_and_other_encodings_are_refused() {
     let (peer, bench) = (Peer::start().await, Bench::open());
+    let encoded = |encoding: &str| Reply::gzipped_json().header("content-encoding", encoding);
+    let alone = |encoding: &str| Reply::text("packed?").header("content-encoding", encoding);
     peer.on("/gzip", Reply::gzipped_json())
-        .on(
-            "/identity",
-            Reply::text("plain").header("content-encoding", "identity"),
-        )
+        .on("/upper", Reply::gzipped_json().with_status(201))
+        .on("/identity", alone("identity"))
+        .on("/twice", encoded("gzip"))
+        .on("/list", alone("gzip, gzip"))
+        .on("/br", alone("br"))
+        .on("/deflate", alone("deflate"))
+        .on("/lying", alone("gzip"))
         .on(
             "/transfer",
             Reply::verbatim("HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
         );
-    expect_failure(
-        &bench.get(&peer.url("/gzip")).await,
-        599,
-        "encoded body (gzip)",
-    );
-    expect_failure(
-        &bench.get(&peer.url("/transfer")).await,
-        599,
-        "encoded body (gzip, chunked)",
-    );
-    assert_eq!(text(&bench.get(&peer.url("/identity")).await), "plain");
+    let packed = bench.get(&peer.url("/gzip")).await;
     assert_eq!(
-        peer.requests()[0].header("accept-encoding"),
-        Some("identity")
+        packed.body,
+        FetchBody::Json(Arc::new(json!({"packed": true})))
     );
+    assert_eq!(packed.report.bytes, 35, "as they arrived");
+    assert_eq!(bench.get(&peer.url("/upper")).await.status, 201);
+    assert_eq!(text(&bench.get(&peer.url("/identity")).await), "packed?");
+    for (path, reason) in [
+        ("/twice", "not asked for (gzip)"),
+        ("/list", "not asked for (gzip, gzip)"),
+        ("/br", "not asked for (br)"),
+        ("/deflate", "not asked for (deflate)"),
+        ("/lying", "cannot be unpacked"),
+        ("/transfer", "not asked for (gzip, chunked)"),
+    ] {
+        expect_failure(&bench.get(&peer.url(path)).await, 599, reason);
+    }
+    assert_eq!(peer.requests()[0].header("accept-encoding"), Some("gzip"));
+}
+
+#[tokio::test]
+async fn a_bomb_does_not_go_off() {
+    let (peer, bench) = (Peer::start().await, Bench::open());
+    let zeros = vec![0_u8; 64 * 1024 * 1024];
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(&zeros).unwrap();
+    let bomb = packer.finish().unwrap();
+    peer.on(
+        "/",
+        Reply::status(200)
+            .header("content-encoding", "gzip")
+            .body(bomb),
+    );
+    expect_failure(&bench.get(&peer.url("/")).await, 599, "grows too much");
 }
 
 #[tokio::test]
