@@ -9,6 +9,8 @@
 //! - an IPv6 address that carries an IPv4 address inside is refused whatever it carries, unless
 //!   the operator listed what is inside.
 
+#[cfg(test)]
+mod corpus;
 mod ranges;
 #[cfg(test)]
 mod tests;

@@ -30,7 +30,7 @@ const V4_RANGES: [(&str, &str); 19] = [
 ];
 
 /// First and last address of every IPv6 range that may not be called.
-const V6_RANGES: [(&str, &str); 18] = [
+const V6_RANGES: [(&str, &str); 21] = [
     ("::", "::"),
     ("::1", "::1"),
     ("::2", "::ffff:ffff"),
@@ -39,10 +39,13 @@ const V6_RANGES: [(&str, &str); 18] = [
     ("64:ff9b::", "64:ff9b::ffff:ffff"),
     ("64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff"),
     ("100::", "100::ffff:ffff:ffff:ffff"),
+    ("100:0:0:1::", "100:0:0:1:ffff:ffff:ffff:ffff"),
     ("2001::", "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff"),
     ("2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"),
     ("2002::", "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
     ("2620:4f:8000::", "2620:4f:8000:ffff:ffff:ffff:ffff:ffff"),
+    ("3ffe::", "3ffe:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+    ("5f00::", "5f00:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
     ("3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff"),
     ("4000::", "fbff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
     ("fc00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
@@ -51,7 +54,7 @@ const V6_RANGES: [(&str, &str); 18] = [
     ("ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
 ];
 
-const PUBLIC: [&str; 20] = [
+const PUBLIC: [&str; 22] = [
     "1.0.0.0",
     "9.255.255.255",
     "11.0.0.0",
@@ -72,6 +75,8 @@ const PUBLIC: [&str; 20] = [
     "2606:4700::1111",
     "2a00:1450:4001:81b::200e",
     "3fff:1000::",
+    "3ffd:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+    "2606:4700::1:5efe:a00:1",
 ];
 
 fn open_guard() -> Guard {
@@ -101,6 +106,8 @@ fn costumes(address: Ipv4Addr) -> Vec<Ipv6Addr> {
         Ipv6Addr::from_bits((0x2002 << 112) | (bits << 80) | 1),
         Ipv6Addr::from_bits((0x2001 << 112) | (!bits & 0xffff_ffff)),
         Ipv6Addr::from_bits((0x2001 << 112) | (bits << 64)),
+        Ipv6Addr::from_bits((0x2606_4700 << 96) | (0x5efe << 32) | bits),
+        Ipv6Addr::from_bits((0x2a00_1450 << 96) | (0x0200_5efe << 32) | bits),
     ]
 }
 
@@ -127,7 +134,7 @@ fn the_edges_of_every_range_are_refused_in_every_costume() {
             "{text}"
         );
     }
-    assert_eq!(judged, 19 * 2 * 9);
+    assert_eq!(judged, 19 * 2 * 11);
 }
 
 #[test]

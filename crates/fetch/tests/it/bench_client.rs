@@ -6,6 +6,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use corkboard_core::connected::{
@@ -24,6 +25,8 @@ pub(crate) struct ScriptedResolver {
     lookups: AtomicUsize,
     /// Names that never get an answer.
     stalled: Mutex<Vec<String>>,
+    /// Names whose answers take a moment.
+    slow: Mutex<Vec<String>>,
 }
 
 impl ScriptedResolver {
@@ -47,6 +50,11 @@ impl ScriptedResolver {
             .push(host.to_owned());
     }
 
+    pub(crate) fn delay(&self, host: &str) {
+        let mut slow = self.slow.lock().expect("no test panics with the lock");
+        slow.push(host.to_owned());
+    }
+
     pub(crate) fn lookups(&self) -> usize {
         self.lookups.load(Ordering::SeqCst)
     }
@@ -64,6 +72,15 @@ impl Resolve for ScriptedResolver {
             .any(|name| name == host);
         if stalled {
             return std::future::pending().await;
+        }
+        let slow = self
+            .slow
+            .lock()
+            .expect("no test panics with the lock")
+            .iter()
+            .any(|name| name == host);
+        if slow {
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let mut answers = self.answers.lock().expect("no test panics with the lock");
         let turns = answers

@@ -8,6 +8,7 @@ mod guest;
 mod lifecycle;
 mod limits;
 mod metering;
+mod rebinding;
 mod recording;
 mod retrying;
 mod sharing;
