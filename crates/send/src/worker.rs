@@ -20,6 +20,9 @@ use crate::sender::Sender;
 use render::Cards;
 use walk::{End, Failure, Progress, Walk};
 
+/// A database that is away is asked again as after so many failures: after a few seconds.
+const WAITING: u32 = 6;
+
 /// Claims and works until `shutdown`.
 pub(crate) async fn run(sender: Sender, number: usize, shutdown: CancellationToken) {
     let name = format!("{}-{number}", sender.inner.options.name);
@@ -144,6 +147,8 @@ impl Sender {
         // Retrying does not mend a template.
         let most = if failure.is_final() {
             0
+        } else if failure.is_passing() {
+            u32::MAX
         } else {
             options.max_attempts
         };
@@ -153,7 +158,13 @@ impl Sender {
             ChunkOutcome::Retried
         };
         report(chunk, attempt, outcome, failure);
-        let retry_at = self.now().plus(backoff::pause(options.backoff, attempt));
+        // Attempts that do not count do not lengthen the pause either.
+        let pauses = if failure.is_passing() {
+            attempt.max(WAITING)
+        } else {
+            attempt
+        };
+        let retry_at = self.now().plus(backoff::pause(options.backoff, pauses));
         if let Err(error) = self.control().release_chunk(chunk, retry_at, most).await {
             report(chunk, attempt, outcome, &error);
         }

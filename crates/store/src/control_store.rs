@@ -146,7 +146,8 @@ pub trait ControlStore: Send + Sync + std::fmt::Debug {
     async fn finish_chunk(&self, chunk: &ClaimedChunk, tally: &Tally, now: Timestamp)
     -> Result<()>;
     /// Gives the lease back without progress, to be claimed again at `retry_at` or later. After
-    /// `max_attempts` claims without progress the chunk and its dispatch fail.
+    /// `max_attempts` claims without progress the chunk and its dispatch fail. With `u32::MAX` this
+    /// claim does not count: nobody is to blame, as when a database is away or a process ends.
     async fn release_chunk(
         &self,
         chunk: &ClaimedChunk,

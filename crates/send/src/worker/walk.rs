@@ -45,6 +45,17 @@ impl Failure {
     pub(super) fn is_final(&self) -> bool {
         !matches!(self, Self::Store(_))
     }
+
+    /// Whether a database is away or has too much to do: the chunk waits until that is over, and is
+    /// not to blame for it.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Store(
+                StoreError::Unavailable { .. } | StoreError::Overloaded | StoreError::DiskFull(_)
+            )
+        )
+    }
 }
 
 /// What a walk has achieved so far.

@@ -180,6 +180,26 @@ async fn a_store_that_keeps_failing_fails_the_dispatch_after_its_attempts() {
     assert_eq!(gate.calls(), 7 + 3 * 2);
 }
 
+#[tokio::test]
+async fn a_dispatch_waits_for_a_database_that_is_away_however_often_it_is_tried() {
+    let world = World::new().await;
+    world.users(USERS).await;
+    let gate = Gate::at(6, Fate::AwayFor(60));
+    let few = SendOptions {
+        workers: 1,
+        max_attempts: 3,
+        ..options()
+    };
+    let running = world.run_with(gated(world.deps(Arc::default()), &gate), few);
+    let campaign = world.campaign(json!({})).await;
+    let id = world.new_dispatch();
+    let launched = running.sender.launch(world.workspace, campaign, id);
+    launched.await.unwrap();
+    let report = over(&world, id, Duration::from_secs(1)).await;
+    assert!(gate.calls() > 66, "it was away for {} calls", gate.calls());
+    check(&world, campaign, &report, "a database was away").await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_trigger_survives_an_end_at_every_step() {
     let fields = json!({"delivery": {"kind": "api"}, "reeligible_after_seconds": 0,

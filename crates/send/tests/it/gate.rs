@@ -41,6 +41,8 @@ pub(crate) enum Fate {
     FailsAfter,
     /// This call and every later one fail without effect.
     FailsForGood,
+    /// This call and so many later ones find the database away.
+    AwayFor(usize),
 }
 
 impl Fate {
@@ -133,7 +135,18 @@ impl Gate {
             }
             Fate::FailsBefore if number == self.at => Err(StoreError::Overloaded),
             Fate::FailsForGood if number >= self.at && !LAST_WORDS.contains(&name) => {
-                Err(StoreError::Overloaded)
+                Err(StoreError::Database {
+                    statement: name,
+                    source: "it is broken".into(),
+                })
+            }
+            Fate::AwayFor(calls)
+                if (self.at..=self.at + calls).contains(&number) && !LAST_WORDS.contains(&name) =>
+            {
+                Err(StoreError::Unavailable {
+                    place: "the other side".to_owned(),
+                    source: "it is away".into(),
+                })
             }
             Fate::FailsAfter if number == self.at => {
                 call.await?;

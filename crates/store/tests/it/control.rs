@@ -93,6 +93,7 @@ macro_rules! suite {
                 planned_dispatches_have_nothing_to_claim,
                 tallies_add_up_and_the_last_chunk_closes_the_dispatch,
                 a_released_chunk_waits_for_its_retry,
+                a_claim_that_nobody_is_to_blame_for_does_not_count,
                 a_crashed_worker_counts_as_an_attempt,
                 too_many_attempts_without_progress_fail_the_dispatch,
                 many_dispatches_are_worked_off_by_many_workers;

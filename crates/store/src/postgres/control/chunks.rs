@@ -98,7 +98,9 @@ pub(super) const FINISH: Statement = Statement::new(
 /// Into the lane of retries, which follows that of its kind.
 pub(super) const RELEASE: Statement = Statement::new(
     "release chunk",
-    "UPDATE chunk SET lane = lane | 1, turn_at = $5, free_at = $5, token = 0, worker = NULL
+    // 2147483647: this claim does not count, but that there was one is remembered.
+    "UPDATE chunk SET lane = lane | 1, turn_at = $5, free_at = $5, token = 0, worker = NULL,
+            attempt = CASE WHEN $6 = 2147483647 THEN greatest(attempt - 1, 1) ELSE attempt END
      WHERE dispatch = $1 AND number = $2 AND queued_at = $3 AND token = $4 AND attempt < $6",
 );
 pub(super) const HELD: Statement = Statement::new(

@@ -55,7 +55,8 @@ const COUNT_DOWN: &str = "
 const HELD: &str = "
     SELECT attempt, touched_at FROM chunk WHERE dispatch = ?1 AND number = ?2 AND token = ?3";
 pub(super) const RELEASE: &str = "
-    UPDATE chunk SET ready = 0, free_at = ?3, token = 0, worker = NULL
+    UPDATE chunk SET ready = 0, free_at = ?3, token = 0, worker = NULL,
+        attempt = CASE WHEN ?4 THEN max(attempt - 1, 1) ELSE attempt END
     WHERE dispatch = ?1 AND number = ?2";
 pub(super) const DROP_ALL: &str = "DELETE FROM chunk WHERE dispatch = ?1";
 
@@ -209,7 +210,10 @@ pub(super) fn release(
         let end = DispatchState::Failed;
         return dispatches::finish(connection, held.dispatch, end, touched_at);
     }
-    let values = params![held.dispatch.to_bytes(), held.chunk, retry_at.as_micros()];
+    // This claim does not count, but that there was one is remembered.
+    let blameless = max_attempts == u32::MAX;
+    let (dispatch, retry_at) = (held.dispatch.to_bytes(), retry_at.as_micros());
+    let values = params![dispatch, held.chunk, retry_at, blameless];
     change(connection, RELEASE, values)?;
     Ok(())
 }

@@ -231,6 +231,23 @@ pub(crate) async fn a_released_chunk_waits_for_its_retry(harness: &dyn Harness) 
     assert_eq!((third.attempt, third.position), (1, Some(position("ada"))));
 }
 
+pub(crate) async fn a_claim_that_nobody_is_to_blame_for_does_not_count(harness: &dyn Harness) {
+    let store = harness.open().await;
+    begin_campaign(&*store, 1, scans(1)).await;
+    for n in 1..=20 {
+        let claimed = claim(&*store, n).await.expect("a chunk");
+        // That somebody may have written some of its cards is never forgotten.
+        assert_eq!(claimed.attempt, if n == 1 { 1 } else { 2 }, "claim {n}");
+        store
+            .release_chunk(&claimed, at(n), u32::MAX)
+            .await
+            .unwrap();
+    }
+    let last = claim(&*store, 30).await.expect("a chunk");
+    store.release_chunk(&last, at(30), 3).await.unwrap();
+    assert_eq!(claim(&*store, 30).await.expect("a chunk").attempt, 3);
+}
+
 pub(crate) async fn a_crashed_worker_counts_as_an_attempt(harness: &dyn Harness) {
     let store = harness.open().await;
     begin_campaign(&*store, 1, scans(1)).await;
