@@ -7,6 +7,7 @@
 mod command_line;
 mod configuration;
 mod demo;
+mod faults;
 mod kills;
 mod postgres;
 mod process;

@@ -3,6 +3,6 @@
 mod away;
 mod cohorts;
 mod doctor;
-mod installation;
+pub(crate) mod installation;
 mod migrating;
 mod nodes;

@@ -101,8 +101,15 @@ format = "json"
 
     /// A node with these roles, serving.
     pub(crate) fn serve(&self, roles: &str) -> Node {
+        self.serve_with(roles, &[])
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) fn serve_with(&self, roles: &str, variables: &[(&str, &str)]) -> Node {
         let arguments = format!("serve --config c.toml --roles {roles}");
-        Node::start(command(self.folder.path(), &arguments))
+        let mut command = command(self.folder.path(), &arguments);
+        command.envs(variables.iter().copied());
+        Node::start(command)
     }
 }
 

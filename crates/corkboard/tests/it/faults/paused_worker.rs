@@ -1,0 +1,89 @@
+//! A worker process that is stopped past its lease and goes on later, as after a long pause of its
+//! machine: another has taken over, and what the first still has in hand is not written.
+
+use corkboard_testkit::{Gate, Peer, Reply, wait_until};
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::postgres::installation::{Installation, Node, Tenant};
+use crate::process::PATIENCE;
+
+const USERS: u32 = 300;
+const SETTINGS: [(&str, &str); 5] = [
+    ("CORKBOARD__SEND__LEASE", "4s"),
+    ("CORKBOARD__FETCH__TOTAL_TIMEOUT", "3s"),
+    ("CORKBOARD__SEND__WORKERS", "1"),
+    ("CORKBOARD__FETCH__ALLOW_NETWORKS", "[\"127.0.0.0/8\"]"),
+    ("CORKBOARD__FETCH__ALLOW_PORTS", "[]"),
+];
+
+/// How many chunks a process has left in this way.
+async fn chunks(node: &Node, outcome: &str) -> Result<u64, String> {
+    let metrics = node.admin.get("/metrics").send().await.text();
+    let name = format!("corkboard_send_chunks_total{{outcome=\"{outcome}\"}} ");
+    let found = metrics.lines().find_map(|line| line.strip_prefix(&name));
+    found.map_or(Ok(0), |count| {
+        count.parse().map_err(|error| format!("{count}: {error}"))
+    })
+}
+
+#[tokio::test]
+async fn a_worker_that_wakes_up_past_its_lease_writes_nothing() {
+    let installation = Installation::migrated().await;
+    let tenant = Tenant::create(&installation);
+    let api = installation.serve("api,keeper");
+    let server = tenant.server(&api);
+    server.users(USERS).await;
+    // Whoever renders waits for this answer, with a page of users in hand.
+    let (peer, gate) = (Peer::start().await, Gate::shut());
+    peer.on("/offer", Reply::json(&json!({"code": "W-1"})).behind(&gate));
+    let title = format!(
+        "{{% connected_content {} :save offer %}}{{{{ user.name }}}} {{{{ offer.code }}}}",
+        peer.url("/offer")
+    );
+    let some = json!({"all": [{"attribute": "n", "op": "gte", "value": 0}]});
+    let campaign = server.campaign(&title, some).await;
+    let first = installation.serve_with("worker", &SETTINGS);
+    let dispatch = server.launch(&campaign).await;
+    wait_until(PATIENCE, "the first worker to be at work", || async {
+        match peer.calls("/offer") {
+            0 => Err("no call".to_owned()),
+            _ => Ok(()),
+        }
+    })
+    .await;
+    first.process.signal(Signal::STOP);
+    gate.open();
+
+    let second = installation.serve_with("worker", &SETTINGS);
+    let done = server.until(&dispatch, "done").await;
+    assert_eq!(done["written"], USERS, "{done}");
+    first.process.signal(Signal::CONT);
+    wait_until(PATIENCE, "the first to find its chunk taken", || async {
+        match chunks(&first, "fenced").await? {
+            0 => Err("it has not noticed".to_owned()),
+            _ => Ok(()),
+        }
+    })
+    .await;
+    assert_eq!(chunks(&first, "finished").await, Ok(0));
+
+    let after = server.get(&format!("/v1/dispatches/{dispatch}")).await;
+    for count in ["written", "targeted", "skipped", "state"] {
+        assert_eq!(after[count], done[count], "{after}");
+    }
+    let stats = server.get(&format!("/v1/campaigns/{campaign}/stats")).await;
+    assert_eq!(stats["variants"][0]["sent"], USERS, "{stats}");
+    let mut rows = 0;
+    for database in &installation.cards {
+        let counts = "SELECT count(*) || ' ' || count(DISTINCT (slot, owner)) FROM card";
+        let counts = database.sql(counts).await;
+        let (cards, users) = counts.split_once(' ').unwrap();
+        assert_eq!(cards, users, "somebody has two cards");
+        rows += cards.parse::<u32>().unwrap();
+    }
+    assert_eq!(rows, USERS);
+    for worker in [first, second, api] {
+        worker.end().await;
+    }
+}
