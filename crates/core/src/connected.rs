@@ -144,9 +144,10 @@ pub enum FetchVerdict {
     #[default]
     Settled,
     /// A failure that may pass, and the template asked for retries (or no call was made at all):
-    /// try again with the next attempt's number, not before this time has passed. Only
-    /// [`ConnectedContent::attempt`] says so.
-    Again { after: Duration },
+    /// try again under this number, not before this time has passed. The number is the same as
+    /// before when the endpoint was not called; how long a caller goes on is then its own affair.
+    /// Only [`ConnectedContent::attempt`] says so.
+    Again { after: Duration, attempt: u8 },
     /// The template asked for retries and they are used up: its card is to be aborted, with the
     /// report's problem as the reason.
     GaveUp,

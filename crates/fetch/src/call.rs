@@ -186,11 +186,12 @@ impl Engine {
         pass.begin();
         let deadline = Deadline::in_time(request.timeout);
         let exchange = self.network.exchange(request, &host, deadline).await;
+        pass.delayed(exchange.turned);
         let mut answer = match exchange.outcome {
             Ok((status, body)) => Answer::good(status, body, exchange.bytes),
             Err(problem) => Answer::failed(problem, exchange.bytes),
         };
-        answer.waited = waited;
+        answer.waited = waited + exchange.turned;
         answer.retry_after = answer.retry_after.or(exchange.retry_after);
         host.meter.ended(answer.class());
         pass.end(answer.sign(), answer.retry_after);

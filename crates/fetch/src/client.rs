@@ -286,12 +286,18 @@ async fn sweep(engine: Arc<Engine>, stop: CancellationToken) {
 impl ConnectedContent for FetchClient {
     async fn fetch(&self, scope: FetchScope, request: FetchRequest) -> FetchResponse {
         let (start, retries) = (Instant::now(), request.retries);
-        for attempt in 1.. {
+        let mut attempt = 1;
+        loop {
             let mut response = self.attempt(scope, request.clone(), attempt).await;
             response.report.elapsed = start.elapsed();
-            let FetchVerdict::Again { after } = response.report.verdict else {
+            let FetchVerdict::Again {
+                after,
+                attempt: next,
+            } = response.report.verdict
+            else {
                 return response;
             };
+            attempt = next;
             let patient = start.elapsed() + after <= self.retry_patience;
             let waited = if retries > 0 && patient {
                 self.draining.run_until_cancelled(sleep(after)).await
@@ -303,7 +309,6 @@ impl ConnectedContent for FetchClient {
                 return response;
             }
         }
-        FetchResponse::default()
     }
 
     async fn attempt(
@@ -339,20 +344,20 @@ fn given_up(retries: u8) -> FetchVerdict {
 }
 
 /// Whether to try again. A call that was only held back cost the endpoint nothing: it may be tried
-/// again without having been asked for.
+/// again without having been asked for, and does not count. A retry that was held back because
+/// there are too many of them does, or it might never end.
 fn verdict(answer: &Answer, attempt: u8, retries: u8) -> FetchVerdict {
-    let held_back = answer.problem.as_ref().is_some_and(Problem::held_back);
-    let most = if held_back {
-        FetchRequest::MOST_RETRIES
-    } else {
-        retries
-    };
-    if !retry::is_retryable(answer.status) {
+    let problem = answer.problem.as_ref();
+    let held_back = problem.is_some_and(Problem::held_back);
+    let after = retry::pause(attempt, answer.retry_after);
+    if held_back && !matches!(problem, Some(Problem::NoRetry)) {
+        FetchVerdict::Again { after, attempt }
+    } else if !retry::is_retryable(answer.status) {
         FetchVerdict::Settled
-    } else if attempt > most {
+    } else if attempt > retries {
         given_up(retries)
     } else {
-        let after = retry::pause(attempt, answer.retry_after);
-        FetchVerdict::Again { after }
+        let attempt = attempt + 1;
+        FetchVerdict::Again { after, attempt }
     }
 }

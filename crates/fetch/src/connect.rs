@@ -15,7 +15,6 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
@@ -63,17 +62,13 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    /// `turn` is one of the few connections of this host that are opened at a time; it is over when
-    /// the endpoint has accepted.
     pub(crate) async fn open(
         &self,
         origin: &Origin,
         deadline: Deadline,
-        turn: SemaphorePermit<'_>,
     ) -> Result<Sender, Problem> {
         let addresses = self.addresses(origin, deadline).await?;
         let stream = self.dial(&addresses, origin.port, deadline.at).await?;
-        drop(turn);
         if !origin.https {
             return self.start(stream).await;
         }

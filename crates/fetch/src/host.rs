@@ -5,6 +5,7 @@
 //! may go is handed a [`Slot`] by the one who made room.
 
 mod budget;
+mod connects;
 mod halt;
 mod limit;
 mod pace;
@@ -14,7 +15,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,15 +23,13 @@ use tokio_util::task::TaskTracker;
 use crate::meter::HostMeter;
 use crate::problem::Problem;
 use budget::Budget;
+use connects::Connects;
+pub(crate) use connects::Turn;
 use halt::{Halt, Leave};
 use limit::Limit;
 pub(crate) use limit::Sign;
 use pace::Pace;
 pub(crate) use registry::Hosts;
-
-/// Connections of a host that are being opened at a time. A listener's backlog may be short, and a
-/// connection request that it drops is only repeated after a second.
-const CONNECTS: usize = 16;
 
 /// Above this share of refusals among the recent answers, `Retry-After` stops the whole host.
 const MOSTLY_REFUSING: f64 = 0.5;
@@ -52,7 +51,7 @@ pub(crate) struct HostRules {
     pub(crate) stop: CancellationToken,
 }
 
-type Turn = Result<Slot, Problem>;
+type Granted = Result<Slot, Problem>;
 
 #[derive(Debug)]
 struct State {
@@ -61,7 +60,7 @@ struct State {
     budget: Budget,
     pace: Pace,
     in_flight: usize,
-    waiting: VecDeque<oneshot::Sender<Turn>>,
+    waiting: VecDeque<oneshot::Sender<Granted>>,
     resuming: bool,
     used: Instant,
 }
@@ -70,7 +69,7 @@ struct State {
 pub(crate) struct Host {
     rules: Arc<HostRules>,
     state: Mutex<State>,
-    pub(crate) connects: Semaphore,
+    pub(crate) connects: Connects,
     pub(crate) meter: HostMeter,
 }
 
@@ -125,7 +124,7 @@ impl Host {
         Self {
             rules,
             state: Mutex::new(state),
-            connects: Semaphore::new(CONNECTS),
+            connects: Connects::new(),
             meter,
         }
     }
@@ -187,7 +186,7 @@ impl Host {
     }
 
     /// A slot, or a place in the queue for one.
-    fn line_up(self: &Arc<Self>) -> Result<Result<Slot, oneshot::Receiver<Turn>>, Problem> {
+    fn line_up(self: &Arc<Self>) -> Result<Result<Slot, oneshot::Receiver<Granted>>, Problem> {
         let mut state = self.state();
         if state.waiting.is_empty() && state.has_room(Instant::now()) {
             return Ok(Ok(self.take(&mut state)));
@@ -319,6 +318,11 @@ impl Pass {
     /// The call leaves now.
     pub(crate) fn begin(&mut self) {
         self.started = Instant::now();
+    }
+
+    /// It had to wait for its turn to connect, which the endpoint did not see.
+    pub(crate) fn delayed(&mut self, delay: Duration) {
+        self.started += delay;
     }
 
     /// What became of the call, and for how long the endpoint wants to be left alone.

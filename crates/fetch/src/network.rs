@@ -2,6 +2,7 @@
 //! under one deadline.
 
 use std::error::Error;
+use std::pin::pin;
 use std::time::Duration;
 
 use corkboard_core::connected::FetchBody;
@@ -11,16 +12,19 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::body::{self, BodyLimits};
 use crate::connect::{Connector, Deadline, Sender};
 use crate::content::{Content, Spoiled};
-use crate::host::Host;
+use crate::host::{Host, Turn};
 use crate::pool::{Pool, PoolKey};
 use crate::problem::Problem;
 use crate::request::Prepared;
 use crate::retry_after;
+
+/// A connection that is this old has been accepted, answer or not.
+const ACCEPTED: Duration = Duration::from_millis(100);
 
 /// What came of an exchange.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub(crate) struct Exchange {
     pub(crate) bytes: u64,
     /// What the endpoint said about when to come back.
     pub(crate) retry_after: Option<Duration>,
+    /// How long it waited for its turn to connect.
+    pub(crate) turned: Duration,
 }
 
 #[derive(Debug)]
@@ -51,6 +57,7 @@ impl Network {
             outcome: Err(Problem::Interrupted),
             bytes: 0,
             retry_after: None,
+            turned: Duration::ZERO,
         };
         exchange.outcome = self.attempt(request, host, deadline, &mut exchange).await;
         exchange
@@ -60,14 +67,16 @@ impl Network {
         &self,
         request: &Prepared,
         host: &Host,
-        deadline: Deadline,
+        mut deadline: Deadline,
         exchange: &mut Exchange,
     ) -> Result<(u16, FetchBody), Problem> {
         let key = PoolKey {
             workspace: request.workspace,
             origin: request.target.origin().clone(),
         };
-        let (response, sender) = self.head(request, &key, host, deadline).await?;
+        let (response, sender) = self
+            .head(request, &key, host, &mut deadline, exchange)
+            .await?;
         let status = response.status().as_u16();
         if !response.status().is_success() {
             exchange.retry_after = retry_after::read(response.headers(), self.clock.now());
@@ -97,26 +106,40 @@ impl Network {
         }
     }
 
-    /// Sends the request and waits for the head of the answer.
+    /// Sends the request and waits for the head of the answer: on a kept connection if there is one,
+    /// on a new one otherwise.
     async fn head(
         &self,
         request: &Prepared,
         key: &PoolKey,
         host: &Host,
-        deadline: Deadline,
+        deadline: &mut Deadline,
+        exchange: &mut Exchange,
     ) -> Result<(Response<Incoming>, Sender), Problem> {
+        if let Some(found) = self.kept(request, key, *deadline).await? {
+            return Ok(found);
+        }
+        let asked = Instant::now();
+        let turn = host.connects.turn(deadline.at).await;
+        let turn = turn.ok_or(Problem::NoTurn)?;
+        // Waiting for our own turn is not the endpoint's doing, and takes nothing from its time.
+        exchange.turned = asked.elapsed();
+        *deadline = Deadline::in_time(deadline.after);
+        // By now a connection may have come free.
+        match self.kept(request, key, *deadline).await? {
+            Some(found) => Ok(found),
+            None => self.anew(request, key, turn, *deadline).await,
+        }
+    }
+
+    async fn kept(
+        &self,
+        request: &Prepared,
+        key: &PoolKey,
+        deadline: Deadline,
+    ) -> Result<Option<(Response<Incoming>, Sender)>, Problem> {
         let late = || Problem::TimedOut(deadline.after);
-        let mut turn = None;
-        loop {
-            let Some(mut kept) = self.pool.take(key) else {
-                if turn.is_some() {
-                    break;
-                }
-                // While this call waits for its turn to connect, a connection may come free.
-                let wait = timeout_at(deadline.at, host.connects.acquire());
-                turn = wait.await.map_err(|_| late())?.ok();
-                continue;
-            };
+        while let Some(mut kept) = self.pool.take(key) {
             // Not ready means: still skipping the rest of its last answer, or just closed.
             match timeout_at(deadline.at, kept.ready()).await {
                 Err(_) => return Err(late()),
@@ -125,7 +148,7 @@ impl Network {
             }
             match timeout_at(deadline.at, kept.try_send_request(request.to_http())).await {
                 Err(_) => return Err(late()),
-                Ok(Ok(response)) => return Ok((response, kept)),
+                Ok(Ok(response)) => return Ok(Some((response, kept))),
                 // The other side closed a connection that it found idle, just as we used it again.
                 // Trying once more is right if the request was not sent, or changes nothing.
                 Ok(Err(mut failure)) => {
@@ -135,22 +158,41 @@ impl Network {
                     if !unsent && (!repeatable || error.is_parse()) {
                         return Err(Problem::Broken(whole_story(&error)));
                     }
-                    break;
+                    return Ok(None);
                 }
             }
         }
-        let turn = match turn {
-            Some(turn) => turn,
-            None => timeout_at(deadline.at, host.connects.acquire())
-                .await
-                .map_err(|_| late())?
-                .map_err(|_| Problem::Interrupted)?,
+        Ok(None)
+    }
+
+    async fn anew(
+        &self,
+        request: &Prepared,
+        key: &PoolKey,
+        turn: Turn<'_>,
+        deadline: Deadline,
+    ) -> Result<(Response<Incoming>, Sender), Problem> {
+        let mut sender = match self.connector.open(&key.origin, deadline).await {
+            Ok(sender) => sender,
+            Err(problem) => {
+                if matches!(problem, Problem::Connect(_)) {
+                    turn.failed();
+                }
+                return Err(problem);
+            }
         };
-        let mut sender = self.connector.open(&key.origin, deadline, turn).await?;
-        match timeout_at(deadline.at, sender.send_request(request.to_http())).await {
-            Err(_) => Err(late()),
-            Ok(Err(error)) => Err(Problem::Broken(whole_story(&error))),
-            Ok(Ok(response)) => Ok((response, sender)),
+        let mut answer = pin!(sender.send_request(request.to_http()));
+        let soon = timeout(ACCEPTED, answer.as_mut()).await;
+        turn.answered();
+        let answer = match soon {
+            Ok(answer) => answer,
+            Err(_) => timeout_at(deadline.at, answer)
+                .await
+                .map_err(|_| Problem::TimedOut(deadline.after))?,
+        };
+        match answer {
+            Ok(response) => Ok((response, sender)),
+            Err(error) => Err(Problem::Broken(whole_story(&error))),
         }
     }
 

@@ -3,7 +3,6 @@
 use std::net::Ipv4Addr;
 
 use corkboard_testkit::Peer;
-use tokio::sync::Semaphore;
 
 use super::*;
 use crate::resolve::SystemResolver;
@@ -35,9 +34,7 @@ async fn the_connector_judges_for_itself_whatever_was_judged_before() {
             port,
         };
         let deadline = Deadline::in_time(Duration::from_secs(5));
-        let turns = Semaphore::new(1);
-        let turn = turns.acquire().await.unwrap();
-        let refused = connector().open(&origin, deadline, turn).await;
+        let refused = connector().open(&origin, deadline).await;
         let refused = refused.unwrap_err();
         assert!(matches!(refused, Problem::Guard(_)), "{refused:?}");
         assert_eq!(refused.status(), 0);

@@ -19,11 +19,15 @@ const HEADROOM: f64 = 1.5;
 const SLOWER: f64 = 0.7;
 /// Share of recent calls that may fail without being a sign of too many calls.
 const TOLERATED_FAILURES: f64 = 0.1;
+/// Share of recent calls above which there is little left to lose.
+const MOSTLY: f64 = 0.5;
 /// Share of the recent past in the running share of failures.
 const MEMORY: f64 = 31.0 / 32.0;
 /// How often the limit is halved for a moment, to see the latency without our own queue in it. What
 /// was best before is then forgotten: endpoints change.
 const BETWEEN_DIPS: Duration = Duration::from_secs(20);
+/// When a host has become slower it is looked at earlier, but not more often than this.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(4);
 const LONGEST_DIP: Duration = Duration::from_secs(2);
 /// A round ends after this even when few calls have ended.
 const LONGEST_ROUND: Duration = Duration::from_secs(2);
@@ -82,8 +86,6 @@ pub(crate) struct Limit {
     slow_start: bool,
     refused_at: Option<f64>,
     last_cut: Instant,
-    /// Whether anything went well since the last cut.
-    fine_since_cut: bool,
     /// Running shares of bad calls, and of all calls that were remembered so far.
     bad: f64,
     seen: f64,
@@ -105,7 +107,6 @@ impl Limit {
             slow_start: true,
             refused_at: None,
             last_cut: now,
-            fine_since_cut: true,
             bad: 0.0,
             seen: 0.0,
             best_latency: f64::INFINITY,
@@ -152,7 +153,6 @@ impl Limit {
             self.round.fine += 1;
             self.round.latency += latency;
             self.round.present += together as f64;
-            self.fine_since_cut |= started >= self.last_cut;
             if let Some(dip) = self.dip.as_mut().filter(|dip| started >= dip.began) {
                 dip.fine += 1;
                 dip.latency += latency;
@@ -176,12 +176,11 @@ impl Limit {
         if started < self.last_cut {
             return;
         }
-        let factor = if self.fine_since_cut { 0.9 } else { 0.5 };
+        let factor = if self.failing() > MOSTLY { 0.5 } else { 0.9 };
         self.refused_at = Some(refused_at);
         self.limit = (refused_at * factor).max(1.0);
         self.slow_start = false;
         self.last_cut = now;
-        self.fine_since_cut = false;
         self.round.cut = true;
     }
 
@@ -203,22 +202,27 @@ impl Limit {
         if round.cut || !needed {
             return;
         }
-        if now >= self.next_dip && !self.slow_start {
+        let inflated = latency > INFLATED * self.best_latency;
+        let slower = inflated && rate < SLOWER * self.best_rate;
+        let dips = self.next_dip.checked_sub(BETWEEN_DIPS - BETWEEN_LOOKS);
+        let due = if slower {
+            dips.unwrap_or(now)
+        } else {
+            self.next_dip
+        };
+        if now >= due && (slower || !self.slow_start) {
+            self.slow_start = false;
             self.next_dip = now + BETWEEN_DIPS;
             self.dip = Some(Dip {
                 began: now,
                 fine: 0,
                 latency: 0.0,
             });
-            return;
-        }
-        if latency <= INFLATED * self.best_latency {
+        } else if !inflated {
             self.grow();
         } else {
             self.slow_start = false;
-            if rate < SLOWER * self.best_rate {
-                self.limit += 1.0;
-            } else {
+            if !slower {
                 let carried = self.best_rate * self.best_latency * HEADROOM;
                 self.limit = self.limit.min(carried.max(1.0));
             }
