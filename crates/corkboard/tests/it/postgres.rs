@@ -6,3 +6,4 @@ mod doctor;
 pub(crate) mod installation;
 mod migrating;
 mod nodes;
+mod stopping;
