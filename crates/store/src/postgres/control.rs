@@ -55,7 +55,8 @@ pub(super) const SCHEMA: Schema = Schema {
 /// order. Each statement is planned once per connection: which partitions it needs shows when it
 /// runs.
 const PLANNER: &str = "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off \
-                       -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan";
+                       -c enable_mergejoin=off -c enable_memoize=off \
+                       -c plan_cache_mode=force_generic_plan";
 
 /// Everything that is keyed by a workspace, in one database.
 #[derive(Debug, Clone)]

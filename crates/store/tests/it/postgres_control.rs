@@ -1,9 +1,12 @@
 //! The control store on PostgreSQL: its harness, and what only a database of many nodes can show.
 
+mod cost;
 mod faults;
 mod leases;
 mod plans;
+mod retention;
 mod schema;
+mod sharing;
 
 use std::sync::Arc;
 use std::time::Duration;
