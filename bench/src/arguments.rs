@@ -38,12 +38,11 @@ impl Bench {
     /// Beyond this it is stuck.
     pub(crate) fn longest(self, is_quick: bool) -> Duration {
         if is_quick {
-            return Duration::from_mins(4);
+            return Duration::from_mins(8);
         }
         match self {
             Self::Send => Duration::from_mins(25),
-            Self::Feed => Duration::from_mins(15),
-            Self::Expiry | Self::Reads | Self::Events => Duration::from_mins(12),
+            Self::Feed | Self::Expiry | Self::Reads | Self::Events => Duration::from_mins(18),
         }
     }
 }

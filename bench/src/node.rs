@@ -17,18 +17,26 @@ use crate::token::Signer;
 /// Signs the users' tokens; 32 bytes are the least that HS256 may have.
 const SECRET: &str = "not-a-secret-but-32-bytes-or-more";
 const WORKSPACE: &str = "bench";
+/// The embedded store's folder in a site's.
+const STORE: &str = "store";
+/// What a node does by default.
+const ALL_ROLES: &str = "api,worker,keeper";
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A store with its tenant, and how to start a node on it. Starting again keeps the address.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Site {
     folder: PathBuf,
     binary: PathBuf,
+    /// Of the node: more than one may share the folder.
+    name: String,
+    roles: &'static str,
     port: u16,
     admin_port: u16,
     api_key: String,
     app: String,
+    workspace: String,
 }
 
 /// A running node.
@@ -40,24 +48,39 @@ pub(crate) struct Node {
 }
 
 impl Site {
-    /// Makes a store with one workspace, one app and one API key. `extra` is added to the
+    /// Makes an embedded store with one workspace, one app and one API key. `extra` is added to the
     /// configuration, which is otherwise the default but for paths, ports and the log level.
     pub(crate) async fn create(setting: &Setting, name: &str, extra: &str) -> Result<Self> {
+        let store = setting.scratch.join(name).join(STORE);
+        let config = format!(
+            "[store]\nkind = \"sqlite\"\npath = \"{}\"\n{extra}",
+            store.display()
+        );
+        Self::create_on(setting, name, &config).await
+    }
+
+    /// The same on the store that the configuration names.
+    pub(crate) async fn create_on(setting: &Setting, name: &str, config: &str) -> Result<Self> {
         let folder = setting.scratch.join(name);
         std::fs::create_dir(&folder).at(&folder)?;
         let mut site = Self {
             binary: setting.binary.clone(),
+            name: "node".to_owned(),
+            roles: ALL_ROLES,
             port: free_port()?,
             admin_port: free_port()?,
             api_key: String::new(),
             app: String::new(),
+            workspace: String::new(),
             folder,
         };
-        write(&site.config(), &site.configuration(extra))?;
+        site.configure(config)?;
         let secret = site.folder.join("secret");
         write(&secret, SECRET)?;
         let secret = secret.display().to_string();
-        site.run(&["workspace", "create", WORKSPACE]).await?;
+        site.run(&["migrate"]).await?;
+        let workspace = site.run(&["workspace", "create", WORKSPACE]).await?;
+        site.workspace = named(&workspace, "workspace")?;
         let in_workspace = ["--workspace", WORKSPACE];
         let app = [
             "app",
@@ -74,25 +97,48 @@ impl Site {
         Ok(site)
     }
 
-    fn configuration(&self, extra: &str) -> String {
+    /// Another node of the same installation, with ports of its own.
+    pub(crate) fn beside(&self, name: &str, roles: &'static str, config: &str) -> Result<Self> {
+        let site = Self {
+            name: name.to_owned(),
+            roles,
+            port: free_port()?,
+            admin_port: free_port()?,
+            ..self.clone()
+        };
+        site.configure(config)?;
+        Ok(site)
+    }
+
+    /// The same node, configured otherwise.
+    pub(crate) fn again(&self, config: &str) -> Result<Self> {
+        self.configure(config)?;
+        Ok(self.clone())
+    }
+
+    fn configure(&self, config: &str) -> Result<()> {
         let Self {
             port, admin_port, ..
         } = self;
-        let store = self.store();
-        format!(
+        let text = format!(
             "listen = \"127.0.0.1:{port}\"\nadmin_listen = \"127.0.0.1:{admin_port}\"\n\
-             [store]\nkind = \"sqlite\"\npath = \"{}\"\n[log]\nlevel = \"warn\"\n{extra}",
-            store.display()
-        )
+             [log]\nlevel = \"warn\"\n{config}"
+        );
+        write(&self.config(), &text)
     }
 
     fn config(&self) -> PathBuf {
-        self.folder.join("corkboard.toml")
+        self.folder.join(format!("{}.toml", self.name))
+    }
+
+    /// The id of the one workspace.
+    pub(crate) fn workspace(&self) -> &str {
+        &self.workspace
     }
 
     /// Where the embedded store keeps its files.
     pub(crate) fn store(&self) -> PathBuf {
-        self.folder.join("store")
+        self.folder.join(STORE)
     }
 
     pub(crate) fn base(&self) -> String {
@@ -114,7 +160,9 @@ impl Site {
     pub(crate) async fn start(&self, cpus: Option<&str>) -> Result<Node> {
         let mut command = child::command(&self.binary, cpus);
         command.arg("serve").arg("--config").arg(self.config());
-        let mut child = Child::start(command, self.folder.join("node.log"))?;
+        command.arg("--roles").arg(self.roles);
+        let log = self.folder.join(format!("{}.log", self.name));
+        let mut child = Child::start(command, log)?;
         let admin = TestClient::new(format!("http://127.0.0.1:{}", self.admin_port));
         let end = Instant::now() + READY_WITHIN;
         while !admin

@@ -4,6 +4,7 @@
 mod broadcast;
 mod connected;
 mod launch;
+mod postgres;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ use crate::{Setting, campaigns};
 pub(crate) use broadcast::Broadcast;
 pub(crate) use connected::Connected;
 pub(crate) use launch::Launch;
+pub(crate) use postgres::{Grown, Launch as PgLaunch, OnPostgres, Raw, Shape};
 
 const AUDIENCES: [usize; 3] = [10_000, 50_000, 100_000];
 const QUICK_AUDIENCES: [usize; 3] = [1_000, 5_000, 10_000];
@@ -31,6 +33,9 @@ pub(crate) struct SendRows {
     /// Growth of the peak resident memory for each further user of the audience, in bytes.
     pub(crate) peak_bytes_per_user: f64,
     pub(crate) connected: Connected,
+    /// Absent in results from before there was one.
+    #[serde(default)]
+    pub(crate) postgres: Option<OnPostgres>,
 }
 
 /// One size of audience, on a store of its own.
@@ -65,10 +70,12 @@ pub(crate) async fn run(setting: &Setting) -> Result<Measured<SendRows>> {
         })
         .collect();
     let connected = connected::run(setting).await?;
+    let postgres = postgres::run(setting).await?;
     let rows = SendRows {
         audiences,
         peak_bytes_per_user: crate::statistics::slope(&peaks),
         connected,
+        postgres: Some(postgres),
     };
     let settings = settings([
         (

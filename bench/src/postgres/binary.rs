@@ -40,6 +40,15 @@ impl Row<'_> {
         self.buffer.put_slice(value);
         self
     }
+
+    pub(crate) fn jsonb(&mut self, text: &str) -> &mut Self {
+        let length = text.len() + 1;
+        self.buffer
+            .put_i32(i32::try_from(length).unwrap_or(i32::MAX));
+        self.buffer.put_u8(1);
+        self.buffer.put_slice(text.as_bytes());
+        self
+    }
 }
 
 /// An iterator of chunks that writes each item as a row.

@@ -1,5 +1,7 @@
 //! The part about launching.
 
+mod postgres;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -81,6 +83,9 @@ pub(super) fn section(rows: &SendRows, folder: &Path) -> Result<String> {
         connected.calls,
         outcomes.join(", "),
     ));
+    if let Some(on_postgres) = &rows.postgres {
+        text.push_str(&postgres::section(on_postgres, folder)?);
+    }
     Ok(text)
 }
 

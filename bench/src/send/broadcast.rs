@@ -31,38 +31,57 @@ pub(crate) struct Broadcast {
 }
 
 pub(super) async fn run(site: &Site, node: &Node) -> Result<Broadcast> {
-    // A user in the middle, who has not read before.
-    let reader = http::reader(&site.base(), &site.signer().token(&users::id(500)));
     let before = Rows::count(&site.store()).await?;
-    let mut written = None;
-    let (mut shape, mut visible, mut answered) = (String::new(), Vec::new(), Vec::new());
-    for number in 0..LAUNCHES {
-        let campaign = node.api.create(&campaigns::broadcast(number)).await?;
-        let begun = Instant::now();
-        let dispatch = node.api.launch(&campaign).await?;
-        answered.push(rounded(begun.elapsed().as_secs_f64() * 1e3));
-        while !shows(&http::feed(&reader).await?.body, &campaign)? {
-            if begun.elapsed() > VISIBLE_WITHIN {
-                return Err(Failure::Late(format!("a feed with broadcast {campaign}")));
-            }
-        }
-        visible.push(rounded(begun.elapsed().as_secs_f64() * 1e3));
-        shape = node.api.progress(&dispatch).await?.shape;
-        if written.is_none() {
-            let after = Rows::count(&site.store()).await?;
-            written = Some(Written::between(&before, &after));
+    let first = one(site, node, 0).await?;
+    let after = Rows::count(&site.store()).await?;
+    let seen = more(site, node, first).await?;
+    Ok(Broadcast {
+        shape: seen.shape,
+        written: Written::between(&before, &after),
+        visible_ms: median(&seen.visible_ms),
+        answered_ms: median(&seen.answered_ms),
+        visible_ms_all: seen.visible_ms,
+    })
+}
+
+/// How soon feeds showed broadcasts.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) shape: String,
+    /// From sending the launch request until a feed has the card, of each launch.
+    pub(super) visible_ms: Vec<f64>,
+    /// The part of it until the launch was answered.
+    pub(super) answered_ms: Vec<f64>,
+}
+
+/// The launches after the first one, added to it.
+pub(super) async fn more(site: &Site, node: &Node, mut seen: Seen) -> Result<Seen> {
+    for number in 1..LAUNCHES {
+        let next = one(site, node, number).await?;
+        seen.visible_ms.extend(next.visible_ms);
+        seen.answered_ms.extend(next.answered_ms);
+    }
+    Ok(seen)
+}
+
+/// One launch.
+pub(super) async fn one(site: &Site, node: &Node, number: usize) -> Result<Seen> {
+    // A user in the middle.
+    let reader = http::reader(&site.base(), &site.signer().token(&users::id(500)));
+    let campaign = node.api.create(&campaigns::broadcast(number)).await?;
+    let begun = Instant::now();
+    let dispatch = node.api.launch(&campaign).await?;
+    let answered = rounded(begun.elapsed().as_secs_f64() * 1e3);
+    while !shows(&http::feed(&reader).await?.body, &campaign)? {
+        if begun.elapsed() > VISIBLE_WITHIN {
+            return Err(Failure::Late(format!("a feed with broadcast {campaign}")));
         }
     }
-    let nothing = Written {
-        rows: 0,
-        by_table: std::collections::BTreeMap::new(),
-    };
-    Ok(Broadcast {
-        shape,
-        written: written.unwrap_or(nothing),
-        visible_ms: median(&visible),
-        answered_ms: median(&answered),
-        visible_ms_all: visible,
+    let visible = rounded(begun.elapsed().as_secs_f64() * 1e3);
+    Ok(Seen {
+        shape: node.api.progress(&dispatch).await?.shape,
+        visible_ms: vec![visible],
+        answered_ms: vec![answered],
     })
 }
 

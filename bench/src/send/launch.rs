@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::{Written, per_second};
 use crate::failure::{Failure, Result};
 use crate::node::{Node, Site};
+use crate::procfs::Memory;
 use crate::rows::Rows;
 use crate::{pages, procfs};
 
@@ -44,26 +45,60 @@ pub(crate) struct MemoryUse {
     pub(crate) samples: Vec<(f64, f64)>,
 }
 
+/// Looks at a process's memory from time to time.
+#[derive(Debug)]
+pub(super) struct MemoryWatch {
+    pid: u32,
+    begun: Instant,
+    before: Memory,
+    anonymous: u64,
+    samples: Vec<(f64, f64)>,
+}
+
+impl MemoryWatch {
+    pub(super) fn start(pid: u32) -> Result<Self> {
+        let before = procfs::memory(pid)?;
+        Ok(Self {
+            pid,
+            begun: Instant::now(),
+            before,
+            anonymous: before.anonymous,
+            samples: Vec::new(),
+        })
+    }
+
+    pub(super) fn look(&mut self) -> Result<()> {
+        let memory = procfs::memory(self.pid)?;
+        let at = rounded(self.begun.elapsed().as_secs_f64());
+        self.samples.push((at, mib(memory.resident)));
+        self.anonymous = self.anonymous.max(memory.anonymous);
+        Ok(())
+    }
+
+    pub(super) fn finish(self) -> Result<MemoryUse> {
+        let every = self.samples.len().div_ceil(MOST_SAMPLES).max(1);
+        Ok(MemoryUse {
+            before_mib: mib(self.before.resident),
+            peak_mib: mib(procfs::memory(self.pid)?.peak),
+            anonymous_peak_mib: mib(self.anonymous),
+            samples: self.samples.into_iter().step_by(every).collect(),
+        })
+    }
+}
+
 /// Creates and launches a campaign and waits until it is done.
 pub(super) async fn run(site: &Site, node: &Node, campaign: &Value) -> Result<Launch> {
     let rows_before = Rows::count(&site.store()).await?;
     let size_before = pages::size(&site.store());
     let campaign = node.api.create(campaign).await?;
-    let before = procfs::memory(node.pid())?;
     let cpu_before = procfs::cpu_seconds(node.pid())?;
-    let mut samples = Vec::new();
-    let mut anonymous = before.anonymous;
+    let mut memory = MemoryWatch::start(node.pid())?;
 
     let begun = Instant::now();
     let dispatch = node.api.launch(&campaign).await?;
     let progress = node
         .api
-        .finish(&dispatch, LONGEST, || {
-            let memory = procfs::memory(node.pid())?;
-            samples.push((rounded(begun.elapsed().as_secs_f64()), mib(memory.resident)));
-            anonymous = anonymous.max(memory.anonymous);
-            Ok(())
-        })
+        .finish(&dispatch, LONGEST, || memory.look())
         .await?;
     let seconds = begun.elapsed().as_secs_f64();
 
@@ -73,10 +108,9 @@ pub(super) async fn run(site: &Site, node: &Node, campaign: &Value) -> Result<La
         )));
     }
     let cpu = procfs::cpu_seconds(node.pid())? - cpu_before;
-    let peak = procfs::memory(node.pid())?.peak;
+    let memory = memory.finish()?;
     let grown = pages::size(&site.store()).saturating_sub(size_before);
     let rows_after = Rows::count(&site.store()).await?;
-    let every = samples.len().div_ceil(MOST_SAMPLES).max(1);
     let cards = progress.written;
     Ok(Launch {
         shape: progress.shape,
@@ -84,12 +118,7 @@ pub(super) async fn run(site: &Site, node: &Node, campaign: &Value) -> Result<La
         seconds: rounded(seconds),
         cards_per_second: rounded(per_second(cards, seconds)),
         cpu_micros_each: rounded(cpu * 1e6 / per_second(cards, 1.0)),
-        memory: MemoryUse {
-            before_mib: mib(before.resident),
-            peak_mib: mib(peak),
-            anonymous_peak_mib: mib(anonymous),
-            samples: samples.into_iter().step_by(every).collect(),
-        },
+        memory,
         written: Written::between(&rows_before, &rows_after),
         store_bytes_each: rounded(per_second(grown, per_second(cards, 1.0))),
     })
