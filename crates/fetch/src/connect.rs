@@ -114,7 +114,11 @@ impl Connector {
         deadline: Instant,
     ) -> Result<TcpStream, Problem> {
         let end = deadline.min(Instant::now() + self.connect_timeout);
-        let tried = &addresses[..addresses.len().min(ADDRESSES_TRIED)];
+        let tried = match addresses {
+            // A lost connection request is only repeated by the kernel after a second.
+            [alone] => vec![*alone; 2],
+            several => several[..several.len().min(ADDRESSES_TRIED)].to_vec(),
+        };
         let mut last = Problem::Connect("no address to try".to_owned());
         for (done, address) in tried.iter().enumerate() {
             let now = Instant::now();
@@ -123,7 +127,12 @@ impl Connector {
             let wanted = SocketAddr::new(*address, port);
             match timeout_at(share, TcpStream::connect(wanted)).await {
                 Ok(Ok(stream)) => return confirm(stream, wanted),
-                Ok(Err(error)) => last = Problem::Connect(error.to_string()),
+                Ok(Err(error)) => {
+                    last = Problem::Connect(error.to_string());
+                    if addresses.len() == 1 {
+                        break;
+                    }
+                }
                 Err(_) => {
                     last = Problem::Connect(format!("none within {:?}", self.connect_timeout));
                 }
