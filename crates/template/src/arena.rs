@@ -7,7 +7,7 @@
 use crate::value::{Seq, Store, Text, Value};
 
 /// Maps longer than this are searched through a sorted index instead of from the front.
-const SCAN_LIMIT: usize = 12;
+const SCAN_LIMIT: usize = 32;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry {
@@ -20,10 +20,37 @@ pub(crate) struct Arena {
     pub(crate) text: String,
     pub(crate) items: Vec<Value>,
     pub(crate) entries: Vec<Entry>,
-    /// For each map of more than [`SCAN_LIMIT`] entries, its positions in key order. Parallel to
+    /// The hash of each entry's key. Parallel to `entries`.
+    hashes: Vec<u32>,
+    /// For each map of more than [`SCAN_LIMIT`] entries, its positions by hash and key. Parallel to
     /// `entries`; empty while no map is that long.
     sorted: Vec<u32>,
     pub(crate) ranges: Vec<(i64, i64)>,
+}
+
+/// A number that tells keys apart quickly. Equal numbers decide nothing.
+pub(crate) fn hash(key: &str) -> u32 {
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |state: u64, word: u64| {
+        let mixed = (state ^ word).wrapping_mul(FACTOR);
+        mixed ^ (mixed >> 32)
+    };
+    let (words, rest) = key.as_bytes().as_chunks::<8>();
+    let mut state = key.len() as u64;
+    for word in words {
+        state = mix(state, u64::from_le_bytes(*word));
+    }
+    let last = rest
+        .iter()
+        .fold(0, |word, byte| (word << 8) | u64::from(*byte));
+    let state = mix(state, last);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "32 of the 64 bits are wanted"
+    )]
+    {
+        (state >> 16) as u32
+    }
 }
 
 /// More text, items or entries than coordinates can address.
@@ -40,10 +67,36 @@ impl Arena {
         self.text.len()
             + size_of_val(self.items.as_slice())
             + size_of_val(self.entries.as_slice())
+            + size_of_val(self.hashes.as_slice())
             + size_of_val(self.sorted.as_slice())
             + size_of_val(self.ranges.as_slice())
     }
 
+    /// Bytes that are held, in use or not.
+    pub(crate) fn capacity(&self) -> usize {
+        self.text.capacity()
+            + self.items.capacity() * size_of::<Value>()
+            + self.entries.capacity() * size_of::<Entry>()
+            + (self.hashes.capacity() + self.sorted.capacity()) * size_of::<u32>()
+            + self.ranges.capacity() * size_of::<(i64, i64)>()
+    }
+
+    /// Forgets the values and keeps the room for others.
+    pub(crate) fn clear(&mut self) {
+        self.text.clear();
+        self.items.clear();
+        self.entries.clear();
+        self.hashes.clear();
+        self.sorted.clear();
+        self.ranges.clear();
+    }
+
+    /// Makes room for the hashes of as many entries.
+    pub(crate) fn hashes(&mut self, entries: usize) {
+        self.hashes.reserve(entries);
+    }
+
+    #[inline]
     pub(crate) fn str(&self, text: Text) -> &str {
         let start = text.start as usize;
         self.text
@@ -67,24 +120,31 @@ impl Arena {
 
     /// The value under `key` of a map whose keys lie in this arena.
     pub(crate) fn get(&self, seq: Seq, key: &str) -> Option<Value> {
+        self.get_hashed(seq, key, hash(key))
+    }
+
+    /// Like [`Self::get`], for a key whose hash is known.
+    #[inline]
+    pub(crate) fn get_hashed(&self, seq: Seq, key: &str, hash: u32) -> Option<Value> {
         let entries = self.map(seq);
-        if entries.len() <= SCAN_LIMIT {
-            return entries
-                .iter()
-                .find(|e| self.str(e.key) == key)
-                .map(|e| e.value);
-        }
         let start = seq.start as usize;
+        let hashes = self.hashes.get(start..start + entries.len())?;
+        if entries.len() <= SCAN_LIMIT {
+            let mut candidates = entries.iter().zip(hashes);
+            return candidates
+                .find(|(entry, other)| **other == hash && self.str(entry.key) == key)
+                .map(|(entry, _)| entry.value);
+        }
         let order = self.sorted.get(start..start + entries.len())?;
-        let found = order
-            .binary_search_by(|place| {
-                entries
-                    .get(*place as usize)
-                    .map_or("", |e| self.str(e.key))
-                    .cmp(key)
-            })
-            .ok()?;
-        entries.get(order[found] as usize).map(|e| e.value)
+        let found = order.binary_search_by(|place| {
+            let place = *place as usize;
+            let other = hashes.get(place).copied().unwrap_or(0);
+            other
+                .cmp(&hash)
+                .then_with(|| entries.get(place).map_or("", |e| self.str(e.key)).cmp(key))
+        });
+        let place = *order.get(found.ok()?)?;
+        entries.get(place as usize).map(|e| e.value)
     }
 
     pub(crate) fn add_text(&mut self, store: Store, text: &str) -> Result<Text, ArenaFull> {
@@ -103,69 +163,120 @@ impl Arena {
         Ok(Seq { store, start, len })
     }
 
-    /// Adds a map whose keys lie in this arena. Of equal keys the last one wins, at the place of
-    /// the first.
+    /// Adds a map of the entries from a place on, which are taken away. Their keys lie in this arena.
+    /// Of equal keys the last one wins, at the place of the first.
     pub(crate) fn add_map(
         &mut self,
         store: Store,
         entries: &mut Vec<Entry>,
+        from: usize,
     ) -> Result<Seq, ArenaFull> {
-        let order = self.order_without_repeats(entries)?;
         let start = coordinate(self.entries.len())?;
-        let len = coordinate(entries.len())?;
-        coordinate(self.entries.len() + entries.len())?;
-        self.entries.extend_from_slice(entries);
-        if entries.len() > SCAN_LIMIT {
-            self.sorted.resize(start as usize, 0);
-            self.sorted.extend_from_slice(&order);
+        let added = entries.get(from..).unwrap_or_default();
+        coordinate(self.entries.len() + added.len())?;
+        self.entries.extend_from_slice(added);
+        entries.truncate(from);
+        let mut hashes = std::mem::take(&mut self.hashes);
+        let keys = self.entries.get(start as usize..).unwrap_or_default();
+        hashes.extend(keys.iter().map(|entry| hash(self.str(entry.key))));
+        self.hashes = hashes;
+        if self.entries.len() - start as usize <= SCAN_LIMIT {
+            self.merge_few(start as usize);
+        } else {
+            self.merge_and_sort(start as usize);
         }
+        let len = coordinate(self.entries.len() - start as usize)?;
         Ok(Seq { store, start, len })
     }
 
-    /// Positions of `entries` in key order, after repeated keys were merged.
-    fn order_without_repeats(&self, entries: &mut Vec<Entry>) -> Result<Vec<u32>, ArenaFull> {
-        coordinate(entries.len())?;
-        #[expect(clippy::cast_possible_truncation, reason = "checked in the line above")]
-        let sorted = |entries: &[Entry]| {
-            let mut order: Vec<u32> = (0..entries.len() as u32).collect();
-            order.sort_by(|a, b| {
-                let key = |place: &u32| self.str(entries[*place as usize].key);
-                key(a).cmp(key(b)).then(a.cmp(b))
-            });
-            order
+    /// Merges repeated keys of the map at the end.
+    fn merge_few(&mut self, start: usize) {
+        let mut at = start + 1;
+        while at < self.entries.len() {
+            let hash = self.hashes[at];
+            let earlier = self.hashes[start..at]
+                .iter()
+                .position(|other| *other == hash);
+            let first = earlier.map(|place| start + place);
+            match first {
+                Some(first)
+                    if self.str(self.entries[first].key) == self.str(self.entries[at].key) =>
+                {
+                    self.entries[first].value = self.entries[at].value;
+                    self.entries.remove(at);
+                    self.hashes.remove(at);
+                }
+                // Two keys of one hash: the second one is found by looking on, and so is a third.
+                Some(_) if self.merge_into_any(start, at) => {}
+                _ => at += 1,
+            }
+        }
+    }
+
+    /// The same by comparing keys, for the rare case of different keys with equal hashes.
+    fn merge_into_any(&mut self, start: usize, at: usize) -> bool {
+        let key = self.entries[at].key;
+        let same = |entry: &Entry| self.str(entry.key) == self.str(key);
+        let Some(place) = self.entries[start..at].iter().position(same) else {
+            return false;
         };
-        let order = sorted(entries);
-        let mut repeated = false;
-        for pair in order.windows(2) {
-            let (first, next) = (pair[0] as usize, pair[1] as usize);
-            if self.str(entries[first].key) == self.str(entries[next].key) {
-                repeated = true;
-                break;
-            }
-        }
-        if !repeated {
-            return Ok(order);
-        }
+        self.entries[start + place].value = self.entries[at].value;
+        self.entries.remove(at);
+        self.hashes.remove(at);
+        true
+    }
+
+    /// Merges repeated keys of the long map at the end and sorts an index of it.
+    fn merge_and_sort(&mut self, start: usize) {
+        let entries = &self.entries[start..];
+        let hashes = &self.hashes[start..];
+        let key = |place: u32| self.str(entries[place as usize].key);
+        let by_key = |a: &u32, b: &u32| {
+            hashes[*a as usize]
+                .cmp(&hashes[*b as usize])
+                .then_with(|| key(*a).cmp(key(*b)))
+                .then(a.cmp(b))
+        };
+        // The entries were counted in 32 bits.
+        let mut order: Vec<u32> = (0..u32::try_from(entries.len()).unwrap_or(0)).collect();
+        order.sort_unstable_by(by_key);
         let mut drop = vec![false; entries.len()];
-        let mut at = 0;
-        while at < order.len() {
-            let first = order[at] as usize;
-            let mut next = at + 1;
-            while next < order.len()
-                && self.str(entries[order[next] as usize].key) == self.str(entries[first].key)
-            {
-                drop[order[next] as usize] = true;
-                entries[first].value = entries[order[next] as usize].value;
-                next += 1;
+        let mut values: Vec<(usize, Value)> = Vec::new();
+        let mut first = 0;
+        for next in 1..order.len() {
+            let (a, b) = (order[first], order[next]);
+            if hashes[a as usize] == hashes[b as usize] && key(a) == key(b) {
+                drop[b as usize] = true;
+                values.push((a as usize, entries[b as usize].value));
+            } else {
+                first = next;
             }
-            at = next;
+        }
+        if values.is_empty() {
+            self.sorted.resize(start, 0);
+            self.sorted.extend_from_slice(&order);
+            return;
+        }
+        for (place, value) in values {
+            self.entries[start + place].value = value;
         }
         let mut place = 0;
-        entries.retain(|_| {
+        let mut kept = self.entries.split_off(start);
+        kept.retain(|_| {
             place += 1;
             !drop[place - 1]
         });
-        Ok(sorted(entries))
+        self.entries.append(&mut kept);
+        let mut place = 0;
+        let mut hashes = self.hashes.split_off(start);
+        hashes.retain(|_| {
+            place += 1;
+            !drop[place - 1]
+        });
+        self.hashes.append(&mut hashes);
+        if self.entries.len() - start > SCAN_LIMIT {
+            self.merge_and_sort(start);
+        }
     }
 
     pub(crate) fn add_range(&mut self, from: i64, to: i64) -> Result<Value, ArenaFull> {
@@ -188,7 +299,7 @@ mod tests {
                 value: Value::Int(i64::try_from(i).unwrap()),
             })
             .collect();
-        arena.add_map(Store::DATA, &mut entries).unwrap()
+        arena.add_map(Store::DATA, &mut entries, 0).unwrap()
     }
 
     #[test]
@@ -202,6 +313,25 @@ mod tests {
                 assert!(matches!(arena.get(map, key), Some(Value::Int(n)) if n == wanted));
             }
             assert!(arena.get(map, "absent").is_none());
+        }
+    }
+
+    #[test]
+    fn equal_keys_of_long_maps_are_merged_too() {
+        for size in [3_usize, 20, 33, 70, 600] {
+            let mut arena = Arena::default();
+            let keys: Vec<String> = (0..size).map(|i| format!("k{}", i % (size / 2))).collect();
+            let map = map_of(&mut arena, &keys);
+            assert_eq!(map.len as usize, size / 2);
+            for place in 0..size / 2 {
+                let last = (place..size).step_by(size / 2).last().unwrap();
+                let wanted = i64::try_from(last).unwrap();
+                let found = arena.get(map, &format!("k{place}"));
+                assert!(
+                    matches!(found, Some(Value::Int(n)) if n == wanted),
+                    "{size} {place}"
+                );
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use corkboard_core::connected::ConnectedContent;
 
 use crate::error::TemplateError;
 use crate::limits::Limits;
+use crate::machine::Memory;
 use crate::program::{FetchSite, Template};
 use crate::render::{FetchTrace, Field, RenderError, RenderOptions};
 use crate::scope::Scope;
@@ -183,6 +184,7 @@ impl CardTemplate {
         let mut fields = RenderedFields::default();
         let mut trace = Vec::new();
         let mut message_extras = BTreeMap::new();
+        let mut memory = Memory::default();
         for (name, template) in &self.fields {
             let path = name.path();
             let field = Field {
@@ -191,7 +193,8 @@ impl CardTemplate {
                 options,
                 fetcher,
             };
-            let rendered = field.render(scope.clone(), &mut trace, &mut message_extras);
+            let scope = scope.clone();
+            let rendered = field.render(scope, &mut trace, &mut message_extras, &mut memory);
             match rendered.await {
                 Ok(text) => fields.set(name, text),
                 Err(stop) => return Err(stop.into_error(&path, trace)),

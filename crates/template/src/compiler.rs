@@ -215,8 +215,9 @@ impl<'s> Compiler<'s> {
         cursor: &mut Cursor<'s>,
     ) -> Result<(), TemplateError> {
         if cursor.peek().is_some() {
+            let before = self.program.ops.len();
             self.filtered(cursor)?;
-            self.emit(crate::op::Op::Emit);
+            self.emit_value(before);
         }
         cursor.finish()
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::arena::{Arena, ArenaFull, Entry};
-use crate::value::{Seq, Store, Value};
+use crate::value::{Seq, Store, Text, Value};
 
 /// Parsed render data: one JSON value. Cloning shares it.
 ///
@@ -43,7 +43,10 @@ impl Data {
     /// # Errors
     /// When the text is not one JSON value.
     pub fn from_slice(json: &[u8]) -> Result<Self, DataError> {
-        Ok(serde_json::from_slice(json)?)
+        let mut parser = serde_json::Deserializer::from_slice(json);
+        let data = parse(&mut parser, json.len())?;
+        parser.end()?;
+        Ok(data)
     }
 
     /// Copies a value that is parsed already.
@@ -78,8 +81,8 @@ impl Data {
 struct Open<'a> {
     rest: Rest<'a>,
     key: Option<&'a str>,
-    items: Vec<Value>,
-    entries: Vec<Entry>,
+    /// Where its members begin among those pending.
+    from: usize,
 }
 
 enum Rest<'a> {
@@ -95,6 +98,7 @@ fn copy(
 ) -> Result<Value, ArenaFull> {
     use serde_json::Value as Json;
     let mut open: Vec<Open<'_>> = Vec::new();
+    let (mut items, mut entries) = (Vec::new(), Vec::new());
     let mut next = value;
     loop {
         let mut done = match next {
@@ -106,12 +110,11 @@ fn copy(
                 (None, None) => Value::Float(n.as_f64().unwrap_or_default()),
             },
             Json::String(s) => Value::Text(arena.add_text(Store::DATA, s)?),
-            Json::Array(items) => {
+            Json::Array(list) => {
                 open.push(Open {
-                    rest: Rest::List(items.iter()),
+                    rest: Rest::List(list.iter()),
                     key: None,
-                    items: Vec::with_capacity(items.len()),
-                    entries: Vec::new(),
+                    from: items.len(),
                 });
                 Value::Nil
             }
@@ -119,8 +122,7 @@ fn copy(
                 open.push(Open {
                     rest: Rest::Map(members.iter()),
                     key: None,
-                    items: Vec::new(),
-                    entries: Vec::with_capacity(members.len()),
+                    from: entries.len(),
                 });
                 Value::Nil
             }
@@ -134,9 +136,9 @@ fn copy(
                 match top.key.take() {
                     Some(key) => {
                         let key = arena.add_text(Store::DATA, key)?;
-                        top.entries.push(Entry { key, value: done });
+                        entries.push(Entry { key, value: done });
                     }
-                    None => top.items.push(done),
+                    None => items.push(done),
                 }
             }
             let following = match &mut top.rest {
@@ -151,23 +153,29 @@ fn copy(
                 break;
             }
             let outermost = open.len() == 1;
-            let Some(mut closed) = open.pop() else {
+            let Some(closed) = open.pop() else {
                 return Ok(done);
             };
             done = match closed.rest {
-                Rest::List(_) => Value::List(arena.add_list(Store::DATA, &closed.items)?),
+                Rest::List(_) => {
+                    let list = items.get(closed.from..).unwrap_or_default();
+                    let list = arena.add_list(Store::DATA, list)?;
+                    items.truncate(closed.from);
+                    Value::List(list)
+                }
                 Rest::Map(_) => {
                     for (name, value) in extra.iter().filter(|_| outermost) {
-                        let absent = !closed.entries.iter().any(|e| arena.str(e.key) == *name);
+                        let members = entries.get(closed.from..).unwrap_or_default();
+                        let absent = !members.iter().any(|e| arena.str(e.key) == *name);
                         if absent {
                             let key = arena.add_text(Store::DATA, name)?;
-                            closed.entries.push(Entry {
+                            entries.push(Entry {
                                 key,
                                 value: Value::Int(*value),
                             });
                         }
                     }
-                    Value::Map(arena.add_map(Store::DATA, &mut closed.entries)?)
+                    Value::Map(arena.add_map(Store::DATA, &mut entries, closed.from)?)
                 }
             };
             has_value = true;
@@ -182,17 +190,35 @@ fn big_integer(arena: &mut Arena, n: u64) -> Result<Value, ArenaFull> {
 
 impl<'de> Deserialize<'de> for Data {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut arena = Arena::default();
-        let root = Seed(&mut arena).deserialize(deserializer)?;
-        Ok(Self {
-            arena: Arc::new(arena),
-            root,
-        })
+        parse(deserializer, 0)
     }
 }
 
+/// Parses one value, with room for the texts of a source of that length.
+fn parse<'de, D: Deserializer<'de>>(deserializer: D, length: usize) -> Result<Data, D::Error> {
+    let mut builder = Builder::default();
+    // Texts are at most as long as the source; of members there is about one in twenty bytes.
+    builder.arena.text.reserve_exact(length);
+    builder.arena.entries.reserve(length / 20);
+    builder.arena.hashes(length / 20);
+    builder.entries.reserve((length / 20).min(64));
+    let root = Seed(&mut builder).deserialize(deserializer)?;
+    Ok(Data {
+        arena: Arc::new(builder.arena),
+        root,
+    })
+}
+
+/// An arena being filled. Members of lists and objects that are still open wait on two stacks.
+#[derive(Default)]
+struct Builder {
+    arena: Arena,
+    items: Vec<Value>,
+    entries: Vec<Entry>,
+}
+
 /// Parses one value straight into the arena. Depth is bounded by the JSON parser.
-struct Seed<'a>(&'a mut Arena);
+struct Seed<'a>(&'a mut Builder);
 
 fn full<E: serde::de::Error>(_: ArenaFull) -> E {
     E::custom("larger than 4 GiB")
@@ -228,7 +254,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
     fn visit_u64<E: serde::de::Error>(self, n: u64) -> Result<Value, E> {
         i64::try_from(n)
             .map(Value::Int)
-            .or_else(|_| big_integer(self.0, n))
+            .or_else(|_| big_integer(&mut self.0.arena, n))
             .map_err(full)
     }
 
@@ -238,32 +264,57 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
     fn visit_str<E: serde::de::Error>(self, s: &str) -> Result<Value, E> {
         self.0
+            .arena
             .add_text(Store::DATA, s)
             .map(Value::Text)
             .map_err(full)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
-        let mut items = Vec::new();
+        let from = self.0.items.len();
         while let Some(item) = list.next_element_seed(Seed(self.0))? {
-            items.push(item);
+            self.0.items.push(item);
         }
-        self.0
-            .add_list(Store::DATA, &items)
-            .map(Value::List)
-            .map_err(full)
+        let items = self.0.items.get(from..).unwrap_or_default();
+        let list = self.0.arena.add_list(Store::DATA, items).map_err(full)?;
+        self.0.items.truncate(from);
+        Ok(Value::List(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
-            let key = self.0.add_text(Store::DATA, &key).map_err(full)?;
+        let from = self.0.entries.len();
+        while let Some(key) = map.next_key_seed(Key(&mut self.0.arena))? {
             let value = map.next_value_seed(Seed(self.0))?;
-            entries.push(Entry { key, value });
+            self.0.entries.push(Entry { key, value });
         }
-        self.0
-            .add_map(Store::DATA, &mut entries)
+        let builder = self.0;
+        builder
+            .arena
+            .add_map(Store::DATA, &mut builder.entries, from)
             .map(Value::Map)
             .map_err(full)
+    }
+}
+
+/// A key of an object, put straight into the arena.
+struct Key<'a>(&'a mut Arena);
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = Text;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Text, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<Text, E> {
+        self.0.add_text(Store::DATA, key).map_err(full)
     }
 }

@@ -3,6 +3,7 @@
 //! Brackets inside brackets are kept on an explicit stack, so that the depth of an expression never
 //! becomes stack depth.
 
+use crate::arena::hash;
 use crate::compiler::Compiler;
 use crate::cursor::{Cursor, Literal};
 use crate::error::{TemplateError, codes};
@@ -141,10 +142,14 @@ impl<'s> Compiler<'s> {
                 Some(b'.') if path.is_some() && !cursor.rest().starts_with("..") => {
                     cursor.pos += 1;
                     let segment = if let Some(name) = cursor.dollar()? {
-                        Segment::Key(self.source_text(name))
+                        Segment::Key {
+                            name: self.source_text(name),
+                            hash: hash(name),
+                        }
                     } else if let Some(name) = cursor.name() {
                         Segment::Name {
                             name: self.source_text(name),
+                            hash: hash(name),
                             special: Special::of(name),
                         }
                     } else {
@@ -156,8 +161,10 @@ impl<'s> Compiler<'s> {
                     cursor.pos += 1;
                     match constant_key(cursor)? {
                         Some(Literal::Text(key)) => {
-                            let key = Segment::Key(self.source_text(key));
-                            self.program.segments.push(key);
+                            self.program.segments.push(Segment::Key {
+                                name: self.source_text(key),
+                                hash: hash(key),
+                            });
                         }
                         Some(Literal::Int(index)) => {
                             self.program.segments.push(Segment::Index(index));
@@ -237,6 +244,7 @@ impl<'s> Compiler<'s> {
                         user,
                         slot,
                         name: text,
+                        hash: hash(name),
                     },
                     name,
                 )),
@@ -298,7 +306,7 @@ impl<'s> Compiler<'s> {
         };
         for segment in self.program.segments.get(path.from..).unwrap_or_default() {
             match segment {
-                Segment::Name { name: part, .. } | Segment::Key(part) => {
+                Segment::Name { name: part, .. } | Segment::Key { name: part, .. } => {
                     shown.push('.');
                     let start = part.start as usize;
                     shown.push_str(&self.text[start..start + part.len as usize]);
@@ -320,7 +328,7 @@ impl<'s> Compiler<'s> {
     /// are no blocks, so it is a variable like others.
     fn content_block(&mut self, from: usize) -> Result<bool, TemplateError> {
         let segments = self.program.segments.get(from..).unwrap_or_default();
-        let [Segment::Name { name, .. } | Segment::Key(name)] = segments else {
+        let [Segment::Name { name, .. } | Segment::Key { name, .. }] = segments else {
             return Ok(false);
         };
         if self.partials.content_blocks.is_empty() {

@@ -38,7 +38,7 @@ pub use card::{CardSource, CardTemplate, FieldError, Rendered, RenderedFields};
 pub use data::{Data, DataError};
 pub use error::TemplateError;
 pub use limits::Limits;
-pub use machine::{Machine, Step};
+pub use machine::{Machine, Memory, Step};
 pub use partials::Partials;
 pub use program::{FetchSite, Template};
 pub use render::{FetchTrace, RenderError, RenderOptions, render_text};

@@ -8,6 +8,7 @@ mod access;
 mod calls;
 mod fetch;
 mod loops;
+mod memory;
 mod state;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,9 @@ use crate::value::{Text, Value};
 use self::calls::CallFrame;
 use self::loops::LoopFrame;
 use self::state::Slot;
+
+pub use self::memory::Memory;
+pub(crate) use self::memory::Values;
 
 /// Most output that is made room for before it is there. Cards are shorter.
 const ROOM_AT_START: usize = 1024;
@@ -87,8 +91,30 @@ impl Machine {
     /// Prepares a render. Costs a few allocations and no parsing.
     #[must_use]
     pub fn start(template: &Template, scope: Scope, limits: &Limits) -> Self {
+        Self::start_in(Memory::default(), template, scope, limits)
+    }
+
+    /// Prepares a render in the memory of another one, which is over.
+    #[must_use]
+    pub fn start_in(memory: Memory, template: &Template, scope: Scope, limits: &Limits) -> Self {
         let program = Arc::clone(&template.program);
+        let Memory {
+            stack,
+            captures,
+            mut slots,
+            loops,
+            calls,
+            mut continues,
+            mut cells,
+            counters,
+            statuses,
+            values,
+        } = memory;
+        slots.resize(program.names.len(), Slot::default());
+        continues.resize(program.continues as usize, 0);
+        cells.resize(program.cells as usize, Value::Nil);
         let rt = Runtime::new(
+            values,
             &program.arena,
             scope.arenas().map(Arc::clone),
             limits,
@@ -97,22 +123,22 @@ impl Machine {
         Self {
             rt,
             pc: 0,
-            stack: Vec::with_capacity(8),
+            stack,
             output: Output {
                 text: String::with_capacity(program.source_len.min(ROOM_AT_START)),
                 limit: limits.output_bytes,
             },
-            captures: Vec::new(),
-            slots: vec![Slot::default(); program.names.len()],
-            loops: Vec::new(),
+            captures,
+            slots,
+            loops,
             loop_serial: 0,
-            calls: Vec::new(),
+            calls,
             interrupt: None,
             depth: limits.depth,
-            continues: vec![0; program.continues as usize],
-            cells: vec![Value::Nil; program.cells as usize],
-            counters: Vec::new(),
-            statuses: Vec::new(),
+            continues,
+            cells,
+            counters,
+            statuses,
             last_changed: None,
             extras: BTreeMap::new(),
             fetches_left: limits.fetches,
@@ -170,6 +196,25 @@ impl Machine {
     /// The output so far, leaving none behind. Complete after [`Step::Done`].
     pub fn take_output(&mut self) -> String {
         std::mem::take(&mut self.output.text)
+    }
+
+    /// Ends the render and gives its memory back, for [`Self::start_in`].
+    #[must_use]
+    pub fn into_memory(self) -> Memory {
+        let mut memory = Memory {
+            stack: self.stack,
+            captures: self.captures,
+            slots: self.slots,
+            loops: self.loops,
+            calls: self.calls,
+            continues: self.continues,
+            cells: self.cells,
+            counters: self.counters,
+            statuses: self.statuses,
+            values: self.rt.into_values(),
+        };
+        memory.clear();
+        memory
     }
 
     /// What `message_extras` noted, leaving nothing behind.
@@ -233,6 +278,10 @@ impl Machine {
                     let left = self.pop();
                     let verdict = self.rt.compare(left, comparison, right)?;
                     self.stack.push(Value::Bool(verdict));
+                }
+                Op::EmitPath(path) => {
+                    let value = self.load(&program, path)?;
+                    self.rt.print(value, &mut self.output)?;
                 }
                 Op::Emit => {
                     let value = self.pop();
@@ -303,14 +352,15 @@ impl Machine {
         let mut positional = 0;
         let mut keyword = None;
         let base = self.stack.len().saturating_sub(usize::from(call.arguments));
-        for (index, value) in self.stack.drain(base..).enumerate() {
+        for (index, value) in self.stack.iter().skip(base).enumerate() {
             if call.keyword.map(usize::from) == Some(index) {
-                keyword = Some(value);
+                keyword = Some(*value);
             } else if let Some(place) = arguments.get_mut(positional) {
-                *place = value;
+                *place = *value;
                 positional += 1;
             }
         }
+        self.stack.truncate(base);
         let input = self.pop();
         let arguments = crate::filters::Args {
             positional: &arguments[..positional],

@@ -68,7 +68,11 @@ impl Meter {
     }
 
     /// Charges for working through text.
+    #[inline]
     pub(crate) fn charge_bytes(&self, bytes: usize) -> Result<(), TemplateError> {
+        if bytes < BYTES_PER_UNIT {
+            return Ok(());
+        }
         self.charge((bytes / BYTES_PER_UNIT) as u64)
     }
 

@@ -35,6 +35,8 @@ pub(crate) enum Op {
     Compare(Comparison),
     /// Pops and prints.
     Emit,
+    /// Prints the value of path number `n`: what most outputs do.
+    EmitPath(u32),
     Jump(u32),
     /// Pops; jumps unless true.
     JumpIfFalse(u32),
@@ -126,7 +128,12 @@ pub(crate) enum Root {
     /// The variable in a slot.
     Slot(u32),
     /// `${name}`: the member of the user, or else the variable.
-    Bare { user: u32, slot: u32, name: Text },
+    Bare {
+        user: u32,
+        slot: u32,
+        name: Text,
+        hash: u32,
+    },
     /// `custom_attribute.…`: that variable if there is one, or else the user.
     CustomAttribute { slot: u32, user: u32 },
 }
@@ -134,9 +141,13 @@ pub(crate) enum Root {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Segment {
     /// `.name`, which may also mean a size or an end.
-    Name { name: Text, special: Special },
+    Name {
+        name: Text,
+        hash: u32,
+        special: Special,
+    },
     /// `["name"]`.
-    Key(Text),
+    Key { name: Text, hash: u32 },
     /// `[1]`.
     Index(i64),
 }

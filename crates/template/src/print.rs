@@ -25,7 +25,7 @@ impl Runtime {
             Value::Nil | Value::Empty | Value::Blank => Ok(()),
             Value::Int(n) => integer(n, out),
             Value::Bool(b) => out.print(if b { "true" } else { "false" }),
-            Value::Float(n) => out.print(&float(n)),
+            Value::Float(n) => print_float(n, out),
             Value::Range(index) => {
                 let (from, to) = self.range(index);
                 out.print(&format!("{from}..{to}"))
@@ -146,6 +146,15 @@ fn quote(text: &str, out: &mut impl Print) -> Result<(), TemplateError> {
     out.print("\"")
 }
 
+/// Prints a float; without an allocation where it has no exponent.
+fn print_float(n: f64, out: &mut impl Print) -> Result<(), TemplateError> {
+    if (1e-4..1e16).contains(&n.abs()) {
+        out.print(zmij::Buffer::new().format_finite(n))
+    } else {
+        out.print(&float(n))
+    }
+}
+
 /// A float as Liquid prints it: always with a fraction, exponent outside 1e-4..1e16.
 pub(crate) fn float(n: f64) -> String {
     if n.is_nan() {
@@ -175,13 +184,38 @@ pub(crate) fn float(n: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::float;
+    use super::*;
+
+    struct Printed(String);
+
+    impl Print for Printed {
+        fn print(&mut self, text: &str) -> Result<(), TemplateError> {
+            self.0.push_str(text);
+            Ok(())
+        }
+    }
 
     #[test]
     fn floats_keep_a_fraction_and_switch_to_an_exponent_at_the_edges() {
         let printed: Vec<String> = [5.0, 0.1, 1e15, 1e16, 1.25e20, 1e-4, 1e-5, -0.0]
             .map(float)
             .into();
+        let mut direct = Printed(String::new());
+        for n in [
+            5.0,
+            0.1,
+            1e15,
+            1e16,
+            1e-4,
+            9.9e-5,
+            -2.5,
+            1.0 / 3.0,
+            9_999_999_999_999_998.0,
+        ] {
+            direct.0.clear();
+            print_float(n, &mut direct).unwrap();
+            assert_eq!(direct.0, float(n));
+        }
         let wanted = [
             "5.0",
             "0.1",

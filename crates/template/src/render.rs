@@ -10,7 +10,7 @@ use corkboard_core::time::Timestamp;
 
 use crate::error::TemplateError;
 use crate::limits::Limits;
-use crate::machine::{Machine, Step};
+use crate::machine::{Machine, Memory, Step};
 use crate::program::Template;
 use crate::scope::Scope;
 
@@ -78,7 +78,9 @@ pub async fn render_text(
         options,
         fetcher,
     };
-    match field.render(scope, &mut trace, &mut BTreeMap::new()).await {
+    let (mut extras, mut memory) = (BTreeMap::new(), Memory::default());
+    let rendered = field.render(scope, &mut trace, &mut extras, &mut memory);
+    match rendered.await {
         Ok(text) => Ok((text, trace)),
         Err(stop) => Err(stop.into_error("", trace)),
     }
@@ -123,14 +125,18 @@ impl Field<'_> {
         scope: Scope,
         trace: &mut Vec<FetchTrace>,
         extras: &mut BTreeMap<String, String>,
+        memory_of_last: &mut Memory,
     ) -> Result<String, Stop> {
         let scope = scope.at(self.options.now);
-        let mut machine = Machine::start(self.template, scope, &self.options.limits);
+        let memory = std::mem::take(memory_of_last);
+        let mut machine = Machine::start_in(memory, self.template, scope, &self.options.limits);
         loop {
             match machine.run()? {
                 Step::Done => {
                     extras.extend(machine.take_message_extras());
-                    return Ok(machine.take_output());
+                    let output = machine.take_output();
+                    *memory_of_last = machine.into_memory();
+                    return Ok(output);
                 }
                 Step::Abort(reason) => return Err(Stop::Aborted(reason)),
                 Step::Fetch(request) => {

@@ -7,12 +7,13 @@ use corkboard_core::time::Timestamp;
 use crate::arena::{Arena, ArenaFull};
 use crate::error::{TemplateError, codes};
 use crate::limits::Limits;
+use crate::machine::Values;
 use crate::meter::Meter;
 use crate::value::{Seq, Store, Text, Value};
 
 #[derive(Debug)]
 pub(crate) struct Runtime {
-    /// Indexed by [`Store`]; the heap's place holds an empty arena.
+    /// Indexed by [`Store`]; what stands in the heap's place means nothing.
     stores: Vec<Arc<Arena>>,
     heap: Arena,
     /// Reused by every text that is built.
@@ -39,23 +40,38 @@ impl From<ArenaFull> for TemplateError {
 
 impl Runtime {
     pub(crate) fn new(
+        values: Values,
         constants: &Arc<Arena>,
         data: impl Iterator<Item = Arc<Arena>>,
         limits: &Limits,
         now: Timestamp,
     ) -> Self {
-        let mut stores = Vec::with_capacity(6);
+        let Values {
+            mut stores,
+            heap,
+            scratch,
+        } = values;
         stores.push(Arc::clone(constants));
-        stores.push(Arc::default());
+        // The heap's place is never looked at.
+        stores.push(Arc::clone(constants));
         stores.extend(data);
         Self {
             stores,
-            heap: Arena::default(),
-            scratch: String::new(),
+            heap,
+            scratch,
             value_bytes: limits.value_bytes,
             kept: 0,
             meter: Meter::new(limits),
             now,
+        }
+    }
+
+    /// What the next render can work in.
+    pub(crate) fn into_values(self) -> Values {
+        Values {
+            stores: self.stores,
+            heap: self.heap,
+            scratch: self.scratch,
         }
     }
 
@@ -105,6 +121,14 @@ impl Runtime {
     pub(crate) fn get(&self, seq: Seq, key: &str) -> Option<Value> {
         self.arena(seq.store)
             .get(seq, key)
+            .map(|value| seen(value, seq.store))
+    }
+
+    /// The value under a key whose hash is known.
+    #[inline]
+    pub(crate) fn get_hashed(&self, seq: Seq, key: Text, hash: u32) -> Option<Value> {
+        self.arena(seq.store)
+            .get_hashed(seq, self.str(key), hash)
             .map(|value| seen(value, seq.store))
     }
 
@@ -194,6 +218,7 @@ impl Runtime {
     }
 }
 
+#[inline]
 fn seen(value: Value, store: Store) -> Value {
     // Values on the heap are absolute; values in shared arenas point into their own arena.
     if store == Store::HEAP || store == Store::TEMPLATE {

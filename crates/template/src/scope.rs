@@ -1,5 +1,6 @@
 //! What names mean at the start of a render: named roots over one object of globals.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use corkboard_core::time::Timestamp;
@@ -11,7 +12,7 @@ use crate::value::{Store, Value};
 /// The names a template can read, and the time it believes in. Layers are shared, not copied.
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
-    roots: Vec<(Arc<str>, Data)>,
+    roots: Vec<(Cow<'static, str>, Data)>,
     globals: Vec<Data>,
     pub(crate) now: Timestamp,
 }
@@ -25,7 +26,7 @@ impl Scope {
 
     /// Adds a root name. A later root of the same name hides the earlier one.
     #[must_use]
-    pub fn with(mut self, name: &str, data: Data) -> Self {
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, data: Data) -> Self {
         self.roots.push((name.into(), data));
         self
     }
@@ -62,7 +63,7 @@ impl Scope {
                     .saturating_add(u16::try_from(index).unwrap_or(u16::MAX)),
             )
         };
-        if let Some(index) = self.roots.iter().rposition(|(root, _)| &**root == name) {
+        if let Some(index) = self.roots.iter().rposition(|(root, _)| root == name) {
             return Some(self.roots[index].1.root.seen_from(store(index)));
         }
         self.globals

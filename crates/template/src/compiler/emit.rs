@@ -16,6 +16,16 @@ impl Compiler<'_> {
         self.program.ops.len() - 1
     }
 
+    /// Prints the value that the operations from a place on have pushed.
+    pub(crate) fn emit_value(&mut self, from: usize) {
+        match self.program.ops.get(from..) {
+            Some([Op::Load(path)]) => self.program.ops[from] = Op::EmitPath(*path),
+            _ => {
+                self.emit(Op::Emit);
+            }
+        }
+    }
+
     /// The place of the next operation, as a jump target.
     pub(crate) fn here(&self) -> u32 {
         // One operation takes at least one byte of a source shorter than 4 GiB.

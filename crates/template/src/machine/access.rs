@@ -26,8 +26,13 @@ impl Machine {
                 }
                 self.variable(slot)
             }
-            Root::Bare { user, slot, name } => match self.variable(user) {
-                Value::Map(seq) => match self.rt.get(seq, self.rt.str(name)) {
+            Root::Bare {
+                user,
+                slot,
+                name,
+                hash,
+            } => match self.variable(user) {
+                Value::Map(seq) => match self.rt.get_hashed(seq, name, hash) {
                     Some(value) => value,
                     None => self.variable(slot),
                 },
@@ -89,11 +94,18 @@ impl Machine {
         let mut value = start;
         for segment in segments {
             value = match *segment {
-                Segment::Key(name) => self.rt.named_member(value, name).unwrap_or(Value::Nil),
+                Segment::Key { name, hash } => {
+                    let member = self.rt.hashed_member(value, name, hash);
+                    member.unwrap_or(Value::Nil)
+                }
                 Segment::Index(index) => self.rt.member(value, Value::Int(index)),
-                Segment::Name { name, special } => match value {
+                Segment::Name {
+                    name,
+                    hash,
+                    special,
+                } => match value {
                     Value::Loop(running) => self.loop_property(running, name),
-                    _ => match self.rt.named_member(value, name) {
+                    _ => match self.rt.hashed_member(value, name, hash) {
                         Some(value) => value,
                         None => self.rt.special(value, special)?,
                     },
@@ -105,6 +117,14 @@ impl Machine {
 }
 
 impl Runtime {
+    #[inline]
+    fn hashed_member(&self, container: Value, name: Text, hash: u32) -> Option<Value> {
+        match container {
+            Value::Map(seq) => self.get_hashed(seq, name, hash),
+            _ => None,
+        }
+    }
+
     fn named_member(&self, container: Value, name: Text) -> Option<Value> {
         match container {
             Value::Map(seq) => self.get(seq, self.str(name)),
