@@ -11,7 +11,7 @@ mod chunks;
 mod columns;
 mod dispatches;
 mod hot_reads;
-mod housekeeping;
+pub(super) mod housekeeping;
 mod idempotency;
 mod leases;
 mod live;

@@ -8,6 +8,7 @@
 
 mod ages;
 mod burn;
+mod control_tables;
 mod finding;
 mod horizon;
 mod ids;

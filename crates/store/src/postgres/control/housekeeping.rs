@@ -62,6 +62,35 @@ fn plans(now: Timestamp) -> [Plan; 5] {
     ]
 }
 
+/// What pruning keeps in order of one table, for those who look whether it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::postgres) struct Upkeep {
+    pub(in crate::postgres) table: &'static str,
+    /// Partitions that are there unless nobody has pruned for half of the time that they are made
+    /// ahead.
+    pub(in crate::postgres) wanted: Vec<String>,
+    /// Those with names before this are gone, unless something in them is not over.
+    pub(in crate::postgres) oldest: String,
+}
+
+/// The upkeep of every partitioned table as of `now`, with that much patience for what is over.
+pub(in crate::postgres) fn upkeep(now: Timestamp, patience: Duration) -> Vec<Upkeep> {
+    plans(now)
+        .iter()
+        .map(|plan| {
+            let until = now.plus(plan.ahead.saturating_sub(plan.ahead.min(AHEAD) / 2));
+            let wanted = plan.table.period.between(now, until);
+            Upkeep {
+                table: plan.table.table,
+                wanted: wanted.iter().map(|first| plan.table.name(*first)).collect(),
+                oldest: plan
+                    .table
+                    .name(plan.table.period.of(plan.old_before.minus(patience))),
+            }
+        })
+        .collect()
+}
+
 /// Makes partitions ahead and drops those that are over. What fails does not keep the rest from
 /// being done; the first failure is returned.
 pub(super) async fn prune(pool: &Pool, now: Timestamp) -> Result<()> {

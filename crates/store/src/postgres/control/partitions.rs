@@ -129,7 +129,7 @@ const PARTS: Statement = Statement::new(
 );
 
 impl Partitioned {
-    fn name(&self, first: Day) -> String {
+    pub(super) fn name(&self, first: Day) -> String {
         format!("{}_{}", self.table, self.period.suffix(first))
     }
 

@@ -58,8 +58,9 @@ impl Sample {
         let in_a_life = in_a_life.map(|rate| rate.ids_in(expected.longest_life()));
         findings.extend(self.settings.judge_vacuum(in_a_life));
         findings.extend(self.partitions.judge());
-        if let Purpose::Cards(layout) = expected.purpose {
-            findings.extend(self.judge_layout(layout, expected));
+        match expected.purpose {
+            Purpose::Control => findings.extend(self.partitions.judge_control(self.at)),
+            Purpose::Cards(layout) => findings.extend(self.judge_layout(layout, expected)),
         }
         findings.push(self.settings.judge_locks(self.partitions.most_leaves()));
         findings.push(self.settings.judge_connections(expected.connections));

@@ -1,6 +1,7 @@
 //! What a look sees: ids and their rate, old tables, holders of the horizon, partitions.
 
 use corkboard_core::time::{Clock as _, Timestamp};
+use corkboard_store::ControlStore as _;
 use corkboard_store::postgres::watch::HolderKind;
 use corkboard_store::postgres::{CardLayout, PgCardStore, PgControlStore, PgOptions};
 use corkboard_testkit::{HeldClock, PgServer, PgSettings, wait_until};
@@ -232,6 +233,12 @@ async fn the_reads_of_a_migrated_control_database_are_within_their_budgets() {
     let mut watch = DatabaseWatch::new("control", database.url(), expected, clock).unwrap();
     let sample = watch.sample().await.unwrap();
     assert_eq!(wrong(&watch.judge(&sample), "schema"), []);
+    let missing = wrong(&watch.judge(&sample), "partitions");
+    assert_eq!(missing.len(), 1, "{missing:?}");
+    assert!(missing[0].1.starts_with("not made ahead: chunk_"));
+    control.prune(SystemClock.now()).await.unwrap();
+    let sample = watch.sample().await.unwrap();
+    assert_eq!(wrong(&watch.judge(&sample), "partitions"), []);
     watch.close();
 
     let findings = control.explain_reads(SystemClock.now()).await.unwrap();

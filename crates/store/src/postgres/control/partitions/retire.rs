@@ -55,7 +55,7 @@ impl Partitioned {
             }
             if whole {
                 if self.is_needed(session, part, retention).await? {
-                    tracing::warn!(
+                    tracing::info!(
                         partition = part.name,
                         "a partition is old, and kept for what is not over in it"
                     );
