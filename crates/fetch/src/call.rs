@@ -1,5 +1,6 @@
 //! One call from its ticket to its record: admission, the network, the metrics, the call log.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use corkboard_core::connected::{
@@ -7,14 +8,15 @@ use corkboard_core::connected::{
 };
 use corkboard_core::time::Timestamp;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use crate::admission::{Admission, Ticket};
+use crate::admission::{Admission, Slot, Ticket};
 use crate::connect::Deadline;
-use crate::host::{Hosts, Sign};
+use crate::host::{Host, Hosts, Pass, Sign};
 use crate::log::{CacheUse, CallLog, FetchRecord, for_log};
 use crate::meter::{self, Outcome};
 use crate::network::Network;
-use crate::problem::{Problem, STATUS_FAILED, STATUS_REFUSED};
+use crate::problem::{Problem, STATUS_FAILED, STATUS_HELD_BACK, STATUS_REFUSED};
 use crate::request::Prepared;
 
 /// What a call brought; cheap to clone, so that many can share it.
@@ -64,7 +66,7 @@ impl Answer {
             (200..300, _) => Outcome::Success,
             (STATUS_REFUSED, _) => Outcome::Refused,
             (_, Some(Problem::Halted(_))) => Outcome::Halted,
-            (_, Some(problem)) if problem.held_back() => Outcome::HeldBack,
+            (STATUS_HELD_BACK, Some(problem)) if problem.held_back() => Outcome::HeldBack,
             // An endpoint that really says 599 counts as what it says it is.
             (STATUS_FAILED, _) => Outcome::Failed,
             _ => Outcome::HttpError,
@@ -145,8 +147,10 @@ pub(crate) struct Engine {
     pub(crate) hosts: Hosts,
     pub(crate) admission: Admission,
     pub(crate) network: Network,
-    pub(crate) log: std::sync::Arc<dyn CallLog>,
+    pub(crate) log: Arc<dyn CallLog>,
     pub(crate) queue_timeout: Duration,
+    /// Who waits for leave need not wait any longer.
+    pub(crate) draining: CancellationToken,
 }
 
 impl Engine {
@@ -177,10 +181,10 @@ impl Engine {
         let origin = request.target.origin();
         let host = self.hosts.get(request.workspace, origin);
         let host = host.ok_or(Problem::TooManyHosts)?;
-        let entered = host.enter(asked.attempt > 1, asked.queue_deadline).await;
-        let mut pass = entered.inspect_err(|_| host.meter.ended("not_called"))?;
-        let slot = self.admission.slot(ticket, asked.queue_deadline).await;
-        let _slot = slot.ok_or(Problem::NoSlot(self.queue_timeout))?;
+        let leave = self.leave(&host, asked, ticket);
+        let leave = self.draining.run_until_cancelled(leave).await;
+        let leave = leave.unwrap_or(Err(Problem::ShuttingDown));
+        let (mut pass, _slot) = leave.inspect_err(|_| host.meter.ended("not_called"))?;
         let waited = asked.start.elapsed();
         let _in_flight = meter::InFlight::enter();
         pass.begin();
@@ -196,6 +200,19 @@ impl Engine {
         host.meter.ended(answer.class());
         pass.end(answer.sign(), answer.retry_after);
         Ok(answer)
+    }
+
+    /// The host's leave to call it, and a free slot.
+    async fn leave(
+        &self,
+        host: &Arc<Host>,
+        asked: Asked,
+        ticket: &Ticket,
+    ) -> Result<(Pass, Slot<'_>), Problem> {
+        let deadline = asked.queue_deadline;
+        let pass = host.enter(asked.attempt > 1, deadline).await?;
+        let slot = self.admission.slot(ticket, deadline).await;
+        Ok((pass, slot.ok_or(Problem::NoSlot(self.queue_timeout))?))
     }
 
     /// Answers without a call, and leaves a record of it.

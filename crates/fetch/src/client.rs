@@ -102,12 +102,14 @@ impl FetchClient {
             tasks: connections.clone(),
             stop: stop.clone(),
         });
+        let draining = CancellationToken::new();
         let engine = Arc::new(Engine {
             hosts,
             admission: Admission::new(options.max_in_flight, options.max_queued),
             network,
             log,
             queue_timeout: options.queue_timeout,
+            draining: draining.clone(),
         });
         connections.spawn(sweep(Arc::clone(&engine), stop.clone()));
         Ok(Self {
@@ -124,7 +126,7 @@ impl FetchClient {
             credentials: Arc::new(NoCredentials),
             queue_timeout: options.queue_timeout,
             retry_patience: options.retry_patience,
-            draining: CancellationToken::new(),
+            draining,
             calls: TaskTracker::new(),
             connections,
             stop: stop.clone(),
@@ -141,14 +143,14 @@ impl FetchClient {
         }
     }
 
-    /// Refuses new requests (599), lets calls that run or wait end (they do, by their deadlines), then
-    /// closes all connections. Takes at most the longest time-out, the queue's and two seconds.
+    /// Refuses new requests and those that wait (599), lets calls in flight end (they do, by their
+    /// deadlines), then closes all connections. Takes at most the longest time-out and two seconds.
     pub async fn shutdown(&self) {
         self.draining.cancel();
         self.calls.close();
-        let longest = self.queue_timeout + FetchRequest::LONGEST_TIMEOUT;
         // What is not done by then is cut off below.
-        let _ = timeout(longest + CLOSING_TIME, self.calls.wait()).await;
+        let longest = FetchRequest::LONGEST_TIMEOUT + CLOSING_TIME;
+        let _ = timeout(longest, self.calls.wait()).await;
         self.stop.cancel();
         self.connections.close();
         let _ = timeout(CLOSING_TIME, self.connections.wait()).await;
@@ -217,7 +219,8 @@ impl FetchClient {
         sharing: Sharing,
     ) -> (Answer, FetchSource) {
         // The call that is joined may have been asked for by one with more patience.
-        let deadline = asked.queue_deadline + prepared.timeout;
+        // Its time may begin anew once, when it has waited for its turn to connect.
+        let deadline = asked.queue_deadline + 2 * prepared.timeout;
         match self.shared.find(sharing) {
             Found::Cached(answer) => {
                 meter::count(Outcome::Cached);
@@ -305,7 +308,7 @@ impl ConnectedContent for FetchClient {
                 None
             };
             if waited.is_none() {
-                response.report.verdict = given_up(retries);
+                response.report.verdict = retry::given_up(retries);
                 return response;
             }
         }
@@ -327,37 +330,9 @@ impl ConnectedContent for FetchClient {
         };
         let retries = request.retries.min(FetchRequest::MOST_RETRIES);
         let (answer, source) = self.answer(asked, request).await;
-        let verdict = verdict(&answer, asked.attempt, retries);
+        let verdict = retry::verdict(&answer, asked.attempt, retries);
         let mut response = answer.into_response(source, start.elapsed());
         response.report.verdict = verdict;
         response
-    }
-}
-
-/// A failure without a retry to come.
-fn given_up(retries: u8) -> FetchVerdict {
-    if retries > 0 {
-        FetchVerdict::GaveUp
-    } else {
-        FetchVerdict::Settled
-    }
-}
-
-/// Whether to try again. A call that was only held back cost the endpoint nothing: it may be tried
-/// again without having been asked for, and does not count. A retry that was held back because
-/// there are too many of them does, or it might never end.
-fn verdict(answer: &Answer, attempt: u8, retries: u8) -> FetchVerdict {
-    let problem = answer.problem.as_ref();
-    let held_back = problem.is_some_and(Problem::held_back);
-    let after = retry::pause(attempt, answer.retry_after);
-    if held_back && !matches!(problem, Some(Problem::NoRetry)) {
-        FetchVerdict::Again { after, attempt }
-    } else if !retry::is_retryable(answer.status) {
-        FetchVerdict::Settled
-    } else if attempt > retries {
-        given_up(retries)
-    } else {
-        let attempt = attempt + 1;
-        FetchVerdict::Again { after, attempt }
     }
 }

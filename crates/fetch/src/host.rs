@@ -9,6 +9,7 @@ mod connects;
 mod halt;
 mod limit;
 mod pace;
+mod pass;
 mod registry;
 
 use std::collections::VecDeque;
@@ -29,6 +30,8 @@ use halt::{Halt, Leave};
 use limit::Limit;
 pub(crate) use limit::Sign;
 use pace::Pace;
+pub(crate) use pass::Pass;
+use pass::Slot;
 pub(crate) use registry::Hosts;
 
 /// Above this share of refusals among the recent answers, `Retry-After` stops the whole host.
@@ -71,41 +74,6 @@ pub(crate) struct Host {
     state: Mutex<State>,
     pub(crate) connects: Connects,
     pub(crate) meter: HostMeter,
-}
-
-/// A place among the calls of a host. Gives it to the next one when dropped.
-#[derive(Debug)]
-struct Slot {
-    host: Arc<Host>,
-    together: usize,
-    armed: bool,
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        if self.armed {
-            let mut state = self.host.state();
-            state.in_flight -= 1;
-            self.host.admit(&mut state);
-        }
-    }
-}
-
-/// Leave to make one call. Dropped without a result, it says nothing about the host.
-#[derive(Debug)]
-pub(crate) struct Pass {
-    slot: Option<Slot>,
-    host: Arc<Host>,
-    probe: bool,
-    started: Instant,
-}
-
-impl Drop for Pass {
-    fn drop(&mut self) {
-        if self.probe {
-            self.host.state().halt.probe_lost();
-        }
-    }
 }
 
 impl Host {
@@ -311,52 +279,6 @@ impl State {
         self.pace
             .reserve(now, deadline)
             .map_err(|due| Problem::Paced(due.duration_since(now)))
-    }
-}
-
-impl Pass {
-    /// The call leaves now.
-    pub(crate) fn begin(&mut self) {
-        self.started = Instant::now();
-    }
-
-    /// It had to wait for its turn to connect, which the endpoint did not see.
-    pub(crate) fn delayed(&mut self, delay: Duration) {
-        self.started += delay;
-    }
-
-    /// What became of the call, and for how long the endpoint wants to be left alone.
-    pub(crate) fn end(mut self, sign: Sign, retry_after: Option<Duration>) {
-        let (now, probe) = (Instant::now(), self.probe);
-        let Some(mut slot) = self.slot.take() else {
-            return;
-        };
-        self.probe = false;
-        slot.armed = false;
-        let host = Arc::clone(&slot.host);
-        let mut state = host.state();
-        state.limit.ended(sign, self.started, slot.together, now);
-        match sign {
-            Sign::Fine => state.halt.fine(probe, now),
-            Sign::Nothing if probe => state.halt.probe_lost(),
-            Sign::Nothing => {}
-            Sign::Shed | Sign::Failed => {
-                if state.halt.failed(probe, now) {
-                    host.halted(&mut state);
-                }
-            }
-        }
-        let refusing = state.limit.failing() > MOSTLY_REFUSING;
-        if let Some(length) = retry_after.filter(|_| sign == Sign::Shed && refusing) {
-            host.pause(&mut state, length);
-        }
-        state.in_flight -= 1;
-        host.admit(&mut state);
-    }
-
-    /// Drops it where its probe has been given back already.
-    fn forget(mut self) {
-        self.probe = false;
     }
 }
 

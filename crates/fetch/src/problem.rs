@@ -113,12 +113,12 @@ impl Problem {
     /// Whether the endpoint never heard of this.
     pub(crate) fn without_call(&self) -> bool {
         let held = [STATUS_REFUSED, STATUS_HELD_BACK, STATUS_HALTED].contains(&self.own_status());
-        held || *self == Self::ShuttingDown
+        held || self.held_back()
     }
 
-    /// Whether our own limits kept the call from being made: nothing is known about the endpoint.
+    /// Whether the call was not made for a reason of ours: nothing is known about the endpoint.
     pub(crate) fn held_back(&self) -> bool {
-        self.own_status() == STATUS_HELD_BACK
+        self.own_status() == STATUS_HELD_BACK || *self == Self::ShuttingDown
     }
 
     /// What a failed exchange says about the endpoint's room.

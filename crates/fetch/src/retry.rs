@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use corkboard_core::connected::FetchVerdict;
+
+use crate::call::Answer;
+use crate::problem::Problem;
+
 /// Statuses that may pass by themselves, the synthetic ones included.
 const RETRYABLE: [u16; 10] = [408, 425, 429, 500, 502, 503, 504, 529, 598, 599];
 
@@ -24,6 +29,34 @@ pub(crate) fn pause(attempt: u8, asked: Option<Duration>) -> Duration {
     let jittered = longest.mul_f64(f64::from(share) / f64::from(u32::MAX));
     // Those who were told the same time do not all come at it.
     asked.map_or(jittered, |asked| asked.saturating_add(jittered))
+}
+
+/// A failure without a retry to come.
+pub(crate) fn given_up(retries: u8) -> FetchVerdict {
+    if retries > 0 {
+        FetchVerdict::GaveUp
+    } else {
+        FetchVerdict::Settled
+    }
+}
+
+/// Whether to try again. A call that was only held back cost the endpoint nothing: it may be tried
+/// again without having been asked for, and does not count. A retry that was held back because
+/// there are too many of them does, or it might never end.
+pub(crate) fn verdict(answer: &Answer, attempt: u8, retries: u8) -> FetchVerdict {
+    let problem = answer.problem.as_ref();
+    let held_back = problem.is_some_and(Problem::held_back);
+    let after = pause(attempt, answer.retry_after);
+    if held_back && !matches!(problem, Some(Problem::NoRetry)) {
+        FetchVerdict::Again { after, attempt }
+    } else if !is_retryable(answer.status) {
+        FetchVerdict::Settled
+    } else if attempt > retries {
+        given_up(retries)
+    } else {
+        let attempt = attempt + 1;
+        FetchVerdict::Again { after, attempt }
+    }
 }
 
 #[cfg(test)]

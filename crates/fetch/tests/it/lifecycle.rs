@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use corkboard_core::connected::ConnectedContent;
+use corkboard_core::connected::{ConnectedContent, FetchVerdict};
 use corkboard_core::time::SystemClock;
 use corkboard_fetch::{
     DiscardCallLog, FetchClient, FetchOptions, FetchOptionsError, SystemResolver, describe_metrics,
 };
 use corkboard_testkit::{Gate, Peer, Reply, wait_until};
 
-use crate::bench_client::{Bench, expect_failure, get, post, scope, text};
+use crate::bench_client::{Bench, expect_failure, get, open_options, post, scope, text};
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -108,6 +108,42 @@ async fn a_shutdown_lets_calls_end_refuses_new_ones_and_closes_everything() {
         assert_eq!(peer.calls("/new"), 0);
         no_open_connections(&peer).await;
     }
+}
+
+#[tokio::test]
+async fn those_who_wait_for_leave_are_told_of_a_shutdown_and_may_come_again() {
+    let options = FetchOptions {
+        host_concurrent: 1,
+        ..open_options()
+    };
+    let (peer, bench, gate) = (Peer::start().await, Bench::with(options), Gate::shut());
+    peer.on("/*", Reply::text("in time").behind(&gate));
+    let (running, waiting) = (get(&peer.url("/a")), get(&peer.url("/b")));
+    let waiting = async {
+        let told = bench.client.attempt(scope(1), waiting, 1).await;
+        gate.open();
+        told
+    };
+    let ending = async {
+        wait_until(SOON, "the call to arrive", || {
+            let calls = peer.calls("/a");
+            std::future::ready(if calls == 1 {
+                Ok(())
+            } else {
+                Err(format!("{calls} calls"))
+            })
+        })
+        .await;
+        bench.client.shutdown().await;
+    };
+    let (answer, told, ()) = tokio::join!(bench.fetch(running), waiting, ending);
+    assert_eq!(text(&answer), "in time");
+    expect_failure(&told, 599, "shutting down");
+    let verdict = told.report.verdict;
+    assert!(
+        matches!(verdict, FetchVerdict::Again { attempt: 1, .. }),
+        "another node may: {verdict:?}"
+    );
 }
 
 #[tokio::test]
