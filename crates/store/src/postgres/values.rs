@@ -51,10 +51,16 @@ const POSTGRES_FIRST_DAY: i32 = 10_957;
 /// The year 4714 before our era; PostgreSQL has no earlier time.
 const EARLIEST: i64 = -211_813_488_000_000_000;
 
+impl Time {
+    /// As PostgreSQL keeps it.
+    pub(super) fn stored(self) -> i64 {
+        (self.0.as_micros() - POSTGRES_EPOCH).max(EARLIEST)
+    }
+}
+
 impl ToSql for Time {
     fn to_sql(&self, _: &Type, out: &mut BytesMut) -> std::result::Result<IsNull, Refusal> {
-        let micros = self.0.as_micros() - POSTGRES_EPOCH;
-        out.extend_from_slice(&micros.max(EARLIEST).to_be_bytes());
+        out.extend_from_slice(&self.stored().to_be_bytes());
         Ok(IsNull::No)
     }
     accepts!(TIMESTAMPTZ);

@@ -79,6 +79,7 @@ macro_rules! suite {
                 nothing_about_an_erased_user_is_left,
                 an_unknown_user_is_erased_without_anything_found,
                 a_dispatch_planned_before_gives_an_erased_user_no_card,
+                all_of_many_erasures_since_the_launch_are_heeded,
                 erasing_during_a_dispatch_leaves_no_card_behind;
             durability:
                 everything_acknowledged_is_there_after_a_crash,

@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use futures_util::pin_mut;
-use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use bytes::Bytes;
+use futures_util::{SinkExt, pin_mut};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Error, Row};
+use tokio_postgres::{CopyInSink, Error, Row, Statement};
 
 use crate::error::{Result, StoreError};
 use crate::postgres::session::{Params, Session};
@@ -116,29 +116,62 @@ pub(super) async fn once(
     answered(session, name, session.client().query_typed(sql, params)).await
 }
 
-/// Rows as the binary `COPY` of a table: one record in the log for many of them.
-pub(super) async fn copy<'a>(
+/// A statement as the connection keeps it. What is asked for in one go is prepared before.
+pub(super) async fn prepare(
     session: &Session,
     name: &'static str,
     sql: &str,
-    types: &[Type],
-    rows: impl Iterator<Item = Vec<&'a (dyn ToSql + Sync)>>,
+) -> Attempt<Statement> {
+    answered(session, name, session.client().prepare_cached(sql)).await
+}
+
+/// All rows of a prepared statement.
+pub(super) async fn rows(
+    session: &Session,
+    name: &'static str,
+    statement: &Statement,
+    params: Params<'_>,
+) -> Attempt<Vec<Row>> {
+    answered(session, name, session.client().query(statement, params)).await
+}
+
+/// Runs a prepared statement that returns nothing.
+pub(super) async fn execute(
+    session: &Session,
+    name: &'static str,
+    statement: &Statement,
+    params: Params<'_>,
 ) -> Attempt<u64> {
-    let answer = async {
-        let prepared = session.client().prepare_cached(sql).await?;
-        // A copy that is refused before it begins leaves the driver one answer behind: whoever had
-        // the connection next would be given the answers to somebody else's statements.
-        session.set_spent(true);
-        let sink = session.client().copy_in(&prepared).await?;
-        session.set_spent(false);
-        let writer = BinaryCopyInWriter::new(sink, types);
-        pin_mut!(writer);
-        for row in rows {
-            writer.as_mut().write(&row).await?;
-        }
-        writer.finish().await
+    answered(session, name, session.client().execute(statement, params)).await
+}
+
+/// Begins a `COPY` into a table. When what is returned is dropped, the transaction is undone.
+pub(super) async fn begin_copy(
+    session: &Session,
+    name: &'static str,
+    statement: &Statement,
+) -> Attempt<CopyInSink<Bytes>> {
+    // A copy that is refused before it begins leaves the driver one answer behind: whoever had the
+    // connection next would be given the answers to somebody else's statements.
+    session.set_spent(true);
+    let begun = answered(session, name, session.client().copy_in(statement)).await?;
+    session.set_spent(false);
+    Ok(begun)
+}
+
+/// Sends the rows of a `COPY` in its binary format: one record in the log for many of them.
+pub(super) async fn finish_copy(
+    session: &Session,
+    name: &'static str,
+    copy: CopyInSink<Bytes>,
+    rows: Bytes,
+) -> Attempt<u64> {
+    let finished = async {
+        pin_mut!(copy);
+        copy.send(rows).await?;
+        copy.finish().await
     };
-    answered(session, name, answer).await
+    answered(session, name, finished).await
 }
 
 async fn answered<T>(

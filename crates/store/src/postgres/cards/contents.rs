@@ -74,6 +74,21 @@ impl Contents {
         Ok(())
     }
 
+    /// The numbers of these contents by variant, if all of them are stored as far as this process
+    /// knows.
+    pub(super) fn known_numbers(
+        &self,
+        dispatch: DispatchId,
+        shared: &[SharedContent],
+    ) -> Option<Vec<(u8, i32)>> {
+        let known = lock(&self.numbers);
+        let number = |one: &SharedContent| {
+            let number = known.get(&(dispatch, one.variant))?;
+            Some((one.variant, *number))
+        };
+        shared.iter().map(number).collect()
+    }
+
     /// The numbers of a dispatch's contents by variant, stored now as far as they are missing. What
     /// is new is remembered by [`Contents::stored`], when the transaction is durable.
     pub(super) async fn numbers(

@@ -33,8 +33,13 @@ pub(super) const ADD: &str = "INSERT INTO card_count@ AS n \
      clicks = n.clicks + excluded.clicks, unique_clicks = n.unique_clicks + excluded.unique_clicks, \
      dismissals = n.dismissals + excluded.dismissals, \
      unique_dismissals = n.unique_dismissals + excluded.unique_dismissals";
-const ADD_WRITTEN: &str = "INSERT INTO card_written@ AS w (dispatch, cohort_no, lane, written) \
-     VALUES ($1, $2, $3, $4) ON CONFLICT (dispatch, lane) DO UPDATE SET written = w.written + excluded.written";
+/// Counts a dispatch's cards: as written by it, and as sent by variant.
+pub(super) const SENT: &str = "WITH written AS ( \
+     INSERT INTO card_written@ AS w (dispatch, cohort_no, lane, written) VALUES ($1, $2, $3, $4) \
+     ON CONFLICT (dispatch, lane) DO UPDATE SET written = w.written + excluded.written) \
+     INSERT INTO card_count@ AS n SELECT $5::int, $2, v, $6::int, $3, s, 0, 0, 0, 0, 0, 0 \
+     FROM unnest($7::smallint[], $8::bigint[]) AS t(v, s) ORDER BY v \
+     ON CONFLICT (campaign_no, cohort_no, variant, day, lane) DO UPDATE SET sent = n.sent + excluded.sent";
 const COLUMNS: &str = "variant, day, sent, impressions, unique_impressions, clicks, \
                        unique_clicks, dismissals, unique_dismissals";
 
@@ -93,26 +98,6 @@ pub(super) async fn add(
             &column(|counts| counts.dismissals),
             &column(|counts| counts.unique_dismissals),
         ],
-    )
-    .await
-    .map(drop)
-}
-
-/// Counts the cards that a dispatch has written.
-pub(super) async fn add_written(
-    session: &Session,
-    tables: &Tables,
-    cohort_no: i16,
-    lane: i16,
-    (dispatch, written): (DispatchId, u64),
-) -> Attempt<()> {
-    let params = (Uuid::of(dispatch), stored(written));
-    let sql = tables.sql(ADD_WRITTEN);
-    attempt::change(
-        session,
-        "count written",
-        &sql,
-        &[&params.0, &cohort_no, &lane, &params.1],
     )
     .await
     .map(drop)

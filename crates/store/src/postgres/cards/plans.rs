@@ -71,6 +71,8 @@ fn hot(sources: &[Tables]) -> Vec<(&'static str, String)> {
     let of_cohort = [
         ("look at fence", write::FENCE),
         ("look at receipts", write::LOOK),
+        ("look for erasures", write::ERASED_SINCE),
+        ("look for erased users", write::ERASED_OF),
         ("look for own cards", own::OWN),
         ("claim receipts", write::CLAIM),
         ("renew receipts", write::RENEW),
@@ -82,6 +84,7 @@ fn hot(sources: &[Tables]) -> Vec<(&'static str, String)> {
         ("read states", states::OF_CARDS),
         ("change states", states::CHANGE),
         ("count", counts::ADD),
+        ("count cards", counts::SENT),
         ("erase cards", cards),
         ("erase states", card_states),
         ("erase card events", events),

@@ -6,7 +6,9 @@ use corkboard_store::card_store::RowOutcome;
 use serde_json::json;
 
 use super::Harness;
-use super::sample::{DAY, HOUR, Sending, attributes, cards_of, noon, user, user_event, workspace};
+use super::sample::{
+    DAY, HOUR, Sending, attributes, cards_of, inserted, noon, user, user_event, users, workspace,
+};
 
 pub(crate) async fn nothing_about_an_erased_user_is_left(harness: &dyn Harness) {
     let store = harness.open().await;
@@ -94,6 +96,23 @@ pub(crate) async fn a_dispatch_planned_before_gives_an_erased_user_no_card(harne
     // The tombstone is forgotten when no older dispatch can write any more.
     store.prune(noon().plus(91 * DAY)).await.unwrap();
     assert_eq!(cards_of(&*store, &ann, noon()).await.len(), 1);
+}
+
+/// Also when they are more than a writer reads as a whole.
+pub(crate) async fn all_of_many_erasures_since_the_launch_are_heeded(harness: &dyn Harness) {
+    let store = harness.open().await;
+    let sending = Sending::only(1);
+    sending.write(&*store, &users(0..2)).await.unwrap();
+    let erased = users(10..280);
+    let later = noon().plus(HOUR);
+    for user in &erased {
+        store.erase_user(workspace(), user, later).await.unwrap();
+    }
+    let outcomes = sending.write(&*store, &users(0..300)).await.unwrap();
+    let is_erased = |outcome: &&RowOutcome| **outcome == RowOutcome::Erased;
+    assert_eq!(outcomes.iter().filter(is_erased).count(), erased.len());
+    assert_eq!(inserted(&outcomes), 300 - 2 - erased.len());
+    assert!(cards_of(&*store, &user(10), noon()).await.is_empty());
 }
 
 /// However writing and erasing interleave, the erased user ends without cards.

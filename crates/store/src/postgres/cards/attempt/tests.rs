@@ -13,9 +13,14 @@ async fn one(session: &Session, number: i32) -> i32 {
 }
 
 async fn copy_five(session: &Session) -> Attempt<u64> {
-    let rows = (0..5).map(|_| vec![&5_i32 as &(dyn ToSql + Sync)]);
-    let sql = "COPY note FROM STDIN BINARY";
-    copy(session, "copy", sql, &[Type::INT4], rows).await
+    let mut rows = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0".to_vec();
+    for _ in 0..5 {
+        rows.extend([0, 1, 0, 0, 0, 4, 0, 0, 0, 5]);
+    }
+    rows.extend([0xff, 0xff]);
+    let statement = prepare(session, "copy", "COPY note FROM STDIN BINARY").await?;
+    let copy = begin_copy(session, "copy", &statement).await?;
+    finish_copy(session, "copy", copy, rows.into()).await
 }
 
 #[tokio::test]

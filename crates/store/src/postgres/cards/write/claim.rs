@@ -1,30 +1,19 @@
-//! Receipts of a batch: looked at, decided about, claimed.
+//! Receipts of a batch: looked at and claimed.
 
-use corkboard_core::id::DispatchId;
-use tokio_postgres::types::{ToSql, Type};
-
-use super::decide::{Decision, Facts, Terms, decide};
-use super::{Wanted, Writing};
+use super::decide::{Decision, Facts};
+use super::{Wanted, Writing, rows};
 use crate::postgres::cards::attempt::{self, Attempt, Stop};
+use crate::postgres::cards::contents::Place;
 use crate::postgres::cards::own::{self, occurrence};
 use crate::postgres::cards::tables::Tables;
 use crate::postgres::session::{Params, Session};
-use crate::postgres::values::{Time, Uuid, get, optional_id, optional_time};
+use crate::postgres::values::{Time, Uuid, get, id, time};
 
-/// What is known of users about whom anything is.
-pub(in crate::postgres::cards) const LOOK: &str = "SELECT k.n, t.erased_at, r.dispatch, r.occurrence, r.at \
+/// The receipts of those who have one.
+pub(in crate::postgres::cards) const LOOK: &str = "SELECT k.n, r.dispatch, r.occurrence, r.at \
      FROM unnest($1::smallint[], $2::uuid[]) WITH ORDINALITY AS k(slot, owner, n) \
-     LEFT JOIN tombstone t ON t.slot = k.slot AND t.owner = k.owner \
-     LEFT JOIN receipt r ON r.slot = k.slot AND r.owner = k.owner AND r.campaign_no = $3 \
-     WHERE t.erased_at IS NOT NULL OR r.at IS NOT NULL";
+     JOIN receipt r ON r.slot = k.slot AND r.owner = k.owner AND r.campaign_no = $3";
 const COPY: &str = "COPY receipt (at, dispatch, owner, campaign_no, slot) FROM STDIN BINARY";
-const COPY_TYPES: [Type; 5] = [
-    Type::TIMESTAMPTZ,
-    Type::UUID,
-    Type::UUID,
-    Type::INT4,
-    Type::INT2,
-];
 pub(in crate::postgres::cards) const CLAIM: &str = "INSERT INTO receipt (at, dispatch, owner, campaign_no, slot) \
      SELECT $1::timestamptz, $2::uuid, o, $3::int, s FROM unnest($4::smallint[], $5::uuid[]) AS k(s, o) ORDER BY s, o \
      ON CONFLICT (slot, owner, campaign_no) DO NOTHING";
@@ -32,28 +21,26 @@ pub(in crate::postgres::cards) const RENEW: &str = "UPDATE receipt r SET at = $1
      FROM (SELECT * FROM unnest($4::smallint[], $5::uuid[], $6::int[], $7::uuid[]) AS k(s, o, c, d) \
      ORDER BY s, o) k WHERE r.slot = k.s AND r.owner = k.o AND r.campaign_no = $3 AND r.dispatch = k.d";
 
-/// Decides for every user of the batch. `careful`: somebody may have written some of its cards.
-pub(super) async fn decisions(
+/// Notes what is known of the batch's users: their receipts, and the dispatch's own cards. `careful`:
+/// somebody may have written some of the cards.
+pub(super) async fn look(
     writing: &Writing<'_>,
     session: &Session,
     tables: &Tables,
-    campaign_no: i32,
-    careful: bool,
-) -> Attempt<Vec<Decision>> {
-    let mut facts = vec![Facts::default(); writing.wanted.len()];
+    (place, careful): (&Place, bool),
+    facts: &mut [Facts],
+) -> Attempt<()> {
     let keeps_receipts = writing.batch.eligibility.keeps_receipts();
-    let (slots, owners) = columns(writing.wanted.iter());
-    let params: Params<'_> = &[&slots, &owners, &campaign_no];
-    for row in attempt::all(session, "look at receipts", LOOK, params).await? {
-        let place = usize::try_from(get::<i64>(&row, "n")? - 1).unwrap_or(usize::MAX);
-        let Some(facts) = facts.get_mut(place) else {
-            continue;
-        };
-        facts.erased_at = optional_time(&row, "erased_at")?;
-        let dispatch: Option<DispatchId> = optional_id(&row, "dispatch")?;
-        let at = optional_time(&row, "at")?;
-        if let (Some(dispatch), Some(at), true) = (dispatch, at, keeps_receipts) {
-            facts.receipt = Some((dispatch, occurrence(get(&row, "occurrence")?), at));
+    if keeps_receipts && !facts.is_empty() {
+        let (slots, owners) = columns(writing.wanted.iter());
+        let params: Params<'_> = &[&slots, &owners, &place.campaign_no];
+        for row in attempt::all(session, "look at receipts", LOOK, params).await? {
+            let at = usize::try_from(get::<i64>(&row, "n")? - 1).unwrap_or(usize::MAX);
+            let Some(facts) = facts.get_mut(at) else {
+                continue;
+            };
+            let occurrence = occurrence(get(&row, "occurrence")?);
+            facts.receipt = Some((id(&row, "dispatch")?, occurrence, time(&row, "at")?));
         }
     }
     let may_have = |facts: &Facts| {
@@ -63,21 +50,17 @@ pub(super) async fn decisions(
             careful
         }
     };
-    if facts.iter().any(may_have) {
-        let owners = writing.wanted.iter().zip(&facts);
-        let owners = owners.filter(|(_, facts)| may_have(facts));
-        let owners = owners.map(|(wanted, _)| wanted.owner);
-        let own = own::find(session, tables, writing.batch.dispatch, owners).await?;
-        for (wanted, facts) in writing.wanted.iter().zip(&mut facts) {
-            facts.own = own.get(&wanted.owner).copied();
-        }
+    if !facts.iter().any(may_have) {
+        return Ok(());
     }
-    let terms = Terms {
-        dispatch: writing.batch.dispatch,
-        planned_at: writing.batch.planned_at,
-        eligibility: writing.batch.eligibility,
-    };
-    Ok(facts.iter().map(|facts| decide(&terms, facts)).collect())
+    let owners = writing.wanted.iter().zip(&*facts);
+    let owners = owners.filter(|(_, facts)| may_have(facts));
+    let owners = owners.map(|(wanted, _)| wanted.owner);
+    let own = own::find(session, tables, place.dispatch, owners).await?;
+    for (wanted, facts) in writing.wanted.iter().zip(facts) {
+        facts.own = own.get(&wanted.owner).copied();
+    }
+    Ok(())
 }
 
 /// Makes the receipts say what was decided.
@@ -108,16 +91,10 @@ pub(super) async fn claim(
             return Err(Stop::Again);
         }
     } else if !new.is_empty() {
-        let rows = new.iter().map(|wanted| -> Vec<&(dyn ToSql + Sync)> {
-            vec![
-                &at,
-                &dispatch,
-                &wanted.owner.key,
-                &campaign_no,
-                &wanted.owner.slot,
-            ]
-        });
-        attempt::copy(session, "copy receipts", COPY, &COPY_TYPES, rows).await?;
+        let statement = attempt::prepare(session, "copy receipts", COPY).await?;
+        let copy = attempt::begin_copy(session, "copy receipts", &statement).await?;
+        let rows = rows::receipts(&new, at, dispatch, campaign_no);
+        attempt::finish_copy(session, "copy receipts", copy, rows).await?;
     }
     renew(session, campaign_no, (&at, &dispatch), decided()).await
 }
