@@ -91,9 +91,11 @@ impl Arena {
         self.ranges.clear();
     }
 
-    /// Makes room for the hashes of as many entries.
-    pub(crate) fn hashes(&mut self, entries: usize) {
+    /// Makes room for as many entries, and for some items.
+    pub(crate) fn expect(&mut self, entries: usize) {
+        self.entries.reserve(entries);
         self.hashes.reserve(entries);
+        self.items.reserve(entries.div_ceil(4));
     }
 
     #[inline]
@@ -130,10 +132,15 @@ impl Arena {
         let start = seq.start as usize;
         let hashes = self.hashes.get(start..start + entries.len())?;
         if entries.len() <= SCAN_LIMIT {
-            let mut candidates = entries.iter().zip(hashes);
-            return candidates
-                .find(|(entry, other)| **other == hash && self.str(entry.key) == key)
-                .map(|(entry, _)| entry.value);
+            let mut from = 0;
+            while let Some(place) = hashes[from..].iter().position(|other| *other == hash) {
+                let entry = entries[from + place];
+                if self.str(entry.key) == key {
+                    return Some(entry.value);
+                }
+                from += place + 1;
+            }
+            return None;
         }
         let order = self.sorted.get(start..start + entries.len())?;
         let found = order.binary_search_by(|place| {
@@ -324,7 +331,7 @@ mod tests {
             let map = map_of(&mut arena, &keys);
             assert_eq!(map.len as usize, size / 2);
             for place in 0..size / 2 {
-                let last = (place..size).step_by(size / 2).last().unwrap();
+                let last = (place..size).step_by(size / 2).next_back().unwrap();
                 let wanted = i64::try_from(last).unwrap();
                 let found = arena.get(map, &format!("k{place}"));
                 assert!(

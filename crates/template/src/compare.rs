@@ -69,6 +69,7 @@ impl Runtime {
             }
             match (left, right) {
                 (Value::List(a), Value::List(b)) => {
+                    self.meter.charge(a.len.into())?;
                     let items = |i| Some((self.item(a, i)?, self.item(b, i)?));
                     pairs.extend((0..a.len as usize).filter_map(items));
                 }

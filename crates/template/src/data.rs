@@ -199,9 +199,9 @@ fn parse<'de, D: Deserializer<'de>>(deserializer: D, length: usize) -> Result<Da
     let mut builder = Builder::default();
     // Texts are at most as long as the source; of members there is about one in twenty bytes.
     builder.arena.text.reserve_exact(length);
-    builder.arena.entries.reserve(length / 20);
-    builder.arena.hashes(length / 20);
+    builder.arena.expect(length / 20);
     builder.entries.reserve((length / 20).min(64));
+    builder.items.reserve((length / 50).min(64));
     let root = Seed(&mut builder).deserialize(deserializer)?;
     Ok(Data {
         arena: Arc::new(builder.arena),

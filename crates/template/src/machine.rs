@@ -244,7 +244,10 @@ impl Machine {
                     self.stack.push(value.unwrap_or(Value::Nil));
                 }
                 Op::Load(path) => {
-                    let value = self.load(&program, path)?;
+                    let value = match self.load_plain(&program, path) {
+                        Some(value) => value,
+                        None => self.load(&program, path)?,
+                    };
                     self.stack.push(value);
                 }
                 Op::Get { from, to } => {
@@ -280,7 +283,10 @@ impl Machine {
                     self.stack.push(Value::Bool(verdict));
                 }
                 Op::EmitPath(path) => {
-                    let value = self.load(&program, path)?;
+                    let value = match self.load_plain(&program, path) {
+                        Some(value) => value,
+                        None => self.load(&program, path)?,
+                    };
                     self.rt.print(value, &mut self.output)?;
                 }
                 Op::Emit => {
@@ -366,6 +372,7 @@ impl Machine {
             positional: &arguments[..positional],
             keyword,
         };
+        self.rt.meter.charge(call.cost.into())?;
         let value = (call.run)(&mut self.rt, input, &arguments)?;
         self.stack.push(value);
         Ok(())

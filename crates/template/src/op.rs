@@ -109,6 +109,8 @@ pub(crate) struct PartialCall {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FilterCall {
     pub(crate) run: FilterFn,
+    /// Steps that a call costs.
+    pub(crate) cost: u8,
     /// Arguments on the stack, above the input.
     pub(crate) arguments: u8,
     /// Which of them is the filter's keyword argument.

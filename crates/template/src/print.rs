@@ -11,6 +11,12 @@ enum Step {
     /// A value in program notation: strings quoted, nil spelled out.
     Inspect(Value),
     Literal(&'static str),
+    /// The items of a list from a place on, run together.
+    Items(Seq, usize),
+    /// The same in program notation, with commas.
+    InspectItems(Seq, usize),
+    /// The entries of a map from a place on.
+    InspectEntries(Seq, usize),
 }
 
 impl Runtime {
@@ -58,46 +64,50 @@ impl Runtime {
             self.meter.charge(1)?;
             match step {
                 Step::Literal(text) => out.print(text)?,
-                Step::Value(Value::List(seq)) => {
-                    let items = (0..seq.len as usize)
-                        .rev()
-                        .filter_map(|i| self.item(seq, i));
-                    steps.extend(items.map(Step::Value));
+                Step::Value(Value::List(seq)) => steps.push(Step::Items(seq, 0)),
+                Step::Items(seq, at) => {
+                    if let Some(item) = self.item(seq, at) {
+                        steps.push(Step::Items(seq, at + 1));
+                        steps.push(Step::Value(item));
+                    }
                 }
-                Step::Value(Value::Map(seq)) => self.inspect_map(seq, &mut steps),
-                Step::Value(scalar) => self.print(scalar, out)?,
-                Step::Inspect(Value::List(seq)) => {
-                    steps.push(Step::Literal("]"));
-                    for index in (0..seq.len as usize).rev() {
-                        steps.extend(self.item(seq, index).map(Step::Inspect));
-                        if index > 0 {
-                            steps.push(Step::Literal(", "));
+                Step::InspectItems(seq, at) => match self.item(seq, at) {
+                    Some(item) => {
+                        steps.push(Step::InspectItems(seq, at + 1));
+                        steps.push(Step::Inspect(item));
+                        if at > 0 {
+                            out.print(", ")?;
                         }
                     }
-                    steps.push(Step::Literal("["));
+                    None => out.print("]")?,
+                },
+                Step::InspectEntries(seq, at) => match self.entry(seq, at) {
+                    Some((key, value)) => {
+                        steps.push(Step::InspectEntries(seq, at + 1));
+                        steps.push(Step::Inspect(value));
+                        steps.push(Step::Literal("=>"));
+                        steps.push(Step::Inspect(Value::Text(key)));
+                        if at > 0 {
+                            out.print(", ")?;
+                        }
+                    }
+                    None => out.print("}")?,
+                },
+                Step::Value(Value::Map(seq)) | Step::Inspect(Value::Map(seq)) => {
+                    out.print("{")?;
+                    steps.push(Step::InspectEntries(seq, 0));
                 }
-                Step::Inspect(Value::Map(seq)) => self.inspect_map(seq, &mut steps),
+                Step::Value(scalar) => self.print(scalar, out)?,
+                Step::Inspect(Value::List(seq)) => {
+                    out.print("[")?;
+                    steps.push(Step::InspectItems(seq, 0));
+                }
                 Step::Inspect(Value::Text(text)) => quote(self.str(text), out)?,
                 Step::Inspect(Value::Nil) => out.print("nil")?,
                 Step::Inspect(scalar) => self.print(scalar, out)?,
             }
         }
         Ok(())
-    }
-
-    fn inspect_map(&self, seq: Seq, steps: &mut Vec<Step>) {
-        steps.push(Step::Literal("}"));
-        for index in (0..seq.len as usize).rev() {
-            if let Some((key, value)) = self.entry(seq, index) {
-                steps.push(Step::Inspect(value));
-                steps.push(Step::Literal("=>"));
-                steps.push(Step::Inspect(Value::Text(key)));
-            }
-            if index > 0 {
-                steps.push(Step::Literal(", "));
-            }
-        }
-        steps.push(Step::Literal("{"));
     }
 
     /// The value as text, stored: what string filters work on.

@@ -185,6 +185,11 @@ impl Runtime {
         Ok(Value::List(self.heap.add_list(Store::HEAP, items)?))
     }
 
+    /// How many items a new list may have.
+    pub(crate) fn room_for_items(&self) -> usize {
+        self.value_bytes.saturating_sub(self.in_use()) / size_of::<Value>()
+    }
+
     /// Stores the two-item list that a map yields when it is iterated.
     pub(crate) fn new_pair(&mut self, key: Text, value: Value) -> Result<Value, TemplateError> {
         self.new_list(&[Value::Text(key), value])

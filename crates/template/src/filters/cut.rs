@@ -156,11 +156,19 @@ pub(super) fn split(
         let from = piece.as_ptr().addr() - base;
         part(text, from, from + piece.len())
     };
+    // One more than fits, so that too many are refused and not dropped.
+    let most = rt.room_for_items().saturating_add(1);
     let mut parts: Vec<Value> = match separator {
-        "" => content.split_inclusive(|_| true).map(bounds).collect(),
-        " " => words(content).map(bounds).collect(),
-        separator => content.split(separator).map(bounds).collect(),
+        "" => {
+            let letters = content.split_inclusive(|_| true);
+            letters.map(bounds).take(most).collect()
+        }
+        " " => words(content).map(bounds).take(most).collect(),
+        separator => content.split(separator).map(bounds).take(most).collect(),
     };
+    if parts.len() == most {
+        return rt.new_list(&parts);
+    }
     // Empty parts at the end do not count.
     while parts
         .last()

@@ -5,12 +5,14 @@ use crate::data::Data;
 use crate::error::{TemplateError, codes};
 use crate::print::float;
 use crate::runtime::{Runtime, Sink};
-use crate::value::{Text, Value};
+use crate::value::{Seq, Value};
 
 enum Step {
     Value(Value),
-    Key(Text),
-    Literal(&'static str),
+    /// The items of a list from a place on, and its end.
+    Items(Seq, usize),
+    /// The entries of a map from a place on, and its end.
+    Entries(Seq, usize),
 }
 
 /// The value as JSON. Nested values are walked with an explicit stack.
@@ -20,34 +22,36 @@ pub(super) fn json(rt: &mut Runtime, input: Value, _: &Args<'_>) -> Result<Value
         while let Some(step) = steps.pop() {
             rt.meter.charge(1)?;
             match step {
-                Step::Literal(text) => out.push_str(text)?,
-                Step::Key(key) => {
-                    quoted(rt.str(key), out)?;
-                    out.push(':')?;
-                }
                 Step::Value(Value::List(seq)) => {
-                    steps.push(Step::Literal("]"));
-                    for index in (0..seq.len as usize).rev() {
-                        steps.extend(rt.item(seq, index).map(Step::Value));
-                        if index > 0 {
-                            steps.push(Step::Literal(","));
-                        }
-                    }
-                    steps.push(Step::Literal("["));
+                    out.push('[')?;
+                    steps.push(Step::Items(seq, 0));
                 }
                 Step::Value(Value::Map(seq)) => {
-                    steps.push(Step::Literal("}"));
-                    for index in (0..seq.len as usize).rev() {
-                        if let Some((key, value)) = rt.entry(seq, index) {
-                            steps.push(Step::Value(value));
-                            steps.push(Step::Key(key));
-                        }
-                        if index > 0 {
-                            steps.push(Step::Literal(","));
-                        }
-                    }
-                    steps.push(Step::Literal("{"));
+                    out.push('{')?;
+                    steps.push(Step::Entries(seq, 0));
                 }
+                Step::Items(seq, at) => match rt.item(seq, at) {
+                    Some(item) => {
+                        if at > 0 {
+                            out.push(',')?;
+                        }
+                        steps.push(Step::Items(seq, at + 1));
+                        steps.push(Step::Value(item));
+                    }
+                    None => out.push(']')?,
+                },
+                Step::Entries(seq, at) => match rt.entry(seq, at) {
+                    Some((key, value)) => {
+                        if at > 0 {
+                            out.push(',')?;
+                        }
+                        quoted(rt.str(key), out)?;
+                        out.push(':')?;
+                        steps.push(Step::Entries(seq, at + 1));
+                        steps.push(Step::Value(value));
+                    }
+                    None => out.push('}')?,
+                },
                 Step::Value(Value::Text(text)) => quoted(rt.str(text), out)?,
                 Step::Value(Value::Nil) => out.push_str("null")?,
                 Step::Value(Value::Float(n)) if !n.is_finite() => out.push_str("null")?,

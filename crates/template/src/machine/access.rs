@@ -8,6 +8,25 @@ use crate::runtime::Runtime;
 use crate::value::{Text, Value};
 
 impl Machine {
+    /// The commonest case of [`Self::load`]: members of objects, by name, of a variable that is known
+    /// already. None: something else.
+    #[inline]
+    pub(super) fn load_plain(&self, program: &Program, path: u32) -> Option<Value> {
+        let path = program.paths.get(path as usize)?;
+        let Root::Slot(slot) = path.root else {
+            return None;
+        };
+        let place = self.slots.get(slot as usize)?;
+        let mut value = place.scoped.or(place.local).or(place.global)?;
+        for segment in program.segments.get(path.from as usize..path.to as usize)? {
+            let (Segment::Name { name, hash, .. }, Value::Map(seq)) = (segment, value) else {
+                return None;
+            };
+            value = self.rt.get_hashed(seq, *name, *hash)?;
+        }
+        Some(value)
+    }
+
     pub(super) fn load(&mut self, program: &Program, path: u32) -> Result<Value, TemplateError> {
         let Some(path) = program.paths.get(path as usize) else {
             return Ok(Value::Nil);
@@ -73,6 +92,11 @@ impl Machine {
         let Value::Text(name) = name else {
             return Value::Nil;
         };
+        // Every name is looked at.
+        let names = self.program.names.len() as u64;
+        if self.rt.meter.charge(names / 16).is_err() {
+            return Value::Nil;
+        }
         let name = self.rt.str(name);
         let slot = self
             .program
