@@ -94,7 +94,8 @@ impl From<StoreError> for Failure {
             StoreError::Conflict { .. }
             | StoreError::NotFound { .. }
             | StoreError::Stale { .. }
-            | StoreError::OtherSchema { .. } => Self::usage(story),
+            | StoreError::OtherSchema { .. }
+            | StoreError::OtherSlots { .. } => Self::usage(story),
             StoreError::Unavailable { .. }
             | StoreError::SchemaTooOld { .. }
             | StoreError::SchemaTooNew { .. }

@@ -1,6 +1,7 @@
 //! What can go wrong in a store, told apart by what the caller can do about it.
 
 use corkboard_core::cohort::Cohort;
+use corkboard_core::slot::SlotRange;
 
 /// An error of either store.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +64,16 @@ pub enum StoreError {
         place: String,
         found: &'static str,
         wanted: &'static str,
+    },
+    /// The database has the users of other slots: the list of card databases was changed.
+    #[error(
+        "{place} has the users of slots {found}, and is configured for {wanted}: restore number and \
+         order of the card databases"
+    )]
+    OtherSlots {
+        place: String,
+        found: SlotRange,
+        wanted: SlotRange,
     },
     /// A stored row cannot be understood.
     #[error("a stored {what} cannot be read")]

@@ -12,6 +12,9 @@ use crate::url::ServiceUrl;
 /// The schemes of a PostgreSQL URL.
 pub(crate) const POSTGRES: [&str; 2] = ["postgres", "postgresql"];
 
+/// Users are divided among them by slots, of which there are so many.
+const MOST_DATABASES: usize = 4_096;
+
 /// The store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StoreConfig {
@@ -92,6 +95,10 @@ impl StoreConfig {
                     section.problem("database", message);
                 }
                 let databases: Vec<_> = databases.into_iter().flatten().collect();
+                if databases.len() > MOST_DATABASES {
+                    let message = format!("there can be {MOST_DATABASES} at most");
+                    section.problem("database", message);
+                }
                 for (number, database) in databases.iter().enumerate() {
                     let mut others = databases.iter().take(number);
                     let name = &database.name;

@@ -51,12 +51,13 @@ async fn every_database(databases: Databases) -> Outcome {
     };
     let migrated = databases.control.migrate().await;
     let mut told = tell(CONTROL, migrated.map(versions));
-    for store in &databases.cards {
+    for (store, slots) in databases.by_slots() {
         if told.is_err() {
             break;
         }
         let migrated = async {
             let migrated = versions(store.migrate().await?);
+            store.claim_slots(slots).await?;
             // Without them, the first cards would have to wait for a keeper's round.
             let made = store.premake_cohorts(SystemClock.now()).await?.len();
             Ok(match made {

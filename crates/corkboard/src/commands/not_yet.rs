@@ -13,8 +13,8 @@ pub(crate) fn origin() -> Outcome {
 /// `corkboard topology`.
 pub(crate) fn topology() -> Outcome {
     Err(Failure::usage(format!(
-        "this version ({}) has the embedded store only, which is one database: there is no topology \
-         to show or change yet",
+        "this version ({}) has no topology to show or change yet: users are divided evenly among \
+         the card databases of the configuration, and stay there",
         env!("CARGO_PKG_VERSION")
     )))
 }

@@ -1,11 +1,12 @@
 //! PostgreSQL: the control database and every card database, connected.
 //!
-//! Slots are divided evenly among the card databases in the order of the configuration, so that
-//! order and number of `[[store.database]]` must be the same on every node.
+//! Slots are divided evenly among the card databases in the order of the configuration. Each
+//! database remembers its own, so that a list of another length or order is refused.
 
 use std::sync::Arc;
 
 use corkboard_config::{DatabaseConfig, DatabaseLayout, ServiceUrl};
+use corkboard_core::slot::SlotRange;
 use corkboard_store::postgres::{CardLayout, PgCardStore, PgControlStore, PgOptions};
 use corkboard_store::routed::RoutedCardStore;
 use corkboard_store::{CardStore, ControlStore, StoreError};
@@ -73,12 +74,22 @@ impl Databases {
         if let Err(error) = self.control.check().await {
             failures.push(named(CONTROL, error));
         }
-        for store in &self.cards {
-            if let Err(error) = store.check().await {
+        for (store, slots) in self.by_slots() {
+            let checked = match store.check().await {
+                Ok(()) => store.claim_slots(slots).await,
+                checked => checked,
+            };
+            if let Err(error) = checked {
                 failures.push(named(store.name(), error));
             }
         }
         Failure::all(failures)
+    }
+
+    /// The card databases with the slots that each has by the configuration.
+    pub(crate) fn by_slots(&self) -> impl Iterator<Item = (&Arc<PgCardStore>, SlotRange)> {
+        let parts = u16::try_from(self.cards.len()).unwrap_or(u16::MAX);
+        self.cards.iter().zip(SlotRange::split(parts))
     }
 
     /// The control store as everybody uses it.
@@ -88,9 +99,9 @@ impl Databases {
 
     /// All card databases as one.
     pub(super) fn routed(&self) -> Outcome<Arc<dyn CardStore>> {
-        let cards = self.cards.iter().cloned();
-        let cards = cards.map(|store| store as Arc<dyn CardStore>).collect();
-        let routed = RoutedCardStore::even(cards).map_err(|error| {
+        let cards = self.by_slots();
+        let cards = cards.map(|(store, slots)| (slots, Arc::clone(store) as Arc<dyn CardStore>));
+        let routed = RoutedCardStore::new(cards.collect()).map_err(|error| {
             Failure::usage(format!("store.database: 1 to 4096 are possible: {error}"))
         })?;
         Ok(Arc::new(routed))

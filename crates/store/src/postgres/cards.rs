@@ -23,6 +23,7 @@ mod read;
 mod receipts;
 mod recorder;
 mod scan;
+mod slots;
 mod states;
 mod tables;
 mod user_events;
@@ -36,6 +37,7 @@ use async_trait::async_trait;
 use corkboard_core::audience::Audience;
 use corkboard_core::cohort::Cohort;
 use corkboard_core::id::{CampaignId, DispatchId, WorkspaceId};
+use corkboard_core::slot::SlotRange;
 use corkboard_core::time::Timestamp;
 use corkboard_core::user::{AttributeChange, User, UserEvent, UserId};
 
@@ -66,6 +68,7 @@ pub(super) const COHORTS: Schema = Schema {
     migrations: &[
         include_str!("schema/cards_0001.sql"),
         include_str!("schema/cards_0002_cohorts.sql"),
+        include_str!("schema/cards_0003.sql"),
     ],
 };
 pub(super) const FLAT: Schema = Schema {
@@ -74,6 +77,7 @@ pub(super) const FLAT: Schema = Schema {
     migrations: &[
         include_str!("schema/cards_0001.sql"),
         include_str!("schema/cards_0002_flat.sql"),
+        include_str!("schema/cards_0003.sql"),
     ],
 };
 
@@ -141,6 +145,12 @@ impl PgCardStore {
             return Ok(());
         }
         Err(crate::StoreError::Overloaded)
+    }
+
+    /// Makes these the slots whose users the database has, for good. Fails with `OtherSlots` when it
+    /// has others.
+    pub async fn claim_slots(&self, slots: SlotRange) -> Result<()> {
+        slots::claim(&self.database, slots).await
     }
 
     /// Makes every cohort that a dispatch of the next 14 days may need, far ahead of the first card.

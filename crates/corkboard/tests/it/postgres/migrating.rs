@@ -69,6 +69,25 @@ async fn a_layout_that_is_not_the_databases_is_wrong_configuration() {
 }
 
 #[tokio::test]
+async fn a_list_of_databases_that_divides_users_otherwise_is_refused() {
+    let installation = Installation::migrated().await;
+    let file = installation.folder.path().join("c.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let second = text.rfind("[[store.database]]").unwrap();
+    let rest = text.find("[send]").unwrap();
+    std::fs::write(&file, format!("{}{}", &text[..second], &text[rest..])).unwrap();
+    for command in ["serve", "migrate", "cohorts list"] {
+        let refused = installation.run(command).expect(64);
+        for part in ["cards-0", "slots 0-2047", "configured for 0-4095"] {
+            assert!(refused.stderr.contains(part), "{}", refused.stderr);
+        }
+    }
+    installation.run("workspace list").expect(0);
+    std::fs::write(&file, text).unwrap();
+    installation.run("migrate").expect(0);
+}
+
+#[tokio::test]
 async fn a_database_that_cannot_be_reached_is_named_and_the_status_is_69() {
     let installation = Installation::empty().await;
     let nowhere = "postgres://nobody:secret@127.0.0.1:1/nothing";
