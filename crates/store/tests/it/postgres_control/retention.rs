@@ -282,16 +282,27 @@ async fn a_reader_in_the_way_of_a_pass_is_in_nobody_elses() {
     let (store, database) = (harness.store().await, harness.database().await);
     store.prune(at(0)).await.unwrap();
     let reader = database.sql("BEGIN; SELECT FROM chunk, dispatch; SELECT pg_sleep(20)");
-    let pass = store.prune(at(100 * DAY));
-    let others = async {
-        let waits = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%CONCURRENTLY'
-                     AND wait_event_type = 'Lock' AND datname = current_database()";
-        wait_until(LONG, "the pass to wait for the reader", || async {
-            match database.sql(waits).await.as_str() {
-                "1" => Ok(()),
-                other => Err(other.to_owned()),
+    let count = async |of: &str, wanted: &str| {
+        let sql = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE {of} AND datname = current_database()"
+        );
+        wait_until(LONG, of, || async {
+            match database.sql(&sql).await {
+                found if found == wanted => Ok(()),
+                found => Err(found),
             }
         })
+        .await;
+    };
+    let pass = async {
+        count("wait_event = 'PgSleep'", "1").await;
+        store.prune(at(100 * DAY)).await
+    };
+    let others = async {
+        count(
+            "query LIKE '%CONCURRENTLY' AND wait_event_type = 'Lock'",
+            "1",
+        )
         .await;
         let began = Instant::now();
         let campaign = campaign(1);

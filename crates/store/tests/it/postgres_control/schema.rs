@@ -127,15 +127,15 @@ async fn a_detach_that_was_interrupted_is_finished_by_the_next_pruning() {
                        AND datname = current_database() AND pid <> pg_backend_pid()
                        AND state = 'active'";
         until(database, keepers, "0").await;
-        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                   WHERE wait_event = 'PgSleep' AND datname = current_database()";
-        database.sql(end).await;
     };
     tokio::select! {
         biased;
         () = killed => {}
         _ = reader => panic!("the reader ended first"),
     }
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+               WHERE wait_event = 'PgSleep' AND datname = current_database()";
+    database.sql(end).await;
     store.prune(at(33 * DAY)).await.unwrap();
     let whole =
         "SELECT count(*) FILTER (WHERE inhdetachpending), count(*), min(inhrelid::regclass::text)
