@@ -2,13 +2,15 @@
 //!
 //! Each field is a template of its own: what one field saves or assigns, the others do not see.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use corkboard_core::connected::ConnectedContent;
 
 use crate::error::TemplateError;
 use crate::limits::Limits;
+use crate::lint::{self, Warning};
 use crate::machine::Memory;
+use crate::partials::Partials;
 use crate::program::{FetchSite, Template};
 use crate::render::{FetchTrace, Field, RenderError, RenderOptions};
 use crate::scope::Scope;
@@ -131,10 +133,22 @@ impl CardTemplate {
     /// # Errors
     /// One error per field that does not compile, in field order.
     pub fn compile(source: &CardSource, limits: &Limits) -> Result<Self, Vec<FieldError>> {
+        Self::compile_with(source, &Partials::default(), limits)
+    }
+
+    /// Like [`Self::compile`], with what the fields may use; see [`Template::compile_with`].
+    ///
+    /// # Errors
+    /// One error per field that does not compile, in field order.
+    pub fn compile_with(
+        source: &CardSource,
+        partials: &Partials,
+        limits: &Limits,
+    ) -> Result<Self, Vec<FieldError>> {
         let mut fields = Vec::new();
         let mut errors = Vec::new();
         for (name, text) in source.fields() {
-            match Template::compile(text, limits) {
+            match Template::compile_with(text, partials, limits) {
                 Ok(template) => fields.push((name, template)),
                 Err(error) => errors.push(FieldError {
                     path: name.path(),
@@ -169,6 +183,27 @@ impl CardTemplate {
         self.fields
             .iter()
             .flat_map(|(_, template)| template.variables())
+    }
+
+    /// What an author should look at: the field's path with each warning.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<(String, Warning)> {
+        let of_field = |(name, template): &(FieldName, Template)| {
+            let found = match name {
+                FieldName::Fixed("url" | "image_url") => template.warnings_of_url(),
+                _ => template.warnings(),
+            };
+            let path = name.path();
+            let located = found.into_iter().map(|warning| (path.clone(), warning));
+            located.collect::<Vec<_>>()
+        };
+        self.fields.iter().flat_map(of_field).collect()
+    }
+
+    /// The names of the users' attributes that any field reads, sorted, each once.
+    #[must_use]
+    pub fn user_attributes(&self) -> BTreeSet<&str> {
+        lint::attributes(self.variables())
     }
 
     /// Renders every field, one after the other. The limits hold for each field.

@@ -82,6 +82,7 @@ impl<'s> Compiler<'s> {
         let call = u32::try_from(self.program.calls.len()).unwrap_or(u32::MAX);
         self.program.calls.push(FilterCall {
             run: spec.run,
+            fit_for_urls: filters::FIT_FOR_URLS.contains(&name),
             cost: spec.cost,
             arguments,
             keyword,

@@ -26,6 +26,26 @@ use crate::value::Value;
 /// Most arguments that any filter takes.
 pub(crate) const MAX_ARGUMENTS: usize = 4;
 
+/// Filters whose results can stand in a URL as they are.
+pub(crate) const FIT_FOR_URLS: &[&str] = &[
+    "base64_url_safe_encode",
+    "hmac_sha1",
+    "hmac_sha1_hex",
+    "hmac_sha256",
+    "hmac_sha256_hex",
+    "hmac_sha512",
+    "hmac_sha512_hex",
+    "md5",
+    "sha1",
+    "sha2",
+    "sha256",
+    "sha512",
+    "size",
+    "url_encode",
+    "url_escape",
+    "url_param_escape",
+];
+
 /// The arguments of one call.
 #[derive(Debug)]
 pub(crate) struct Args<'a> {

@@ -18,6 +18,7 @@ pub mod error;
 mod expression;
 mod filters;
 mod limits;
+pub mod lint;
 mod machine;
 mod meter;
 mod near;

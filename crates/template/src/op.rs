@@ -109,6 +109,8 @@ pub(crate) struct PartialCall {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FilterCall {
     pub(crate) run: FilterFn,
+    /// Whether what it makes can stand in a URL as it is.
+    pub(crate) fit_for_urls: bool,
     /// Steps that a call costs.
     pub(crate) cost: u8,
     /// Arguments on the stack, above the input.

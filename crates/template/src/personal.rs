@@ -6,6 +6,8 @@
 mod fields;
 mod job;
 
+use std::collections::BTreeSet;
+
 use corkboard_core::campaign::{CampaignDefinition, Invalid};
 use corkboard_core::card::CardContent;
 use corkboard_core::connected::ConnectedContent;
@@ -18,6 +20,8 @@ pub use job::{Job, merged};
 
 use crate::card::{CardTemplate, FieldError};
 use crate::limits::Limits;
+use crate::lint::Warning;
+use crate::partials::Partials;
 use crate::program::FetchSite;
 use crate::render::{FetchTrace, RenderError};
 
@@ -73,13 +77,25 @@ impl CompiledCampaign {
     /// Everything that does not compile, with paths like `/variants/0/card/title`, and line and
     /// column in the message.
     pub fn compile(definition: &CampaignDefinition, limits: &Limits) -> Result<Self, Vec<Invalid>> {
+        Self::compile_with(definition, &Partials::default(), limits)
+    }
+
+    /// Like [`Self::compile`], with the content blocks and partials that the texts may use.
+    ///
+    /// # Errors
+    /// As [`Self::compile`]; also when a text names what is not among them.
+    pub fn compile_with(
+        definition: &CampaignDefinition,
+        partials: &Partials,
+        limits: &Limits,
+    ) -> Result<Self, Vec<Invalid>> {
         let mut variants = Vec::with_capacity(definition.variants.len());
         let mut problems = Vec::new();
         for (place, variant) in definition.variants.iter().enumerate() {
             let path = format!("/variants/{place}/card");
             let card = match (&variant.card, variant.is_control()) {
                 (_, true) => Ok(Card::Fixed(CardContent::control())),
-                (Some(content), false) => compile_card(content, limits, &path),
+                (Some(content), false) => compile_card(content, partials, limits, &path),
                 (None, false) => {
                     let message = "is missing; only a control variant has no card";
                     Err(vec![Invalid::new(path, message)])
@@ -126,6 +142,38 @@ impl CompiledCampaign {
             Card::Fixed(_) => &[],
             Card::Rendered { template, .. } => template.fetches(),
         })
+    }
+
+    /// What an author should look at, with paths like `/variants/0/card/title`.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<(String, Warning)> {
+        let of_variant = |(place, variant): (usize, &Variant)| {
+            let found = match &variant.card {
+                Card::Fixed(_) => Vec::new(),
+                Card::Rendered { template, .. } => template.warnings(),
+            };
+            let located = found.into_iter().map(move |(field, warning)| {
+                let field = fields::pointer(&field);
+                (format!("/variants/{place}/card/{field}"), warning)
+            });
+            located.collect::<Vec<_>>()
+        };
+        let variants = self.variants.iter().enumerate();
+        variants.flat_map(of_variant).collect()
+    }
+
+    /// The names of the users' attributes that any text reads, sorted, each once. One that no user has
+    /// is probably misspelt.
+    #[must_use]
+    pub fn user_attributes(&self) -> BTreeSet<&str> {
+        let templates = self
+            .variants
+            .iter()
+            .filter_map(|variant| match &variant.card {
+                Card::Fixed(_) => None,
+                Card::Rendered { template, .. } => Some(template.user_attributes()),
+            });
+        templates.flatten().collect()
     }
 
     /// One problem for each variant whose card is larger than `card_bytes` for everybody. How large
@@ -201,14 +249,19 @@ impl CompiledCampaign {
     }
 }
 
-fn compile_card(content: &CardContent, limits: &Limits, path: &str) -> Result<Card, Vec<Invalid>> {
+fn compile_card(
+    content: &CardContent,
+    partials: &Partials,
+    limits: &Limits,
+    path: &str,
+) -> Result<Card, Vec<Invalid>> {
     let located = |FieldError { path: field, error }: FieldError| {
         Invalid::new(
             format!("{path}/{}", fields::pointer(&field)),
             error.to_string(),
         )
     };
-    let template = CardTemplate::compile(&fields::source(content), limits)
+    let template = CardTemplate::compile_with(&fields::source(content), partials, limits)
         .map_err(|errors| errors.into_iter().map(located).collect::<Vec<_>>())?;
     if !template.is_static() {
         return Ok(Card::Rendered {

@@ -1,6 +1,7 @@
 //! A compiled template: what the compiler leaves and the machine runs.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use corkboard_core::connected::FetchMethod;
@@ -28,6 +29,8 @@ pub(crate) struct Program {
     pub(crate) routines: Vec<Routine>,
     pub(crate) requests: Vec<Request>,
     pub(crate) sites: Vec<FetchSite>,
+    /// The operations that put together each URL that has outputs.
+    pub(crate) urls: Vec<Range<usize>>,
     /// The name of each variable slot.
     pub(crate) names: Vec<Text>,
     /// Source text first, those of the partials behind it, then whatever had to be put together.

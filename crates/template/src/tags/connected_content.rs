@@ -79,7 +79,12 @@ pub(super) fn start(c: &mut Compiler<'_>, tag: Tag) -> Result<(), TemplateError>
             "the URL of 'connected_content' stands before its options",
         ));
     }
+    let from = c.program.ops.len();
     let literal_url = fragment(c, url)?;
+    if !literal_url {
+        let range = from..c.program.ops.len();
+        c.program.urls.push(range);
+    }
     request.parts.push(Part::Url);
     for piece in pieces {
         option(c, &mut request, piece)?;

@@ -9,3 +9,4 @@ mod language;
 mod partials;
 mod safety;
 mod support;
+mod warnings;
