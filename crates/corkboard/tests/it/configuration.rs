@@ -69,17 +69,14 @@ fn the_configuration_in_force_shows_the_environment_and_no_password() {
 }
 
 #[test]
-fn a_store_that_this_build_has_not_got_is_wrong_configuration() {
+fn databases_that_are_not_named_are_wrong_configuration() {
     let folder = tempdir().unwrap();
-    let file = "[store]\nkind = \"postgres\"\ncontrol = \"postgres://db/corkboard\"\n\
-                [[store.database]]\nname = \"cards-0\"\nurl = \"postgres://db/cards\"\n";
-    fs::write(folder.path().join("pg.toml"), file).unwrap();
-    for arguments in ["serve --config pg.toml", "workspace list --config pg.toml"] {
-        let finished = run(folder.path(), arguments).expect(64);
-        assert!(
-            finished.stderr.contains("embedded store only"),
-            "{}",
-            finished.stderr
-        );
+    let file = "[store]\nkind = \"postgres\"\n";
+    fs::write(folder.path().join("c.toml"), file).unwrap();
+    for command in ["serve", "migrate", "workspace list", "doctor"] {
+        let finished = run(folder.path(), &format!("{command} --config c.toml")).expect(64);
+        for part in ["store.control: is required", "[[store.database]]"] {
+            assert!(finished.stderr.contains(part), "{}", finished.stderr);
+        }
     }
 }
