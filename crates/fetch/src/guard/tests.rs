@@ -250,14 +250,12 @@ fn only_http_and_https_on_listed_ports_without_credentials() {
         refused("ftp://example.com/"),
         Refusal::Scheme("ftp".to_owned())
     );
-    assert_eq!(
-        refused("file:///etc/passwd"),
-        Refusal::Scheme("file".to_owned())
-    );
-    assert_eq!(
-        refused("gopher://example.com/"),
-        Refusal::Scheme("gopher".to_owned())
-    );
+    for scheme in [
+        "file", "gopher", "ws", "wss", "dict", "ldap", "jar", "data", "mailto", "httpx", "unix",
+    ] {
+        let refusal = Refusal::Scheme(scheme.to_owned());
+        assert_eq!(refused(&format!("{scheme}://example.com/a")), refusal);
+    }
     assert_eq!(refused("https://user@example.com/"), Refusal::Credentials);
     assert_eq!(refused("https://:word@example.com/"), Refusal::Credentials);
     assert_eq!(refused("https://8.8.8.8@127.0.0.1/"), Refusal::Credentials);

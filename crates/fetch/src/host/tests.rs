@@ -2,8 +2,11 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
 use std::task::{Context, Poll, Waker};
 
+use tokio::task::JoinSet;
 use tokio::time::advance;
 
 use super::*;
@@ -179,4 +182,51 @@ async fn a_cap_spreads_calls_and_a_retry_needs_a_token() {
         Problem::NoRetry
     );
     assert!(host.enter(false, soon()).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_place_is_lost_or_given_twice_whoever_leaves_when() {
+    let host = host(HostRules {
+        max_concurrent: 4,
+        max_waiting: 10_000,
+        ..rules()
+    });
+    let present = Arc::new(AtomicUsize::new(0));
+    let mut callers = JoinSet::new();
+    let mut handles = Vec::new();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    for number in 0..2_000 {
+        let (host, present) = (Arc::clone(&host), Arc::clone(&present));
+        handles.push(callers.spawn(async move {
+            let pass = host.enter(false, deadline).await.unwrap();
+            let together = present.fetch_add(1, SeqCst) + 1;
+            let leaving = Leaving(present);
+            assert!(together <= 4, "{together}");
+            for _ in 0..number % 7 {
+                tokio::task::yield_now().await;
+            }
+            drop(leaving);
+            match number % 3 {
+                0 => drop(pass),
+                _ => pass.end(Sign::Fine, None),
+            }
+        }));
+        if number % 5 == 0 {
+            handles[number / 2].abort();
+        }
+    }
+    while let Some(done) = callers.join_next().await {
+        assert!(done.is_ok() || done.is_err_and(|it| it.is_cancelled()));
+    }
+    let state = host.state();
+    assert_eq!((state.in_flight, state.waiting.len()), (0, 0));
+}
+
+/// Counts a caller out before its place is given to the next.
+struct Leaving(Arc<AtomicUsize>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
 }
