@@ -24,7 +24,7 @@ pub use cards::{
 pub use cohorts::{CohortInfo, RetiredCohort};
 pub use eligibility::Eligibility;
 pub use events::{CardEvent, CountRow, EventCounts, RecordedEvents};
-pub use users::{ScanPosition, ScanRequest, UserPage};
+pub use users::{ScanDetail, ScanPosition, ScanRequest, UserPage};
 
 use crate::error::Result;
 

@@ -1,10 +1,10 @@
 //! Reading the next users of a chunk: a page of the audience, or some of the recipients named.
 
-use corkboard_core::dispatch::Recipient;
+use corkboard_core::dispatch::{Dispatch, Recipient, Shape};
 use corkboard_core::slot::SlotRange;
 use corkboard_core::user::{User, UserId};
 use corkboard_store::StoreError;
-use corkboard_store::card_store::{ScanPosition, ScanRequest};
+use corkboard_store::card_store::{Eligibility, ScanDetail, ScanPosition, ScanRequest};
 use corkboard_store::control_store::ChunkWork;
 
 use super::candidate::{Candidate, Verdict, position_of, verdict};
@@ -26,12 +26,13 @@ impl Walk<'_> {
             ChunkWork::Scan { slots } => self.scan(*slots).await?,
             ChunkWork::Recipients { recipients } => self.named(recipients).await?,
         };
-        let users = candidates
-            .iter()
-            .map(|candidate| candidate.user.id.clone())
-            .collect();
         let (dispatch, cards) = (self.cards.dispatch, self.sender.cards());
-        let standings = look_up(cards, dispatch, users, self.is_repeated()).await?;
+        let standings = if self.is_repeated() || Eligibility::of(dispatch).keeps_receipts() {
+            let users = candidates.iter().map(|candidate| candidate.user.id.clone());
+            look_up(cards, dispatch, users.collect(), self.is_repeated()).await?
+        } else {
+            Default::default()
+        };
         let now = self.sender.now();
         let candidates = candidates
             .into_iter()
@@ -55,6 +56,7 @@ impl Walk<'_> {
             slots,
             after: self.progress.position.clone(),
             audience: &dispatch.definition.audience,
+            detail: detail(dispatch),
             now: dispatch.planned_at,
             limit: self.sender.inner.options.batch,
         };
@@ -100,5 +102,14 @@ impl Walk<'_> {
             named: true,
         });
         Ok((candidates.collect(), next))
+    }
+}
+
+/// Shared content and a shared expiry ask for nothing about a user but who it is: the audience is
+/// compared by the database, and the variant follows from the id.
+fn detail(dispatch: &Dispatch) -> ScanDetail {
+    match dispatch.shape {
+        Shape::Pointer if dispatch.definition.expiry.is_shared() => ScanDetail::Ids,
+        _ => ScanDetail::Attributes,
     }
 }

@@ -29,7 +29,7 @@ pub(super) async fn look_up(
     repeated: bool,
 ) -> Result<HashMap<UserId, Standing>, StoreError> {
     let keeps_receipts = Eligibility::of(dispatch).keeps_receipts();
-    if users.is_empty() || !(keeps_receipts || repeated) {
+    if users.is_empty() {
         return Ok(HashMap::new());
     }
     let (workspace, campaign) = (dispatch.workspace, dispatch.campaign);

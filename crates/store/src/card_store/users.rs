@@ -14,6 +14,16 @@ pub struct ScanPosition {
     pub user: UserId,
 }
 
+/// How much of each user a scan reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScanDetail {
+    /// Only who it is; everything else is as of a user of whom nothing is known.
+    Ids,
+    /// The user with attributes. Events are left out: the audience has been compared with them
+    /// already, and templates do not see them.
+    Attributes,
+}
+
 /// One page of an audience.
 #[derive(Debug, Clone)]
 pub struct ScanRequest<'a> {
@@ -21,6 +31,7 @@ pub struct ScanRequest<'a> {
     pub slots: SlotRange,
     pub after: Option<ScanPosition>,
     pub audience: &'a Audience,
+    pub detail: ScanDetail,
     /// The time that `within_seconds` counts back from.
     pub now: Timestamp,
     /// Most users of the page.

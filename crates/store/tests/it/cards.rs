@@ -42,7 +42,7 @@ macro_rules! suite {
             audiences:
                 a_scan_in_pages_and_ranges_finds_every_user_once,
                 a_filter_is_scanned_and_counted_alike,
-                a_scanned_user_comes_with_attributes_and_events;
+                a_scanned_user_comes_with_attributes_if_they_are_wanted;
             writing:
                 a_batch_gives_each_user_the_derived_card,
                 repeating_a_batch_inserts_and_counts_nothing,

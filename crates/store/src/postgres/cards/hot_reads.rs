@@ -5,6 +5,7 @@ use corkboard_core::user::UserId;
 
 use super::owner::Owner;
 use super::{CardDatabase, read, receipts, scan, users};
+use crate::card_store::ScanDetail;
 use crate::error::{Result, StoreError};
 use crate::postgres::session::Session;
 use crate::postgres::statement::Statement;
@@ -86,7 +87,7 @@ async fn of(store: &CardDatabase, session: &Session, now: Timestamp) -> Result<V
         ),
         HotRead {
             name: "scan users",
-            sql: scan::page_sql("true"),
+            sql: scan::page_sql(ScanDetail::Attributes, "true"),
             params: vec![
                 Box::new(workspace_no),
                 Box::new(i32::from(owner.slot)),

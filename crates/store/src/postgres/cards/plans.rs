@@ -10,6 +10,7 @@ use super::{
     card_events, contents, counts, erase, own, read, receipts, scan, states, user_events, users,
     write,
 };
+use crate::card_store::ScanDetail;
 use crate::error::Result;
 use crate::postgres::plan;
 
@@ -56,7 +57,12 @@ fn hot(sources: &[Tables]) -> Vec<(&'static str, String)> {
         .iter()
         .map(|one| (one.name, one.sql.to_owned()))
         .collect();
-    hot.push(("scan users", scan::page_sql("true")));
+    for (name, detail) in [
+        ("scan users", ScanDetail::Attributes),
+        ("scan user ids", ScanDetail::Ids),
+    ] {
+        hot.push((name, scan::page_sql(detail, "true")));
+    }
     hot.push(("read cards", read::cards_sql(sources)));
     hot.push((
         "look for cards to remove",

@@ -221,7 +221,7 @@ fn attributes_of(row: &Row) -> Result<Attributes> {
     attributes::read(text)
 }
 
-fn user_id(row: &Row) -> Result<UserId> {
+pub(super) fn user_id(row: &Row) -> Result<UserId> {
     let id: &str = get(row, "user_id")?;
     UserId::parse(id).map_err(|error| StoreError::Corrupt {
         what: "user id",
@@ -230,7 +230,7 @@ fn user_id(row: &Row) -> Result<UserId> {
 }
 
 /// Adds what is remembered of the users' events.
-pub(super) async fn with_events(
+async fn with_events(
     session: &Session,
     workspace_no: i32,
     workspace: WorkspaceId,

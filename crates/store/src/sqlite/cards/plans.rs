@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::{card_events, counts, erase, read, receipts, scan, states, users, write};
+use crate::card_store::ScanDetail;
 use crate::error::Result;
 
 /// A statement's name and the steps of its plan.
@@ -12,7 +13,7 @@ type Plan = (&'static str, Vec<String>);
 pub(super) fn of_users(connection: &Connection) -> Result<Vec<Plan>> {
     let [events, receipts_of, replaced_of] = erase::DELETE_ABOUT_USER;
     let [(ids, _), (replaced, _), (tombstones, _)] = erase::FORGET;
-    let page = scan::page_sql("1");
+    let page = scan::page_sql(ScanDetail::Attributes, "1");
     let hot = [
         ("find user", users::FIND),
         ("find user: events", users::EVENTS),

@@ -4,12 +4,13 @@ use corkboard_core::audience::Audience;
 use corkboard_core::id::{Id, WorkspaceId};
 use corkboard_core::slot::{Slot, SlotRange};
 use corkboard_core::time::Timestamp;
+use corkboard_core::user::User;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
-use super::owner::{Owner, counted, stored};
+use super::owner::{counted, stored};
 use super::users;
-use crate::card_store::{ScanPosition, ScanRequest, UserPage};
+use crate::card_store::{ScanDetail, ScanPosition, ScanRequest, UserPage};
 use crate::error::{Result, StoreError};
 use crate::sqlite::filter::{Filter, translate};
 
@@ -24,6 +25,7 @@ pub(super) struct Scan {
     slots: SlotRange,
     after: Option<ScanPosition>,
     filter: Filter,
+    detail: ScanDetail,
     limit: usize,
 }
 
@@ -34,6 +36,7 @@ impl From<&ScanRequest<'_>> for Scan {
             slots: request.slots,
             after: request.after.clone(),
             filter: translate(request.audience, request.now, OWN_PARAMETERS + 1),
+            detail: request.detail,
             limit: request.limit,
         }
     }
@@ -42,7 +45,7 @@ impl From<&ScanRequest<'_>> for Scan {
 impl Scan {
     /// Reads the page in the order of the key, which is the order of the index.
     pub(super) fn page(self, connection: &Connection) -> Result<UserPage> {
-        let sql = page_sql(&self.filter.sql);
+        let sql = page_sql(self.detail, &self.filter.sql);
         // Every user id is greater than the empty one, so a range begins at (first slot, '').
         let (slot, user) = match &self.after {
             Some(after) if after.slot >= self.slots.first => (after.slot, after.user.as_str()),
@@ -60,11 +63,11 @@ impl Scan {
         let mut found = Vec::new();
         let mut last = None;
         while let Some(row) = rows.next()? {
-            let mut user = users::read(row)?;
-            let owner = Owner::new(self.workspace, &user.id);
-            user.events = users::events(connection, &owner)?;
-            last = Some(slot_of(row.get(4)?)?);
-            found.push(user);
+            last = Some(slot_of(row.get(0)?)?);
+            found.push(match self.detail {
+                ScanDetail::Ids => User::unknown(users::id(row, 1)?, Timestamp::EPOCH),
+                ScanDetail::Attributes => users::read(row, 1)?,
+            });
         }
         let next = match (last, found.last()) {
             (Some(slot), Some(user)) if found.len() >= self.limit => Some(ScanPosition {
@@ -77,9 +80,13 @@ impl Scan {
     }
 }
 
-pub(super) fn page_sql(filter: &str) -> String {
+pub(super) fn page_sql(detail: ScanDetail, filter: &str) -> String {
+    let columns = match detail {
+        ScanDetail::Ids => "u.slot, u.user_id",
+        ScanDetail::Attributes => "u.slot, u.user_id, u.attributes, u.created_at, u.updated_at",
+    };
     format!(
-        "SELECT u.user_id, u.attributes, u.created_at, u.updated_at, u.slot FROM user u \
+        "SELECT {columns} FROM user u \
          WHERE u.workspace = ?1 AND u.slot <= ?2 AND (u.slot, u.user_id) > (?3, ?4) \
          AND {filter} ORDER BY u.slot, u.user_id LIMIT ?5"
     )

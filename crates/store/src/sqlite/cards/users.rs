@@ -112,23 +112,29 @@ pub(super) fn find(connection: &Connection, owner: &Owner) -> Result<Option<User
     let Some(row) = rows.next()? else {
         return Ok(None);
     };
-    let mut user = read(row)?;
+    let mut user = read(row, 0)?;
     user.events = events(connection, owner)?;
     Ok(Some(user))
 }
 
 /// A user, yet without events, from a row of id, attributes, creation and change.
-pub(super) fn read(row: &Row<'_>) -> Result<User> {
-    let id: String = row.get(0)?;
+pub(super) fn read(row: &Row<'_>, from: usize) -> Result<User> {
+    let attributes = row.get_ref(from + 1)?;
     Ok(User {
-        id: UserId::parse(id).map_err(|error| StoreError::Corrupt {
-            what: "user id",
-            source: error.into(),
-        })?,
-        attributes: parse(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
+        id: id(row, from)?,
+        attributes: parse(attributes.as_str().map_err(rusqlite::Error::from)?)?,
         events: BTreeMap::new(),
-        created_at: Timestamp::from_micros(row.get(2)?),
-        updated_at: Timestamp::from_micros(row.get(3)?),
+        created_at: Timestamp::from_micros(row.get(from + 2)?),
+        updated_at: Timestamp::from_micros(row.get(from + 3)?),
+    })
+}
+
+/// A user's id from its column.
+pub(super) fn id(row: &Row<'_>, column: usize) -> Result<UserId> {
+    let id: String = row.get(column)?;
+    UserId::parse(id).map_err(|error| StoreError::Corrupt {
+        what: "user id",
+        source: error.into(),
     })
 }
 
