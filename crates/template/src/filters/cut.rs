@@ -74,13 +74,13 @@ pub(super) fn truncate(
     input: Value,
     args: &Args<'_>,
 ) -> Result<Value, TemplateError> {
+    if matches!(input, Value::Nil) {
+        return Ok(input);
+    }
     let length = match args.given(0) {
         Some(given) => rt.integer(given)?,
         None => 50,
     };
-    if matches!(input, Value::Nil) {
-        return Ok(input);
-    }
     let (short, length) = (length < 0, usize::try_from(length).unwrap_or(0));
     let text = rt.text_of(input)?;
     rt.meter.charge_bytes(text.len as usize)?;
@@ -105,13 +105,13 @@ pub(super) fn truncatewords(
     input: Value,
     args: &Args<'_>,
 ) -> Result<Value, TemplateError> {
+    if matches!(input, Value::Nil) {
+        return Ok(input);
+    }
     let limit = match args.given(0) {
         Some(given) => usize::try_from(rt.integer(given)?).unwrap_or(0).max(1),
         None => 15,
     };
-    if matches!(input, Value::Nil) {
-        return Ok(input);
-    }
     let text = rt.text_of(input)?;
     rt.meter.charge_bytes(text.len as usize)?;
     // White space behind the last word counts as one more, as Liquid has it.

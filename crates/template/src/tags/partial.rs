@@ -106,7 +106,11 @@ fn with_or_for(cursor: &mut Cursor<'_>) -> Option<Spread> {
         _ => return None,
     };
     cursor.name();
-    Some(how)
+    // `with key: value` goes straight to the arguments.
+    let behind = cursor.pos;
+    let is_key = cursor.name().is_some() && cursor.eat(b':');
+    cursor.pos = behind;
+    (!is_key).then_some(how)
 }
 
 impl Partial {

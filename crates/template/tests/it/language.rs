@@ -264,6 +264,10 @@ fn the_small_print_of_the_language() {
             "{{ 'a b ' | truncatewords: 2 }}|{{ 'a b' | truncatewords: 2 }}",
             "a b...|a b",
         ),
+        (
+            "{{ nosuch | truncate: nil }}{{ nosuch | truncatewords: 'x' }}",
+            "",
+        ),
         ("{{ '' | truncate: -1 }}{{ nosuch | truncate: 5 }}", "..."),
         ("{{ '<<script>x</script>b>c' | strip_html }}", "c"),
         (

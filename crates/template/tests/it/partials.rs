@@ -70,6 +70,8 @@ fn a_collection_is_gone_through_item_by_item() {
         ("{% render 'q' for m as i %}", "qk;"),
         ("{% include 'a/p' for l %}", "x;y;"),
         ("{% include 'a/p' with l %}", "x;y;"),
+        ("{% include 'a/p' with p: 7, x: 1 %}", ";"),
+        ("{% render 'a/p' with p: 7 %}", "7;"),
         ("{% assign p = l %}{% include 'a/p' %}", ";"),
     ];
     for (source, wanted) in cases {

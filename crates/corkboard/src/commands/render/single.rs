@@ -5,6 +5,7 @@ use std::path::Path;
 
 use corkboard_config::Config;
 use corkboard_fetch::FetchClient;
+use corkboard_template::lint::Warning;
 use corkboard_template::{
     Data, FetchTrace, RenderError, Scope, Template, TemplateError, render_text,
 };
@@ -77,6 +78,18 @@ pub(super) async fn render(inputs: &Inputs, config: &Config, fetcher: &FetchClie
     let options = super::options(config);
     let template = Template::compile(&inputs.source, &options.limits)
         .map_err(|error| inputs.problem(&error))?;
+    for warning in template.warnings() {
+        let Warning {
+            code,
+            message,
+            line,
+            column,
+        } = &warning;
+        note(&format!(
+            "{}:{line}:{column}: warning: {message} ({code})",
+            inputs.name
+        ));
+    }
     let scope = Scope::new()
         .with("user", Data::from_json(&Value::Object(inputs.user.clone())))
         .with_globals(Data::from_json(&Value::Object(inputs.data.clone())));

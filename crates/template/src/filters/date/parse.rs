@@ -193,6 +193,10 @@ fn offset<'t>(text: &'t str, found: &mut Found) -> Option<&'t str> {
     Some(rest)
 }
 
+fn hours(hours: i8) -> Option<Offset> {
+    Offset::from_hours(hours).ok()
+}
+
 fn word<'t>(text: &'t str, found: &mut Found) -> Option<&'t str> {
     const MONTHS: [&str; 12] = [
         "january",
@@ -223,6 +227,14 @@ fn word<'t>(text: &'t str, found: &mut Found) -> Option<&'t str> {
     match word.as_str() {
         "t" => {}
         "z" | "utc" | "gmt" => found.offset = Some(Offset::UTC),
+        "edt" | "ast" => found.offset = hours(-4),
+        "est" | "cdt" => found.offset = hours(-5),
+        "cst" | "mdt" => found.offset = hours(-6),
+        "mst" | "pdt" => found.offset = hours(-7),
+        "pst" => found.offset = hours(-8),
+        "bst" | "cet" => found.offset = hours(1),
+        "cest" | "eet" => found.offset = hours(2),
+        "jst" => found.offset = hours(9),
         "am" => found.afternoon = Some(false),
         "pm" => found.afternoon = Some(true),
         _ if length < 3 => return None,
@@ -252,6 +264,8 @@ mod tests {
             "March 5, 2024 10:20:30 AM",
             "Tue, 05 Mar 2024 10:20:30 GMT",
             "5th mar 2024 10:20:30",
+            "2024-03-05 05:20:30 EST",
+            "2024-03-05 19:20:30 JST",
         ] {
             assert_eq!(read(same), Some(1_709_634_030), "{same}");
         }
