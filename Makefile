@@ -52,6 +52,7 @@ soak: ## every test in a release build, with many more kills and cases per prope
 	@.ci/need-rust
 	@.ci/need cc:build-essential
 	PROPTEST_CASES=$(SOAK_CASES) CORKBOARD_KILLS=$(SOAK_KILLS) .ci/test --release
+	fuzz/differential/run $(SOAK_CASES)
 
 fmt: ## format the code
 	cargo fmt --all
