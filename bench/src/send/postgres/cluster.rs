@@ -14,7 +14,7 @@ use crate::procfs;
 use crate::send::launch::{MemoryWatch, rounded};
 use crate::send::per_second;
 
-const LONGEST: Duration = Duration::from_mins(5);
+const LONGEST: Duration = Duration::from_mins(10);
 /// After the node that answers requests, further ones only work.
 const FURTHER: &str = "worker";
 
