@@ -252,8 +252,10 @@ impl CardStore for RoutedCardStore {
         let place = |card: &NewCard| self.place(rest.workspace, &card.user);
         let (parts, order) = self.divide(cards, place);
         if parts.is_empty() {
-            // Even a batch without cards is looked at.
-            return self.databases[0].1.write_cards(rest, now).await;
+            // Even a batch without cards is looked at, and its lease is raised wherever an older
+            // holder may still write.
+            let raised = self.all().map(|one| one.write_cards(rest.clone(), now));
+            return try_join_all(raised).await.map(|_| Vec::new());
         }
         self.ensure_everywhere(rest.cohort).await?;
         let _turn = match rest.fence {

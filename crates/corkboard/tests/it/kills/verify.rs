@@ -92,16 +92,16 @@ async fn stats(server: &TestClient, campaign: &str) -> Value {
 }
 
 async fn titles(server: &TestClient, user: &str) -> Vec<String> {
-    let cards = server
-        .get(&format!("/v1/users/{user}/cards"))
-        .send()
-        .await
-        .expect_status(200)
-        .json();
-    let cards = cards["data"].as_array().expect("a list");
-    cards
-        .iter()
-        .filter(|card| card["broadcast"] == false)
-        .map(|card| card["campaign_id"].to_string())
-        .collect()
+    let mut titles = Vec::new();
+    let mut path = format!("/v1/users/{user}/cards?limit=250");
+    loop {
+        let page = server.get(&path).send().await.expect_status(200).json();
+        let cards = page["data"].as_array().expect("a list");
+        let own = cards.iter().filter(|card| card["broadcast"] == false);
+        titles.extend(own.map(|card| card["campaign_id"].to_string()));
+        let Some(next) = page["next_cursor"].as_str() else {
+            return titles;
+        };
+        path = format!("/v1/users/{user}/cards?limit=250&cursor={next}");
+    }
 }

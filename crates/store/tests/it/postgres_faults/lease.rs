@@ -6,7 +6,8 @@ use corkboard_core::dispatch::{DispatchState, Tally};
 use corkboard_store::card_store::ChunkFence;
 use corkboard_store::control_store::{ClaimRequest, ClaimedChunk};
 use corkboard_store::postgres::{PgControlStore, PgOptions};
-use corkboard_store::{ControlStore, StoreError};
+use corkboard_store::routed::RoutedCardStore;
+use corkboard_store::{CardStore, ControlStore, StoreError};
 use corkboard_testkit::{PgServer, wait_until};
 use tokio::task::JoinSet;
 
@@ -170,4 +171,27 @@ async fn a_write_that_was_under_way_is_whole_and_before_the_next_holders_or_not_
         expected + 1
     );
     assert_eq!(held(2).counts(&*store).await.sent, expected + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_raised_before_reading_is_raised_on_every_database() {
+    let server = PgServer::shared().await;
+    let databases = [server.database().await, server.database().await];
+    let mut stores: Vec<Arc<dyn CardStore>> = Vec::new();
+    for database in &databases {
+        stores.push(Arc::new(open(database).await));
+    }
+    let store = RoutedCardStore::even(stores).unwrap();
+    let held = |token| Sending {
+        fence: Some(ChunkFence { chunk: 0, token }),
+        ..Sending::new(1)
+    };
+    held(1).write(&store, &users(0..1)).await.unwrap();
+    // The next holder, which has no card to write yet.
+    assert_eq!(held(2).write(&store, &[]).await.unwrap(), []);
+    for user in users(1..20) {
+        let stale = held(1).write(&store, &[user]).await;
+        assert!(matches!(stale, Err(StoreError::Fenced { .. })), "{stale:?}");
+    }
+    assert_eq!(held(2).counts(&store).await.sent, 1);
 }
