@@ -17,6 +17,13 @@ use corkboard_testkit::{PgDatabase, PgServer, PgSettings};
 /// Longer than anything takes that is not stuck.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Tests that repeat something do so this many times more often when more kills are asked for.
+fn more_often() -> usize {
+    let kills = std::env::var("CORKBOARD_KILLS").ok();
+    let kills: usize = kills.and_then(|kills| kills.parse().ok()).unwrap_or(200);
+    (kills / 200).max(1)
+}
+
 /// A database on a server of its own.
 async fn alone(settings: PgSettings) -> (Arc<PgServer>, PgDatabase) {
     let server = Arc::new(PgServer::start(settings).await);

@@ -2,6 +2,7 @@
 //! a database is not what it should be.
 
 mod failing;
+mod old_server;
 mod seeing;
 
 use std::sync::Arc;

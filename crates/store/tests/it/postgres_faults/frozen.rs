@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{PATIENCE, alone, number, open};
+use super::{PATIENCE, alone, more_often, number, open};
 use crate::cards::sample::{Sending, cards_of, noon, users, workspace};
 
 /// Of each phase, on the databases that are well. One failure is more than 0.05 %.
@@ -34,7 +34,7 @@ async fn serve(store: Arc<RoutedCardStore>, to: Arc<[UserId]>, round: u8) -> Vec
         let (store, to) = (store.clone(), to.clone());
         clients.spawn(async move {
             let mut took = Vec::new();
-            for call in 0..CALLS / CLIENTS {
+            for call in 0..CALLS * more_often() / CLIENTS {
                 let user = &to[(client * 31 + call) % to.len()];
                 let begun = Instant::now();
                 if call % 10 == 0 {

@@ -11,7 +11,7 @@ use corkboard_testkit::{PgSettings, wait_until};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{PATIENCE, alone, number, open};
+use super::{PATIENCE, alone, more_often, number, open};
 use crate::cards::sample::{Sending, cards_of, noon, users, workspace};
 
 /// Cards of a batch.
@@ -77,7 +77,7 @@ async fn nothing_acknowledged_is_lost_when_a_sync_of_the_log_fails() {
         .await
     };
     let mut written = more_than(100).await;
-    for _ in 0..2 {
+    for _ in 0..2 * more_often() {
         server.fail_next_sync();
         server.recovered_from_failed_sync().await;
         // The same store goes on.
