@@ -233,7 +233,7 @@ impl Limit {
     fn grow(&mut self) {
         if self
             .refused_at
-            .is_some_and(|refused| self.limit > 1.2 * refused)
+            .is_some_and(|refused| self.limit > 1.05 * refused + 1.0)
         {
             self.refused_at = None;
         }

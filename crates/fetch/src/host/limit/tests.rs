@@ -151,6 +151,8 @@ fn an_endpoint_that_slows_down_and_sheds_is_followed_without_a_collapse() {
     };
     let mut world = World::new(4_096);
     let _ = world.run(quick, SECONDS_30);
+    let soon = world.run(slow, Duration::from_secs(10));
+    assert!(soon.fine > 10 * 200 / 100 * 85, "{} at first", soon.fine);
     let tally = world.run(slow, SECONDS_30);
     let ideal = 30 * 200;
     assert!(tally.fine > ideal / 100 * 90, "{} of {ideal}", tally.fine);
@@ -180,6 +182,25 @@ fn a_slower_endpoint_is_not_called_less() {
     let least = tally.limits.iter().min().copied().unwrap_or_default();
     assert!(least >= 125, "half of it in a dip, never less: {least}");
     assert!(tally.fine > 30 * 500 / 100 * 90, "{}", tally.fine);
+}
+
+#[test]
+fn an_endpoint_that_slows_down_is_soon_called_as_much_as_helps() {
+    let quick = Endpoint {
+        latency: ms(50),
+        slots: 100,
+        takes: 100,
+    };
+    let slow = Endpoint {
+        latency: ms(500),
+        slots: 400,
+        takes: 400,
+    };
+    let mut world = World::new(4_096);
+    let _ = world.run(quick, SECONDS_30);
+    let _ = world.run(slow, Duration::from_secs(20));
+    let now = world.limit.allowed();
+    assert!(now > 200, "on its way from 100 to 400: {now}");
 }
 
 #[test]
