@@ -47,7 +47,8 @@ pub struct SendOptions {
     /// Largest card after rendering, in bytes of its texts.
     pub card_bytes: usize,
     pub template_limits: Limits,
-    /// Claims of a chunk without progress before its dispatch fails.
+    /// Claims of a chunk without progress before its dispatch fails; five times as many when its
+    /// workers end without a word.
     pub max_attempts: u32,
     /// Pause after the first failed attempt; doubles with each one, up to a minute.
     pub backoff: Duration,

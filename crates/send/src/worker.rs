@@ -20,6 +20,10 @@ use crate::sender::Sender;
 use render::Cards;
 use walk::{End, Failure, Progress, Walk};
 
+/// A chunk whose holders end without a word may have ended them, or may have had bad luck with
+/// processes that were killed: it gets so many times the attempts of one whose work fails.
+const SILENT: u32 = 5;
+
 /// A database that is away is asked again as after so many failures: after a few seconds.
 const WAITING: u32 = 6;
 
@@ -92,7 +96,8 @@ impl Sender {
         progress: &mut Progress,
         shutdown: &CancellationToken,
     ) -> Result<End, Failure> {
-        if chunk.attempt > self.inner.options.max_attempts {
+        let most = self.inner.options.max_attempts.saturating_mul(SILENT);
+        if chunk.attempt > most {
             // Whoever held it never came to say why.
             return Err(Failure::TooManyAttempts);
         }

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use corkboard_core::dispatch::{DispatchState, SkipReason};
 use corkboard_core::id::{CampaignId, DispatchId};
+use corkboard_core::time::Clock as _;
 use corkboard_send::{DispatchReport, SendOptions};
+use corkboard_store::control_store::ClaimRequest;
 use corkboard_testkit::wait_until;
 use serde_json::{Value, json};
 
@@ -178,6 +180,29 @@ async fn a_store_that_keeps_failing_fails_the_dispatch_after_its_attempts() {
     assert_eq!(report.written, 10, "the first page was written before");
     // The failing call and its release, then three attempts of one call and one release each.
     assert_eq!(gate.calls(), 7 + 3 * 2);
+}
+
+#[tokio::test]
+async fn a_chunk_whose_workers_were_killed_many_times_is_still_worked_off() {
+    let world = World::new().await;
+    world.users(USERS).await;
+    let campaign = world.campaign(json!({})).await;
+    let id = world.new_dispatch();
+    let launched = world.idle().launch(world.workspace, campaign, id).await;
+    launched.unwrap();
+    for _ in 0..20 {
+        let claim = ClaimRequest {
+            worker: "killed".to_owned(),
+            now: world.clock.now(),
+            lease: Duration::from_secs(1),
+        };
+        while world.control.claim_chunk(&claim).await.unwrap().is_some() {}
+        world.clock.advance(Duration::from_secs(2));
+    }
+    let running = world.run_with(world.deps(Arc::default()), options());
+    let report = over(&world, id, Duration::from_millis(100)).await;
+    check(&world, campaign, &report, "its workers were killed").await;
+    running.end().await;
 }
 
 #[tokio::test]
