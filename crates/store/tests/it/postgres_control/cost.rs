@@ -179,3 +179,45 @@ async fn a_claim_looks_at_as_many_pages_after_a_hundred_thousand_chunks() {
     // Indexes are a level deeper, and more is leased at the front.
     assert!(many < few * 2, "{few} pages became {many}");
 }
+
+#[tokio::test]
+async fn nothing_that_grows_with_sends_is_deleted_row_by_row() {
+    let database = quiet().await;
+    let store = alone(&database).await;
+    let (day, none) = (86_400, Tally::default());
+    for number in 1..20 {
+        let dispatch = begin_campaign(&store, number, scans(3)).await;
+        let held = claim(&store, 10).await.expect("a chunk");
+        store.finish_chunk(&held, &none, at(11)).await.unwrap();
+        let held = claim(&store, 10).await.expect("a chunk");
+        store.release_chunk(&held, at(12), 1).await.unwrap();
+        let stopped = store.stop_campaign(id(1), dispatch.campaign, true, at(20));
+        stopped.await.unwrap();
+        let key = format!("key {number}");
+        let (at, hold) = (at(number), Duration::from_secs(60));
+        let begun = store.begin_idempotent(id(1), &key, [1; 32], at, hold);
+        begun.await.unwrap();
+        store.abandon_idempotent(id(1), &key).await.unwrap();
+    }
+    store.prune(at(0)).await.unwrap();
+    let rows = number(&database, "SELECT count(*) FROM chunk").await;
+    assert_eq!(rows, 57);
+    // Until shortly before the partitions are dropped, which is when their counts go.
+    closed(&database, store).await;
+    let deleted = "SELECT coalesce(sum(n_tup_del), 0) FROM pg_stat_user_tables";
+    assert_eq!(number(&database, deleted).await, 0);
+    let store = alone(&database).await;
+    let before = number(&database, NEXT_ID).await;
+    store.prune(at(200 * day)).await.unwrap();
+    println!(
+        "a pass that drops and makes everything: {} ids",
+        number(&database, NEXT_ID).await - before
+    );
+    for table in ["chunk", "dispatch", "frozen_definition", "idempotency"] {
+        let rows = format!("SELECT count(*) FROM {table}");
+        assert_eq!(number(&database, &rows).await, 0, "{table}");
+    }
+    closed(&database, store).await;
+    let deleted = "SELECT coalesce(sum(n_tup_del), 0) FROM pg_stat_user_tables";
+    assert_eq!(number(&database, deleted).await, 0);
+}

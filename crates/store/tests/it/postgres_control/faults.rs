@@ -271,3 +271,57 @@ async fn an_unreadable_chunk_fails_its_dispatch_and_nobody_elses() {
         assert_eq!(database.sql(&state).await, "failed", "{}", broken.id);
     }
 }
+
+#[tokio::test]
+async fn a_server_that_dies_while_partitions_are_dropped_loses_nothing_that_is_open() {
+    const DAY: u64 = 86_400;
+    // What is committed is in the hands of the host, which does not die.
+    let settings = PgSettings::quick().with("synchronous_commit", "on");
+    let server = Arc::new(PgServer::start(settings).await);
+    let database = server.database().await;
+    let store = migrated(database.url(), &PgOptions::default()).await;
+    let open = begin_campaign(&store, 1, scans(2)).await;
+    let oldest = |table: &str| {
+        format!("SELECT min(relname) FROM pg_class WHERE relkind = 'r' AND relname ~ '^{table}_'")
+    };
+    // As soon as something is made, as soon as keys are dropped, and calls.
+    let made = "SELECT max(relname) FROM pg_class WHERE relname ~ '^chunk_[0-9]*$'".to_owned();
+    for (step, changes) in (1..).zip([made, oldest("idempotency"), oldest("call")]) {
+        let now = at(step * 70 * DAY);
+        let before = now.minus(Duration::from_secs(69 * DAY));
+        store.prune(before).await.unwrap();
+        let before = database.sql(&changes).await;
+        let death = async {
+            wait_until(LONG, &changes, || async {
+                match database.sql(&changes).await {
+                    same if same == before => Err(same),
+                    _ => Ok(()),
+                }
+            })
+            .await;
+            server.kill();
+        };
+        let _ = tokio::join!(store.prune(now), death);
+        server.resume().await;
+        wait_until(LONG, "a later pass to end", || async {
+            store.prune(now).await.map_err(|error| format!("{error:?}"))
+        })
+        .await;
+        let torn = "SELECT count(*) FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
+                    WHERE c.relkind = 'r' AND c.relname ~ '_[0-9]{6,8}$'
+                      AND (i.inhrelid IS NULL OR i.inhdetachpending)";
+        assert_eq!(database.sql(torn).await, "0", "{step}");
+        assert_eq!(dispatch_state(&store, &open).await, DispatchState::Running);
+    }
+    let mut left = 0;
+    while let Some(chunk) = claim(&store, 300 * DAY).await {
+        let none = Tally::default();
+        store
+            .finish_chunk(&chunk, &none, at(300 * DAY))
+            .await
+            .unwrap();
+        left += 1;
+    }
+    assert_eq!(left, 2);
+    assert_eq!(dispatch_state(&store, &open).await, DispatchState::Done);
+}
