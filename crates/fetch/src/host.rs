@@ -38,6 +38,11 @@ pub(crate) use registry::Hosts;
 const MOSTLY_REFUSING: f64 = 0.5;
 /// Above this share of failures, waiting in vain is the host's doing.
 const MOSTLY_FAILING: f64 = 0.9;
+/// So many failures in a row, with one call at a time left, are tried again ever more slowly: failing
+/// fast would use up every card of a send while an endpoint restarts.
+const STREAK: u32 = 10;
+const FIRST_BREATH: Duration = Duration::from_millis(10);
+const LONGEST_BREATH: Duration = Duration::from_secs(1);
 /// An endpoint that wants to be left alone for longer is asked again after this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 
@@ -63,6 +68,8 @@ struct State {
     budget: Budget,
     pace: Pace,
     in_flight: usize,
+    /// Failures since anything went well.
+    streak: u32,
     waiting: VecDeque<oneshot::Sender<Granted>>,
     resuming: bool,
     used: Instant,
@@ -85,6 +92,7 @@ impl Host {
             budget: Budget::new(now),
             pace: Pace::new(rules.per_second, now),
             in_flight: 0,
+            streak: 0,
             waiting: VecDeque::new(),
             resuming: false,
             used: now,
@@ -263,6 +271,18 @@ impl Host {
 }
 
 impl State {
+    /// The pause that a row of failures asks for.
+    fn breath(&mut self, sign: Sign) -> Option<Duration> {
+        match sign {
+            Sign::Fine => self.streak = 0,
+            Sign::Nothing => return None,
+            Sign::Shed | Sign::Failed => self.streak = self.streak.saturating_add(1),
+        }
+        let doublings = self.streak.checked_sub(STREAK)?.min(16);
+        let breath = FIRST_BREATH.saturating_mul(1 << doublings);
+        (self.limit.allowed() == 1).then_some(breath.min(LONGEST_BREATH))
+    }
+
     fn has_room(&self, now: Instant) -> bool {
         self.in_flight < self.limit.allowed() && self.pace.paused(now).is_none()
     }

@@ -173,7 +173,10 @@ mod tests {
         let mut halt = Halt::new(3_000, MINUTE, now);
         assert!(halted(&mut halt, now));
         assert_eq!(halt.leave(now), Leave::Halted(now + MINUTE));
-        // 334 good ones among 3,334 are more than a tenth.
+        // 300 good ones are less than a tenth of all, 340 are more.
+        let mut halt = Halt::new(3_000, MINUTE, now);
+        (0..300).for_each(|_| halt.fine(false, now));
+        assert!(halted(&mut halt, now));
         let mut halt = Halt::new(3_000, MINUTE, now);
         (0..340).for_each(|_| halt.fine(false, now));
         assert!(!halted(&mut halt, now));
@@ -188,6 +191,9 @@ mod tests {
             let at = now + Duration::from_secs(second);
             assert!((0..50).all(|_| !halt.failed(false, at)), "{second}");
         }
+        let mut rare = Halt::new(3_000, MINUTE, now);
+        (0..3_000).for_each(|_| assert!(!rare.failed(false, now)));
+        assert!(!rare.failed(false, now + Duration::from_secs(61)));
         let at = now + Duration::from_secs(99);
         assert!(
             (0..200).any(|_| halt.failed(false, at)),

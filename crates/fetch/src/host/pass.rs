@@ -80,6 +80,9 @@ impl Pass {
         if let Some(length) = retry_after.filter(|_| sign == Sign::Shed && refusing) {
             host.pause(&mut state, length);
         }
+        if let Some(breath) = state.breath(sign) {
+            host.pause(&mut state, breath);
+        }
         state.in_flight -= 1;
         host.admit(&mut state);
     }

@@ -148,6 +148,34 @@ async fn retry_after_stops_a_host_that_only_refuses_and_those_who_wait_go_on_aft
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_host_that_does_nothing_but_fail_is_asked_ever_more_slowly() {
+    let host = host(HostRules {
+        halt_failures: 1_000,
+        ..rules()
+    });
+    let fail = async |times: usize| {
+        let begun = Instant::now();
+        for _ in 0..times {
+            host.enter(false, soon())
+                .await
+                .unwrap()
+                .end(Sign::Failed, None);
+        }
+        begun.elapsed()
+    };
+    assert_eq!(fail(10).await, Duration::ZERO, "at first it may be chance");
+    assert!(fail(10).await >= Duration::from_secs(1));
+    assert!(fail(10).await >= Duration::from_secs(9), "one a second");
+    host.enter(false, soon())
+        .await
+        .unwrap()
+        .end(Sign::Fine, None);
+    let begun = Instant::now();
+    host.enter(false, soon()).await.unwrap();
+    assert_eq!(begun.elapsed(), Duration::ZERO, "it is back");
+}
+
+#[tokio::test(start_paused = true)]
 async fn retry_after_of_a_few_refusals_stops_nothing() {
     let host = host(rules());
     for _ in 0..10 {
