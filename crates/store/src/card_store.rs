@@ -185,6 +185,14 @@ pub trait CardStore: Send + Sync + std::fmt::Debug {
         dry_run: bool,
     ) -> Result<Vec<RetiredCohort>>;
 
+    /// Drops the receipts of campaigns none of which can give cards any more; `sending` are those
+    /// that can. Receipts go by whole periods: returns how many are gone. A store that keeps
+    /// receipts in one file has nothing to do here.
+    async fn retire_receipts(&self, sending: &[CampaignId], now: Timestamp) -> Result<u32> {
+        let _ = (sending, now);
+        Ok(0)
+    }
+
     /// Forgets event ids older than their dedupe window and other bounded side records.
     async fn prune(&self, now: Timestamp) -> Result<()>;
 }

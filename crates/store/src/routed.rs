@@ -423,6 +423,15 @@ impl CardStore for RoutedCardStore {
         Ok(retired.collect())
     }
 
+    /// One database after the other: retiring is never urgent.
+    async fn retire_receipts(&self, sending: &[CampaignId], now: Timestamp) -> Result<u32> {
+        let mut dropped = 0;
+        for database in self.all() {
+            dropped += database.retire_receipts(sending, now).await?;
+        }
+        Ok(dropped)
+    }
+
     async fn prune(&self, now: Timestamp) -> Result<()> {
         for database in self.all() {
             database.prune(now).await?;

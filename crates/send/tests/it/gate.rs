@@ -216,6 +216,7 @@ gated! { CardStore for GatedCards {
     fn dispatch_written(dispatch: DispatchId) -> u64;
     fn list_cohorts() -> Vec<CohortInfo>;
     fn retire_cohorts(now: Timestamp, grace: Duration, dry_run: bool) -> Vec<RetiredCohort>;
+    fn retire_receipts(sending: &[CampaignId], now: Timestamp) -> u32;
     fn prune(now: Timestamp) -> ();
 } }
 

@@ -19,6 +19,7 @@ mod numbers;
 mod own;
 mod owner;
 mod plans;
+mod quarters;
 mod read;
 mod receipts;
 mod recorder;
@@ -59,6 +60,7 @@ use cohorts::Cohorts;
 use contents::Contents;
 use counts::Lanes;
 use numbers::Numbers;
+use quarters::Quarters;
 use recorder::Recorder;
 use tables::Tables;
 
@@ -88,6 +90,7 @@ struct CardDatabase {
     cohorts: Cohorts,
     contents: Contents,
     numbers: Numbers,
+    quarters: Quarters,
     lanes: Lanes,
     cards_sql: CardsSql,
 }
@@ -116,6 +119,7 @@ impl PgCardStore {
             pool,
             contents: Contents::default(),
             numbers: Numbers::default(),
+            quarters: Quarters::default(),
             lanes: Lanes::default(),
             cards_sql: CardsSql::default(),
         });
@@ -368,6 +372,13 @@ impl CardStore for PgCardStore {
         dry_run: bool,
     ) -> Result<Vec<RetiredCohort>> {
         self.database.cohorts.retire(now, grace, dry_run).await
+    }
+
+    async fn retire_receipts(&self, sending: &[CampaignId], now: Timestamp) -> Result<u32> {
+        self.database
+            .quarters
+            .retire(&self.database, sending, now)
+            .await
     }
 
     async fn prune(&self, now: Timestamp) -> Result<()> {

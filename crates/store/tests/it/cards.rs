@@ -54,6 +54,7 @@ macro_rules! suite {
                 every_trigger_gives_a_card_when_the_wait_is_zero,
                 receipts_say_who_has_had_a_card,
                 an_older_lease_is_refused_and_writes_nothing,
+                any_text_is_kept_as_it_is,
                 a_card_without_any_content_is_refused;
             reading:
                 a_stored_card_comes_back_whole,

@@ -5,6 +5,7 @@ mod durability;
 mod plans;
 mod routed;
 mod sharing;
+mod side_tables;
 
 use std::sync::Arc;
 

@@ -96,7 +96,7 @@ async fn attempt(store: &CardDatabase, reports: &[Report]) -> Attempt<Vec<Record
             let number = store
                 .numbers
                 .campaign(&session, of_user.workspace, event.campaign);
-            let campaign_no = number.await?;
+            let campaign_no = number.await?.no;
             if let Some((_, happened)) = writable.get_mut(&event.cohort) {
                 happened.push(Happened {
                     report,

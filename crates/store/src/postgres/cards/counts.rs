@@ -15,6 +15,7 @@ use tokio_postgres::types::ToSql;
 use super::CardDatabase;
 use super::attempt::{self, Attempt, Attempts, Stop};
 use super::cohorts::{Known, State};
+use super::numbers::CampaignNo;
 use super::tables::Tables;
 use crate::card_store::{CountRow, EventCounts};
 use crate::error::Result;
@@ -171,10 +172,10 @@ pub(super) async fn of_campaign(
 ) -> Result<Vec<CountRow>> {
     let session = store.pool.session().await?;
     let number = store.numbers.known_campaign(&session, workspace, campaign);
-    let Some(campaign_no) = number.await? else {
+    let Some(CampaignNo { no, .. }) = number.await? else {
         return Ok(Vec::new());
     };
-    let rows = as_of_now(store, &session, &campaign_no, |known| {
+    let rows = as_of_now(store, &session, &no, |known| {
         of_campaign_sql(&store.cohorts.sources(known.used()))
     });
     sum(&rows.await?)

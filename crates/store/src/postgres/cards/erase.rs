@@ -21,13 +21,18 @@ use crate::postgres::session::Params;
 use crate::postgres::statement::Statement;
 use crate::postgres::values::{Time, stored};
 
-/// Most tombstones forgotten in one transaction.
-const PORTION: i64 = 2_000;
+/// For emptying a span: nobody waits longer behind the keeper.
+const STATEMENT: Duration = Duration::from_secs(30);
+const LOCK: Duration = Duration::from_millis(100);
+/// Tombstones lie in a ring of this many spans of so many days: together longer than a dispatch can
+/// be, with a span to spare.
+const RING: i32 = 5;
+const SPAN_DAYS: i32 = 31;
 
 pub(super) const BURY: Statement = Statement::new(
     "erase user: tombstone",
-    "INSERT INTO tombstone AS t (slot, owner, erased_at) VALUES ($1, $2, $3) \
-     ON CONFLICT (slot, owner) DO UPDATE SET erased_at = greatest(t.erased_at, excluded.erased_at)",
+    "INSERT INTO tombstone AS t (slot, owner, erased_at, ring) VALUES ($1, $2, $3, $4) \
+     ON CONFLICT (slot, owner, ring) DO UPDATE SET erased_at = greatest(t.erased_at, excluded.erased_at)",
 );
 pub(super) const DELETE_USER: Statement = Statement::new(
     "erase user",
@@ -46,12 +51,6 @@ pub(super) const DELETE_CARDS: [&str; 3] = [
     "DELETE FROM card_state@ WHERE slot = $1 AND owner = $2",
     "DELETE FROM card_event@ WHERE slot = $1 AND owner = $2",
 ];
-const FORGET: Statement = Statement::new(
-    "forget tombstones",
-    "DELETE FROM tombstone WHERE ctid = ANY (ARRAY( \
-     SELECT ctid FROM tombstone WHERE erased_at <= $1 LIMIT $2))",
-);
-
 pub(super) async fn user(
     store: &CardDatabase,
     workspace: WorkspaceId,
@@ -88,7 +87,7 @@ async fn attempt(
     // As of now, with all writers waiting: none has used a cohort that is not in here.
     let known = store.cohorts.look(&session).await?;
     session
-        .change(&BURY, &[&owner.slot, &owner.key, &Time(now)])
+        .change(&BURY, &[&owner.slot, &owner.key, &Time(now), &ring(now)])
         .await?;
     let mut found = 0;
     if let Some(workspace_no) = workspace_no {
@@ -119,12 +118,62 @@ async fn attempt(
 /// Forgets bounded side records.
 pub(super) async fn prune(store: &CardDatabase, now: Timestamp) -> Result<()> {
     user_events::forget(store, now).await?;
-    let until = Time(now.minus(MAX_LIFETIME));
-    let session = store
-        .pool
-        .maintenance(Duration::from_secs(30), Duration::from_secs(2))
-        .await?;
-    while session.change(&FORGET, &[&until, &PORTION]).await? > 0 {}
-    drop(session);
+    forget_tombstones(store, now).await?;
     store.cohorts.forget_written(now).await
+}
+
+/// Where the tombstones of this time lie.
+fn ring(now: Timestamp) -> i16 {
+    let span = now.day().number().div_euclid(SPAN_DAYS);
+    i16::try_from(span.rem_euclid(RING)).unwrap_or(0)
+}
+
+/// Empties the spans that are over. One that somebody holds on to waits for the next time.
+async fn forget_tombstones(store: &CardDatabase, now: Timestamp) -> Result<()> {
+    let until = Time(now.minus(MAX_LIFETIME));
+    let keeper = store.pool.maintenance(STATEMENT, LOCK).await?;
+    for ring in 0..RING {
+        let table = format!("tombstone_{ring}");
+        let is_over = format!(
+            "SELECT 1 FROM (SELECT FROM {table} LIMIT 1) t \
+             WHERE NOT EXISTS (SELECT FROM {table} WHERE erased_at > $1)"
+        );
+        let is_over = async || {
+            let rows = attempt::all(&keeper, "look for old tombstones", &is_over, &[&until]).await;
+            rows.map_err(Stop::into_error).map(|rows| !rows.is_empty())
+        };
+        if !is_over().await? {
+            continue;
+        }
+        keeper.begin().await?;
+        let close = format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+        keeper.run("close a span of tombstones", &close).await?;
+        if is_over().await? {
+            let empty = format!("TRUNCATE {table}");
+            keeper.run("forget a span of tombstones", &empty).await?;
+        }
+        keeper.commit().await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_over_before_its_place_is_used_again() {
+        const DAY: Duration = Duration::from_secs(86_400);
+        let noon: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        for day in 0..400_u32 {
+            let erased = noon.plus(day * DAY);
+            // A tombstone may be needed for as long as a dispatch lives, its span a span longer.
+            let needed = MAX_LIFETIME + 31 * DAY;
+            let mut later = erased.plus(31 * DAY);
+            while later <= erased.plus(needed) {
+                assert_ne!(ring(later), ring(erased), "{erased} {later}");
+                later = later.plus(DAY);
+            }
+        }
+    }
 }

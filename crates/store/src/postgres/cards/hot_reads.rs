@@ -82,6 +82,7 @@ async fn of(store: &CardDatabase, session: &Session, now: Timestamp) -> Result<V
                 Box::new(vec![owner.slot]),
                 Box::new(vec![owner.key]),
                 Box::new(1_i32),
+                Box::new(1_i16),
             ],
             PER_ROW,
         ),

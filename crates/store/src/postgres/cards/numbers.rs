@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use corkboard_core::id::{CampaignId, WorkspaceId};
+use tokio_postgres::Row;
 
 use crate::error::Result;
 use crate::postgres::session::Session;
@@ -25,18 +26,26 @@ const NEW_WORKSPACE: Statement = Statement::new(
 );
 pub(super) const CAMPAIGN: Statement = Statement::new(
     "number of campaign",
-    "SELECT campaign_no AS no FROM campaign_number WHERE workspace = $1 AND campaign = $2",
+    "SELECT campaign_no AS no, quarter FROM campaign_number WHERE workspace = $1 AND campaign = $2",
 );
 const NEW_CAMPAIGN: Statement = Statement::new(
     "number campaign",
     "INSERT INTO campaign_number (workspace, campaign) VALUES ($1, $2) ON CONFLICT DO NOTHING",
 );
 
+/// A campaign, as rows name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CampaignNo {
+    pub(super) no: i32,
+    /// In which it got the number; where its receipts are.
+    pub(super) quarter: i16,
+}
+
 /// The numbers that this process has seen.
 #[derive(Debug, Default)]
 pub(super) struct Numbers {
     workspaces: Mutex<HashMap<WorkspaceId, i32>>,
-    campaigns: Mutex<HashMap<(WorkspaceId, CampaignId), i32>>,
+    campaigns: Mutex<HashMap<(WorkspaceId, CampaignId), CampaignNo>>,
 }
 
 impl Numbers {
@@ -75,14 +84,20 @@ impl Numbers {
         session: &Session,
         workspace: WorkspaceId,
         campaign: CampaignId,
-    ) -> Result<Option<i32>> {
+    ) -> Result<Option<CampaignNo>> {
         let key = (workspace, campaign);
         if let Some(no) = lock(&self.campaigns).get(&key) {
             return Ok(Some(*no));
         }
         let params = (Uuid::of(workspace), Uuid::of(campaign));
         let row = session.first(&CAMPAIGN, &[&params.0, &params.1]).await?;
-        let no: Option<i32> = row.map(|row| get(&row, "no")).transpose()?;
+        let read = |row: &Row| -> Result<CampaignNo> {
+            Ok(CampaignNo {
+                no: get(row, "no")?,
+                quarter: get(row, "quarter")?,
+            })
+        };
+        let no = row.as_ref().map(read).transpose()?;
         if let Some(no) = no {
             remember(&self.campaigns, key, no);
         }
@@ -95,7 +110,7 @@ impl Numbers {
         session: &Session,
         workspace: WorkspaceId,
         campaign: CampaignId,
-    ) -> Result<i32> {
+    ) -> Result<CampaignNo> {
         loop {
             let known = self.known_campaign(session, workspace, campaign);
             if let Some(no) = known.await? {
@@ -109,7 +124,7 @@ impl Numbers {
     }
 }
 
-fn remember<K: std::hash::Hash + Eq>(numbers: &Mutex<HashMap<K, i32>>, key: K, no: i32) {
+fn remember<K: std::hash::Hash + Eq, N>(numbers: &Mutex<HashMap<K, N>>, key: K, no: N) {
     let mut numbers = lock(numbers);
     if numbers.len() >= MOST {
         numbers.clear();

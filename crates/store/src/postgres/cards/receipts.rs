@@ -5,9 +5,11 @@ use corkboard_core::user::UserId;
 use tokio_postgres::Row;
 
 use super::CardDatabase;
+use super::numbers::CampaignNo;
 use super::owner::Owner;
 use crate::card_store::Receipt;
 use crate::error::Result;
+use crate::postgres::session::Params;
 use crate::postgres::statement::Statement;
 use crate::postgres::values::{Uuid, get, id, time};
 
@@ -15,13 +17,15 @@ pub(super) const OF_USER: Statement = Statement::new(
     "receipts of user",
     "SELECT n.campaign, r.dispatch, r.occurrence, r.at FROM campaign_number n \
      JOIN receipt r ON r.slot = $1 AND r.owner = $2 AND r.campaign_no = n.campaign_no \
+     AND r.quarter = n.quarter \
      WHERE n.workspace = $3 AND n.campaign = ANY ($4)",
 );
 pub(super) const OF_CAMPAIGN: Statement = Statement::new(
     "receipts of campaign",
     "SELECT k.n, r.dispatch, r.occurrence, r.at \
      FROM unnest($1::smallint[], $2::uuid[]) WITH ORDINALITY AS k(slot, owner, n) \
-     JOIN receipt r ON r.slot = k.slot AND r.owner = k.owner AND r.campaign_no = $3",
+     JOIN receipt r ON r.slot = k.slot AND r.owner = k.owner AND r.campaign_no = $3 \
+     AND r.quarter = $4",
 );
 
 fn read(row: &Row, campaign: CampaignId) -> Result<Receipt> {
@@ -70,12 +74,13 @@ pub(super) async fn of_campaign(
     let session = store.pool.session().await?;
     let mut found = vec![None; users.len()];
     let number = store.numbers.known_campaign(&session, workspace, campaign);
-    let Some(number) = number.await? else {
+    let Some(CampaignNo { no, quarter }) = number.await? else {
         return Ok(found);
     };
     let owners = users.iter().map(|user| Owner::new(workspace, user));
     let (slots, keys): (Vec<i16>, Vec<Uuid>) = owners.map(|owner| (owner.slot, owner.key)).unzip();
-    for row in session.all(&OF_CAMPAIGN, &[&slots, &keys, &number]).await? {
+    let params: Params<'_> = &[&slots, &keys, &no, &quarter];
+    for row in session.all(&OF_CAMPAIGN, params).await? {
         let place = usize::try_from(get::<i64>(&row, "n")? - 1).unwrap_or(usize::MAX);
         if let Some(place) = found.get_mut(place) {
             *place = Some(read(&row, campaign)?);

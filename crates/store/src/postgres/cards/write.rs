@@ -143,12 +143,19 @@ impl<'a> Writing<'a> {
     async fn attempt(&self, store: &CardDatabase, way: Way) -> Attempt<Vec<RowOutcome>> {
         let batch = self.batch;
         let tables = store.cohorts.for_writing(batch.cohort).await?;
-        let session = store.pool.session().await?;
-        let campaign_no = store
+        let mut session = store.pool.session().await?;
+        let campaign = store
             .numbers
-            .campaign(&session, batch.workspace, batch.campaign);
+            .campaign(&session, batch.workspace, batch.campaign)
+            .await?;
+        if batch.eligibility.keeps_receipts() && !store.quarters.is_known(campaign.quarter) {
+            // Who waits for another connection must not hold one.
+            drop(session);
+            store.quarters.ensure(store, campaign.quarter).await?;
+            session = store.pool.session().await?;
+        }
         let place = Place {
-            campaign_no: campaign_no.await?,
+            campaign_no: campaign.no,
             cohort_no: self.cohort_no,
             dispatch: batch.dispatch,
         };
@@ -159,14 +166,14 @@ impl<'a> Writing<'a> {
         let careful = way == Way::Careful;
         let mut facts = vec![Facts::default(); self.wanted.len()];
         held.erasures.note(self, &session, &mut facts).await?;
-        claim::look(self, &session, &tables, (&place, careful), &mut facts).await?;
+        claim::look(self, &session, &tables, (campaign, careful), &mut facts).await?;
         let terms = Terms {
             dispatch: batch.dispatch,
             planned_at: batch.planned_at,
             eligibility: batch.eligibility,
         };
         let decisions: Vec<Decision> = facts.iter().map(|facts| decide(&terms, facts)).collect();
-        claim::claim(self, &session, place.campaign_no, &decisions, careful).await?;
+        claim::claim(self, &session, campaign, &decisions, careful).await?;
 
         let shared = self.shared_of(&decisions);
         let numbers = match numbers {
@@ -182,7 +189,7 @@ impl<'a> Writing<'a> {
             writing: self,
             session: &session,
             ending: &ending,
-            campaign_no: place.campaign_no,
+            campaign_no: campaign.no,
             lane: store.lanes.next(),
             raise_fence: held.is_new_lease,
         };

@@ -14,6 +14,10 @@ CREATE TABLE campaign_number (
     campaign_no int  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     workspace   uuid NOT NULL,
     campaign    uuid NOT NULL,
+    -- In which it got its number, the first of 2020 being 0: its receipts lie with those of that
+    -- quarter's other campaigns, whenever they are given.
+    quarter     smallint NOT NULL
+                DEFAULT extract(year FROM now()) * 4 + extract(quarter FROM now()) - 8081,
     UNIQUE (workspace, campaign)
 );
 
@@ -67,26 +71,35 @@ CREATE TABLE event_memory (
 );
 INSERT INTO event_memory (forgotten_until) VALUES ('-infinity');
 
--- The latest card that a user was given of a campaign; outlives the card. Claimed in the
--- transaction that inserts the card: two dispatches never both give "the first".
+-- The latest card that a user was given of a campaign that may have several dispatches; outlives
+-- the card. Claimed in the transaction that inserts the card: two dispatches never both give "the
+-- first". A quarter's partition is dropped when none of its campaigns can send any more.
 CREATE TABLE receipt (
     at          timestamptz NOT NULL,     -- planned_at of the dispatch
     dispatch    uuid        NOT NULL,
     owner       uuid        NOT NULL,
     campaign_no int         NOT NULL,
     slot        smallint    NOT NULL,
+    quarter     smallint    NOT NULL,     -- as of the campaign's number
     occurrence  int,                      -- absent: 0
-    PRIMARY KEY (slot, owner, campaign_no)
-) WITH (fillfactor = 95);
+    PRIMARY KEY (slot, owner, campaign_no, quarter)
+) PARTITION BY LIST (quarter);
 
--- Users who were erased: a dispatch planned before gives them no card.
+-- Users who were erased: a dispatch planned before gives them no card. A ring of five spans of 31
+-- days; a span is emptied as a whole when all of it is older than a dispatch can be.
 CREATE TABLE tombstone (
     erased_at timestamptz NOT NULL,
     owner     uuid        NOT NULL,
     slot      smallint    NOT NULL,
-    PRIMARY KEY (slot, owner)
-);
+    ring      smallint    NOT NULL,       -- the span modulo 5
+    PRIMARY KEY (slot, owner, ring)
+) PARTITION BY LIST (ring);
 CREATE INDEX tombstone_age ON tombstone (erased_at);
+CREATE TABLE tombstone_0 PARTITION OF tombstone FOR VALUES IN (0);
+CREATE TABLE tombstone_1 PARTITION OF tombstone FOR VALUES IN (1);
+CREATE TABLE tombstone_2 PARTITION OF tombstone FOR VALUES IN (2);
+CREATE TABLE tombstone_3 PARTITION OF tombstone FOR VALUES IN (3);
+CREATE TABLE tombstone_4 PARTITION OF tombstone FOR VALUES IN (4);
 
 -- Every cohort that there ever was, one or two a day.
 CREATE TABLE cohort (

@@ -201,6 +201,41 @@ pub(crate) async fn an_older_lease_is_refused_and_writes_nothing(harness: &dyn H
     assert_eq!(new.counts(&*store).await.sent, 7);
 }
 
+/// A card whose text a database might refuse would hold up its whole batch.
+pub(crate) async fn any_text_is_kept_as_it_is(harness: &dyn Harness) {
+    let store = harness.open().await;
+    let odd = [
+        "\0",
+        "a\0b",
+        "\u{1}\t\n\\.\\N",
+        "\u{feff}\u{ffff}\u{1f600}",
+        "'\";--",
+        "",
+    ];
+    let large = "\0é".repeat(100_000);
+    let titles: Vec<&str> = odd.into_iter().chain([large.as_str()]).collect();
+    for sending in [Sending::only(1), Sending::new(2)] {
+        let sending = Sending {
+            personal: true,
+            ..sending
+        };
+        let mut batch = sending.batch(&users(0..titles.len() as u32));
+        for (card, title) in batch.cards.iter_mut().zip(&titles) {
+            card.content = Some(super::sample::content(title));
+        }
+        let outcomes = store.write_cards(batch, noon()).await.unwrap();
+        assert_eq!(inserted(&outcomes), titles.len());
+    }
+    for (n, title) in (0..).zip(&titles) {
+        let cards = store.user_cards(workspace(), &user(n), noon(), 10).await;
+        let cards = cards.unwrap().cards;
+        assert_eq!(cards.len(), 2);
+        for card in cards {
+            assert_eq!(card.content.title.as_deref(), Some(*title));
+        }
+    }
+}
+
 pub(crate) async fn a_card_without_any_content_is_refused(harness: &dyn Harness) {
     let store = harness.open().await;
     let mut batch = Sending::new(1).batch(&users(0..2));

@@ -19,9 +19,10 @@ const FILL: &str = "
         FROM generate_series(1, 20000) i;
     INSERT INTO user_total SELECT i / 16, i % 16, 1 FROM generate_series(1, 4000) i;
     INSERT INTO event_seen SELECT md5(i::text)::uuid, now(), i % 4 FROM generate_series(1, 20000) i;
-    INSERT INTO receipt SELECT now(), md5('d')::uuid, md5(i::text)::uuid, i % 10, i % 4096
+    CREATE TABLE receipt_q27 PARTITION OF receipt FOR VALUES IN (27);
+    INSERT INTO receipt SELECT now(), md5('d')::uuid, md5(i::text)::uuid, i % 10, i % 4096, 27
         FROM generate_series(1, 20000) i;
-    INSERT INTO tombstone SELECT now(), md5(i::text)::uuid, i % 4096 FROM generate_series(1, 20000) i;
+    INSERT INTO tombstone SELECT now(), md5(i::text)::uuid, i % 4096, i % 5 FROM generate_series(1, 20000) i;
     INSERT INTO workspace_number (workspace) SELECT md5(i::text)::uuid FROM generate_series(1, 2000) i;
     INSERT INTO campaign_number (workspace, campaign)
         SELECT md5((i % 100)::text)::uuid, md5(i::text)::uuid FROM generate_series(1, 5000) i;

@@ -44,7 +44,8 @@ const PENDING: Statement = Statement::new(
     "find half detached partitions",
     "SELECT i.inhparent::regclass::text AS parent, i.inhrelid::regclass::text AS part \
      FROM pg_inherits i WHERE i.inhdetachpending \
-     AND i.inhparent IN ('card'::regclass, 'card_state'::regclass, 'card_event'::regclass)",
+     AND i.inhparent IN ('card'::regclass, 'card_state'::regclass, 'card_event'::regclass, \
+     'receipt'::regclass)",
 );
 const ATTACHED: Statement = Statement::new(
     "is partition attached",
@@ -142,7 +143,8 @@ impl Cohorts {
             }
         }
         for (parent, _, _) in PARTITIONS {
-            self.detach(keeper, cohort, parent).await?;
+            let name = self.tables(cohort).name(parent);
+            self.detach(keeper, parent, &name).await?;
         }
         let names = PARTITIONS.map(|(parent, _, _)| self.tables(cohort).name(parent));
         let drop = format!("DROP TABLE IF EXISTS {}", names.join(", "));
@@ -177,9 +179,13 @@ impl Cohorts {
         kept
     }
 
-    /// Step 3 for one parent.
-    async fn detach(&self, keeper: &Session, cohort: Cohort, parent: &str) -> Attempt<()> {
-        let name = self.tables(cohort).name(parent);
+    /// Step 3 for one parent and its partition.
+    pub(in crate::postgres::cards) async fn detach(
+        &self,
+        keeper: &Session,
+        parent: &str,
+        name: &str,
+    ) -> Attempt<()> {
         if keeper.first(&ATTACHED, &[&name]).await?.is_none() {
             return Ok(());
         }
@@ -203,7 +209,7 @@ impl Cohorts {
     }
 
     /// Step 1.
-    async fn finalize(&self, keeper: &Session) -> Result<()> {
+    pub(in crate::postgres::cards) async fn finalize(&self, keeper: &Session) -> Result<()> {
         for row in keeper.all(&PENDING, &[]).await? {
             let (parent, part): (&str, &str) = (get(&row, "parent")?, get(&row, "part")?);
             tracing::info!(place = %self.pool.place(), part, "finishing an interrupted detach");

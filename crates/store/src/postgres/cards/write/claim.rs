@@ -3,7 +3,7 @@
 use super::decide::{Decision, Facts};
 use super::{Wanted, Writing, rows};
 use crate::postgres::cards::attempt::{self, Attempt, Stop};
-use crate::postgres::cards::contents::Place;
+use crate::postgres::cards::numbers::CampaignNo;
 use crate::postgres::cards::own::{self, occurrence};
 use crate::postgres::cards::tables::Tables;
 use crate::postgres::session::{Params, Session};
@@ -12,14 +12,17 @@ use crate::postgres::values::{Time, Uuid, get, id, time};
 /// The receipts of those who have one.
 pub(in crate::postgres::cards) const LOOK: &str = "SELECT k.n, r.dispatch, r.occurrence, r.at \
      FROM unnest($1::smallint[], $2::uuid[]) WITH ORDINALITY AS k(slot, owner, n) \
-     JOIN receipt r ON r.slot = k.slot AND r.owner = k.owner AND r.campaign_no = $3";
-const COPY: &str = "COPY receipt (at, dispatch, owner, campaign_no, slot) FROM STDIN BINARY";
-pub(in crate::postgres::cards) const CLAIM: &str = "INSERT INTO receipt (at, dispatch, owner, campaign_no, slot) \
-     SELECT $1::timestamptz, $2::uuid, o, $3::int, s FROM unnest($4::smallint[], $5::uuid[]) AS k(s, o) ORDER BY s, o \
-     ON CONFLICT (slot, owner, campaign_no) DO NOTHING";
+     JOIN receipt r ON r.slot = k.slot AND r.owner = k.owner AND r.campaign_no = $3 \
+     AND r.quarter = $4";
+const COPY: &str =
+    "COPY receipt (at, dispatch, owner, campaign_no, slot, quarter) FROM STDIN BINARY";
+pub(in crate::postgres::cards) const CLAIM: &str = "INSERT INTO receipt (at, dispatch, owner, campaign_no, slot, quarter) \
+     SELECT $1::timestamptz, $2::uuid, o, $3::int, s, $6::smallint FROM unnest($4::smallint[], $5::uuid[]) AS k(s, o) ORDER BY s, o \
+     ON CONFLICT (slot, owner, campaign_no, quarter) DO NOTHING";
 pub(in crate::postgres::cards) const RENEW: &str = "UPDATE receipt r SET at = $1, dispatch = $2, occurrence = k.c \
      FROM (SELECT * FROM unnest($4::smallint[], $5::uuid[], $6::int[], $7::uuid[]) AS k(s, o, c, d) \
-     ORDER BY s, o) k WHERE r.slot = k.s AND r.owner = k.o AND r.campaign_no = $3 AND r.dispatch = k.d";
+     ORDER BY s, o) k WHERE r.slot = k.s AND r.owner = k.o AND r.campaign_no = $3 AND r.dispatch = k.d \
+     AND r.quarter = $8";
 
 /// Notes what is known of the batch's users: their receipts, and the dispatch's own cards. `careful`:
 /// somebody may have written some of the cards.
@@ -27,13 +30,13 @@ pub(super) async fn look(
     writing: &Writing<'_>,
     session: &Session,
     tables: &Tables,
-    (place, careful): (&Place, bool),
+    (campaign, careful): (CampaignNo, bool),
     facts: &mut [Facts],
 ) -> Attempt<()> {
     let keeps_receipts = writing.batch.eligibility.keeps_receipts();
     if keeps_receipts && !facts.is_empty() {
         let (slots, owners) = columns(writing.wanted.iter());
-        let params: Params<'_> = &[&slots, &owners, &place.campaign_no];
+        let params: Params<'_> = &[&slots, &owners, &campaign.no, &campaign.quarter];
         for row in attempt::all(session, "look at receipts", LOOK, params).await? {
             let at = usize::try_from(get::<i64>(&row, "n")? - 1).unwrap_or(usize::MAX);
             let Some(facts) = facts.get_mut(at) else {
@@ -56,7 +59,7 @@ pub(super) async fn look(
     let owners = writing.wanted.iter().zip(&*facts);
     let owners = owners.filter(|(_, facts)| may_have(facts));
     let owners = owners.map(|(wanted, _)| wanted.owner);
-    let own = own::find(session, tables, place.dispatch, owners).await?;
+    let own = own::find(session, tables, writing.batch.dispatch, owners).await?;
     for (wanted, facts) in writing.wanted.iter().zip(facts) {
         facts.own = own.get(&wanted.owner).copied();
     }
@@ -67,7 +70,7 @@ pub(super) async fn look(
 pub(super) async fn claim(
     writing: &Writing<'_>,
     session: &Session,
-    campaign_no: i32,
+    campaign: CampaignNo,
     decisions: &[Decision],
     careful: bool,
 ) -> Attempt<()> {
@@ -85,7 +88,14 @@ pub(super) async fn claim(
     );
     if careful && !new.is_empty() {
         let (slots, owners) = columns(new.iter().copied());
-        let params: Params<'_> = &[&at, &dispatch, &campaign_no, &slots, &owners];
+        let params: Params<'_> = &[
+            &at,
+            &dispatch,
+            &campaign.no,
+            &slots,
+            &owners,
+            &campaign.quarter,
+        ];
         let claimed = attempt::change(session, "claim receipts", CLAIM, params).await?;
         if claimed < new.len() as u64 {
             return Err(Stop::Again);
@@ -93,15 +103,15 @@ pub(super) async fn claim(
     } else if !new.is_empty() {
         let statement = attempt::prepare(session, "copy receipts", COPY).await?;
         let copy = attempt::begin_copy(session, "copy receipts", &statement).await?;
-        let rows = rows::receipts(&new, at, dispatch, campaign_no);
+        let rows = rows::receipts(&new, at, dispatch, campaign);
         attempt::finish_copy(session, "copy receipts", copy, rows).await?;
     }
-    renew(session, campaign_no, (&at, &dispatch), decided()).await
+    renew(session, campaign, (&at, &dispatch), decided()).await
 }
 
 async fn renew<'a>(
     session: &Session,
-    campaign_no: i32,
+    campaign: CampaignNo,
     (at, dispatch): (&Time, &Uuid),
     decided: impl Iterator<Item = (&'a Wanted<'a>, &'a Decision)>,
 ) -> Attempt<()> {
@@ -120,11 +130,12 @@ async fn renew<'a>(
     let params: Params<'_> = &[
         at,
         dispatch,
-        &campaign_no,
+        &campaign.no,
         &slots,
         &owners,
         &occurrences,
         &before,
+        &campaign.quarter,
     ];
     let changed = attempt::change(session, "renew receipts", RENEW, params).await?;
     // A rival has renewed one of them since it was looked at.

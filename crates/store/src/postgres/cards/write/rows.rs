@@ -11,6 +11,7 @@ use super::{Wanted, Writing};
 use crate::card_store::NewCard;
 use crate::error::Result;
 use crate::postgres::cards::contents::json;
+use crate::postgres::cards::numbers::CampaignNo;
 use crate::postgres::cards::owner::Owner;
 use crate::postgres::values::{Time, Uuid};
 
@@ -100,16 +101,22 @@ impl<'a> Rows<'a> {
 }
 
 /// New receipts, in the order of the columns of the copy.
-pub(super) fn receipts(new: &[&Wanted<'_>], at: Time, dispatch: Uuid, campaign_no: i32) -> Bytes {
+pub(super) fn receipts(
+    new: &[&Wanted<'_>],
+    at: Time,
+    dispatch: Uuid,
+    campaign: CampaignNo,
+) -> Bytes {
     let mut out = BytesMut::with_capacity(HEADER.len() + 2 + ROW_BYTES * new.len());
     out.put_slice(HEADER);
     for wanted in new {
-        out.put_i16(5);
+        out.put_i16(6);
         put_i64(&mut out, at.stored());
         put_uuid(&mut out, dispatch);
         put_uuid(&mut out, wanted.owner.key);
-        put_i32(&mut out, campaign_no);
+        put_i32(&mut out, campaign.no);
         put_i16(&mut out, wanted.owner.slot);
+        put_i16(&mut out, campaign.quarter);
     }
     out.put_i16(TRAILER);
     out.freeze()
