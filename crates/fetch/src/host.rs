@@ -68,8 +68,6 @@ struct State {
     budget: Budget,
     pace: Pace,
     in_flight: usize,
-    /// Failures since anything went well.
-    streak: u32,
     waiting: VecDeque<oneshot::Sender<Granted>>,
     resuming: bool,
     used: Instant,
@@ -92,7 +90,6 @@ impl Host {
             budget: Budget::new(now),
             pace: Pace::new(rules.per_second, now),
             in_flight: 0,
-            streak: 0,
             waiting: VecDeque::new(),
             resuming: false,
             used: now,
@@ -273,12 +270,10 @@ impl Host {
 impl State {
     /// The pause that a row of failures asks for.
     fn breath(&mut self, sign: Sign) -> Option<Duration> {
-        match sign {
-            Sign::Fine => self.streak = 0,
-            Sign::Nothing => return None,
-            Sign::Shed | Sign::Failed => self.streak = self.streak.saturating_add(1),
+        if sign == Sign::Nothing {
+            return None;
         }
-        let doublings = self.streak.checked_sub(STREAK)?.min(16);
+        let doublings = self.limit.streak().checked_sub(STREAK)?.min(16);
         let breath = FIRST_BREATH.saturating_mul(1 << doublings);
         (self.limit.allowed() == 1).then_some(breath.min(LONGEST_BREATH))
     }

@@ -221,6 +221,19 @@ mod tests {
         assert!(!halt.is_open());
         halt.fine(true, later);
         assert_eq!(halt.leave(later), Leave::Yes);
+    }
+
+    #[test]
+    fn a_host_that_is_back_begins_anew() {
+        let now = Instant::now();
+        let mut halt = Halt::new(3_000, Duration::from_secs(1), now);
+        assert!(halted(&mut halt, now));
+        let later = now + Duration::from_secs(1);
+        for _ in 0..5 {
+            assert_eq!(halt.leave(later), Leave::Probe);
+            halt.fine(true, later);
+        }
         assert!(!halt.failed(false, later), "what was before is forgotten");
+        assert_eq!(halt.leave(later), Leave::Yes);
     }
 }

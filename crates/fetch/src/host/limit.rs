@@ -21,6 +21,8 @@ const SLOWER: f64 = 0.7;
 const TOLERATED_FAILURES: f64 = 0.1;
 /// Share of recent calls above which there is little left to lose.
 const MOSTLY: f64 = 0.5;
+/// More bad calls in a row than this are an outage.
+const OUTAGE: u32 = 10;
 /// Share of the recent past in the running share of failures.
 const MEMORY: f64 = 31.0 / 32.0;
 /// How often the limit is halved for a moment, to see the latency without our own queue in it. What
@@ -86,6 +88,8 @@ pub(crate) struct Limit {
     slow_start: bool,
     refused_at: Option<f64>,
     last_cut: Instant,
+    /// Bad calls since anything went well.
+    streak: u32,
     /// Running shares of bad calls, and of all calls that were remembered so far.
     bad: f64,
     seen: f64,
@@ -107,6 +111,7 @@ impl Limit {
             slow_start: true,
             refused_at: None,
             last_cut: now,
+            streak: 0,
             bad: 0.0,
             seen: 0.0,
             best_latency: f64::INFINITY,
@@ -125,6 +130,11 @@ impl Limit {
             self.limit
         };
         limit.max(1.0) as usize
+    }
+
+    /// Calls in a row that were shed or failed, up to now.
+    pub(crate) fn streak(&self) -> u32 {
+        self.streak
     }
 
     /// Share of recent calls that were shed or failed, from 0 to 1.
@@ -147,8 +157,10 @@ impl Limit {
         };
         self.bad = self.bad * MEMORY + bad * (1.0 - MEMORY);
         self.seen = self.seen * MEMORY + (1.0 - MEMORY);
+        self.streak = self.streak.saturating_add(1);
         self.round.ended += 1;
         if sign == Sign::Fine {
+            self.is_back();
             let latency = now.duration_since(started).as_secs_f64();
             self.round.fine += 1;
             self.round.latency += latency;
@@ -168,6 +180,17 @@ impl Limit {
         if whole_round || now.duration_since(self.round.began) >= LONGEST_ROUND {
             self.end_round(now);
         }
+    }
+
+    /// After an outage that brought the limit down, what was learned before it is worth nothing.
+    fn is_back(&mut self) {
+        if self.streak > OUTAGE && self.limit < 3.0 {
+            self.slow_start = true;
+            self.refused_at = None;
+            self.best_latency = f64::INFINITY;
+            self.best_rate = 0.0;
+        }
+        self.streak = 0;
     }
 
     /// Once for all calls that were on their way together: one that began before the last cut says
@@ -193,7 +216,7 @@ impl Limit {
         // Little's law, with those a call found before it. Counting ends would be fooled by bursts of
         // them, counting those on their way at the end by the limit's own growth.
         let rate = round.present / round.latency;
-        let needed = round.busiest as f64 >= 0.9 * self.limit;
+        let needed = round.busiest as f64 >= (0.9 * self.limit).floor();
         if self.dip.is_some() {
             return;
         }

@@ -134,6 +134,32 @@ async fn a_halt_answers_those_who_wait_and_those_who_come_until_probes_pass() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_probe_that_comes_to_nothing_leaves_its_place_to_another() {
+    let host = host(rules());
+    for _ in 0..4 {
+        let pass = host.enter(false, soon()).await.unwrap();
+        pass.end(Sign::Failed, None);
+    }
+    (0..10).for_each(|_| assert!(host.state().budget.retry(Instant::now())));
+    assert!(!host.state().halt.is_open());
+    advance(Duration::from_secs(61)).await;
+    // Six tokens have come in the meantime.
+    (0..6).for_each(|_| assert!(host.state().budget.retry(Instant::now())));
+    for _ in 0..10 {
+        let refused = host.enter(true, soon()).await.unwrap_err();
+        assert_eq!(refused, Problem::NoRetry);
+    }
+    for number in 0..20 {
+        let probe = host.enter(false, soon()).await.unwrap();
+        assert!(probe.probe);
+        if number % 2 == 0 {
+            probe.end(Sign::Nothing, None);
+        }
+    }
+    assert!(!host.is_forgettable(Duration::ZERO), "it is not back");
+}
+
+#[tokio::test(start_paused = true)]
 async fn retry_after_stops_a_host_that_only_refuses_and_those_who_wait_go_on_afterwards() {
     let host = host(rules());
     let pause = Duration::from_secs(3);

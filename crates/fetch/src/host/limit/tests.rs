@@ -166,6 +166,44 @@ fn an_endpoint_that_slows_down_and_sheds_is_followed_without_a_collapse() {
 }
 
 #[test]
+fn an_endpoint_that_comes_back_is_soon_called_as_before() {
+    let up = Endpoint {
+        latency: ms(50),
+        slots: 200,
+        takes: usize::MAX,
+    };
+    let down = Endpoint {
+        slots: 0,
+        takes: 0,
+        ..up
+    };
+    let mut world = World::new(4_096);
+    let _ = world.run(up, SECONDS_30);
+    let _ = world.run(down, Duration::from_secs(5));
+    assert_eq!(world.limit.allowed(), 1);
+    let tally = world.run(up, Duration::from_secs(3));
+    assert!(tally.fine > 3 * 4_000 / 100 * 75, "{}", tally.fine);
+}
+
+#[test]
+fn no_limit_is_ever_stuck() {
+    for start in 1..64 {
+        let (mut limit, mut now) = (Limit::new(512, Instant::now()), Instant::now());
+        limit.slow_start = false;
+        limit.limit = f64::from(start) / 8.0 + 0.6;
+        let before = limit.limit;
+        for _ in 0..10 {
+            let (started, together) = (now, limit.allowed());
+            now += ms(50);
+            for one in 1..=together {
+                limit.ended(Sign::Fine, started, one, now);
+            }
+        }
+        assert!(limit.limit >= before + 1.0, "{before} {}", limit.limit);
+    }
+}
+
+#[test]
 fn a_slower_endpoint_is_not_called_less() {
     let quick = Endpoint {
         latency: ms(50),
