@@ -71,6 +71,8 @@ fn read_manifests(tree: &Tree) -> (Vec<Manifest>, Vec<Finding>) {
     for file in tree
         .files()
         .filter(|file| file.path.ends_with("/Cargo.toml"))
+        // A crate outside of the workspace, such as the fuzz targets, can inherit nothing of it.
+        .filter(|file| !file.text.lines().any(|line| line == "[workspace]"))
     {
         match Manifest::parse(&file.path, &file.text) {
             Ok(manifest) => manifests.push(manifest),
