@@ -95,7 +95,7 @@ impl Arena {
     pub(crate) fn expect(&mut self, entries: usize) {
         self.entries.reserve(entries);
         self.hashes.reserve(entries);
-        self.items.reserve(entries.div_ceil(4));
+        self.items.reserve(entries.div_ceil(3));
     }
 
     #[inline]

@@ -43,10 +43,11 @@ impl Data {
     /// # Errors
     /// When the text is not one JSON value.
     pub fn from_slice(json: &[u8]) -> Result<Self, DataError> {
-        let mut parser = serde_json::Deserializer::from_slice(json);
-        let data = parse(&mut parser, json.len())?;
-        parser.end()?;
-        Ok(data)
+        // Checked as a whole, texts need not be checked one by one.
+        match std::str::from_utf8(json) {
+            Ok(text) => whole(serde_json::Deserializer::from_str(text), json.len()),
+            Err(_) => whole(serde_json::Deserializer::from_slice(json), json.len()),
+        }
     }
 
     /// Copies a value that is parsed already.
@@ -194,13 +195,23 @@ impl<'de> Deserialize<'de> for Data {
     }
 }
 
+/// Parses one value with nothing behind it.
+fn whole<'de, R: serde_json::de::Read<'de>>(
+    mut parser: serde_json::Deserializer<R>,
+    length: usize,
+) -> Result<Data, DataError> {
+    let data = parse(&mut parser, length)?;
+    parser.end()?;
+    Ok(data)
+}
+
 /// Parses one value, with room for the texts of a source of that length.
 fn parse<'de, D: Deserializer<'de>>(deserializer: D, length: usize) -> Result<Data, D::Error> {
     let mut builder = Builder::default();
-    // Texts are at most as long as the source; of members there is about one in twenty bytes.
+    // Texts are at most as long as the source; of members there is about one in sixteen bytes.
     builder.arena.text.reserve_exact(length);
-    builder.arena.expect(length / 20);
-    builder.entries.reserve((length / 20).min(64));
+    builder.arena.expect(length / 16);
+    builder.entries.reserve((length / 16).min(64));
     builder.items.reserve((length / 50).min(64));
     let root = Seed(&mut builder).deserialize(deserializer)?;
     Ok(Data {
