@@ -168,7 +168,7 @@ fn exercise(source: &str) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(2_000)))]
 
     #[test]
     fn any_text_ends_with_a_value(source in "\\PC{0,80}") {
