@@ -1,8 +1,11 @@
-//! Hostile inputs end in little time and little memory, with the limits that every card has.
+//! Hostile inputs end in little time and little memory, with the limits that every card has; and ten
+//! thousand renders that wait for a fetch hold little, too.
 //!
 //! A program of its own with one test, so that what the process holds at its peak is what one input
 //! took. The times are those that the thread computed, so that a busy machine does not matter; an
 //! unoptimised build may take more of it.
+
+#![expect(clippy::print_stdout, reason = "what was measured is worth reading")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -131,8 +134,39 @@ fn inputs() -> Vec<String> {
     all
 }
 
+/// One test for both, so that neither measures the other.
 #[test]
-fn every_hostile_input_ends_in_time_and_in_little_memory() {
+fn hostile_inputs_and_waiting_renders_stay_in_their_bounds() {
+    waiting_renders_hold_little();
+    hostile_inputs_end_in_time_and_in_little_memory();
+}
+
+/// Ten thousand renders that wait for a fetch, each with the data of its user.
+fn waiting_renders_hold_little() {
+    let source = "Hi {{ user.name }}, {% connected_content https://x.test/{{ user.id }} :save r %}\
+                  {% for o in user.orders %}{{ o.name }} {{ r.price }}{% endfor %}";
+    let limits = Limits::default();
+    let template = Template::compile(source, &limits).expect("compiles");
+    let orders = r#"{"name":"Copper pan","price":19.5},"#.repeat(9);
+    let Some(before) = status("VmRSS") else {
+        return;
+    };
+    let waiting: Vec<Machine> = (0..10_000)
+        .map(|id| {
+            let user = format!(r#"{{"id":{id},"name":"Ada","orders":[{orders}{{}}]}}"#);
+            let user = Data::from_slice(user.as_bytes()).expect("JSON");
+            let scope = Scope::new().with("user", user);
+            let mut machine = Machine::start(&template, scope, &limits);
+            assert!(matches!(machine.run(), Ok(Step::Fetch(_))), "it fetches");
+            machine
+        })
+        .collect();
+    let held = status("VmRSS").expect("read before").saturating_sub(before);
+    println!("{} waiting renders hold {} KiB", waiting.len(), held >> 10);
+    assert!(held <= 64 << 20, "{held} bytes");
+}
+
+fn hostile_inputs_end_in_time_and_in_little_memory() {
     let named = [
         ("self", "{% render 'self' %}"),
         ("self_include", "x{% include 'self_include' %}"),
