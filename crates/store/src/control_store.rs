@@ -74,6 +74,8 @@ pub trait ControlStore: Send + Sync + std::fmt::Debug {
         workspace: WorkspaceId,
         now: Timestamp,
     ) -> Result<Vec<Campaign>>;
+    /// The campaigns of all workspaces that are not stopped: those that may still give cards.
+    async fn sending_campaigns(&self) -> Result<Vec<CampaignId>>;
     /// Stops a campaign and its dispatches, and takes its cards back if asked: from then on
     /// `cancelled_at` is set. Repeating is harmless.
     async fn stop_campaign(

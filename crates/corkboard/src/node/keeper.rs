@@ -86,6 +86,8 @@ impl Keeper {
         self.sets
             .compare(self.stores.postgres(), self.clock.now())
             .await;
+        let sending = self.stores.control.sending_campaigns().await;
+        let sending = told(CONTROL, "campaigns cannot be listed", sending);
         for database in &databases {
             if self.ours().await.is_err() {
                 return;
@@ -93,6 +95,11 @@ impl Keeper {
             self.retire(database).await;
             let forgotten = database.cards.prune(self.clock.now()).await;
             told(&database.name, "old records cannot be forgotten", forgotten);
+            if let Some(sending) = &sending {
+                let now = self.clock.now();
+                let dropped = database.cards.retire_receipts(sending, now).await;
+                told(&database.name, "old receipts cannot be dropped", dropped);
+            }
         }
         let forgotten = self.stores.control.prune(self.clock.now()).await;
         told(CONTROL, "old records cannot be forgotten", forgotten);

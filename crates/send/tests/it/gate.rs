@@ -238,6 +238,7 @@ gated! { ControlStore for GatedControl {
     fn update_campaign(campaign: &Campaign) -> ();
     fn delete_campaign(workspace: WorkspaceId, id: CampaignId) -> ();
     fn event_campaigns(workspace: WorkspaceId, now: Timestamp) -> Vec<Campaign>;
+    fn sending_campaigns() -> Vec<CampaignId>;
     fn stop_campaign(workspace: WorkspaceId, id: CampaignId, remove_cards: bool, now: Timestamp) -> StopOutcome;
     fn insert_dispatch(dispatch: NewDispatch, from: &[CampaignState]) -> (Dispatch, bool);
     fn find_dispatch(workspace: WorkspaceId, id: DispatchId) -> Option<Dispatch>;

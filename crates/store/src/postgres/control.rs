@@ -18,6 +18,7 @@ mod live;
 mod partitions;
 mod plans;
 mod queue;
+mod sending;
 mod stopping;
 mod tenancy;
 
@@ -181,6 +182,11 @@ impl ControlStore for PgControlStore {
         now: Timestamp,
     ) -> Result<Vec<Campaign>> {
         campaigns::heeding_events(&self.pool.session().await?, workspace, now).await
+    }
+
+    async fn sending_campaigns(&self) -> Result<Vec<CampaignId>> {
+        let session = self.pool.session().await?;
+        sending::campaigns(&session).await
     }
 
     async fn stop_campaign(

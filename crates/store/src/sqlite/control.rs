@@ -14,6 +14,7 @@ mod idempotency;
 mod live;
 mod plans;
 mod query;
+mod sending;
 mod tenancy;
 #[cfg(test)]
 mod tests;
@@ -175,6 +176,12 @@ impl ControlStore for SqliteControlStore {
         let op = move |db: &_| campaigns::heeding_events(db, workspace, now);
         self.database
             .read("list campaigns heeding events", op)
+            .await
+    }
+
+    async fn sending_campaigns(&self) -> Result<Vec<CampaignId>> {
+        self.database
+            .read("list sending campaigns", sending::campaigns)
             .await
     }
 

@@ -35,6 +35,12 @@ pub(crate) async fn stopping_ends_planned_and_running_dispatches_only(harness: &
         newly_cancelled: false,
     };
     assert_eq!(outcome, expected);
+    let sending = store.sending_campaigns().await.unwrap();
+    assert_eq!(
+        sending,
+        [other.campaign],
+        "the stopped one is not among them"
+    );
     for (dispatch, state) in [
         (&running, DispatchState::Stopped),
         (&waiting, DispatchState::Stopped),
