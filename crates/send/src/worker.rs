@@ -37,9 +37,14 @@ pub(crate) async fn run(sender: Sender, number: usize, shutdown: CancellationTok
         woken.borrow_and_update();
         let pause = match sender.claim(&name).await {
             Ok(Some(chunk)) => {
-                failures = 0;
-                Box::pin(sender.work(chunk, &shutdown)).await;
-                continue;
+                let outcome = Box::pin(sender.work(chunk, &shutdown)).await;
+                if outcome != ChunkOutcome::Retried {
+                    failures = 0;
+                    continue;
+                }
+                // A store that fails would fail the next chunk, too.
+                failures = failures.saturating_add(1);
+                backoff::pause(sender.inner.options.backoff, failures)
             }
             Ok(None) => {
                 failures = 0;
@@ -72,7 +77,7 @@ impl Sender {
     }
 
     /// Works on a chunk until it is finished, lost or in need of a pause, and leaves it in order.
-    async fn work(&self, chunk: ClaimedChunk, shutdown: &CancellationToken) {
+    async fn work(&self, chunk: ClaimedChunk, shutdown: &CancellationToken) -> ChunkOutcome {
         let mut progress = Progress::of(&chunk);
         let outcome = match self.walk(&chunk, &mut progress, shutdown).await {
             Ok(End::Finished) => ChunkOutcome::Finished,
@@ -88,6 +93,7 @@ impl Sender {
             "a worker is done with a chunk"
         );
         meters::chunk(outcome);
+        outcome
     }
 
     async fn walk(

@@ -20,11 +20,11 @@ pub(super) struct Page {
 }
 
 impl Walk<'_> {
-    /// The users after the position.
-    pub(super) async fn read_page(&self) -> Result<Page, StoreError> {
+    /// The users after a position.
+    pub(super) async fn read_page(&self, after: Option<ScanPosition>) -> Result<Page, StoreError> {
         let (candidates, next) = match &self.chunk.work {
-            ChunkWork::Scan { slots } => self.scan(*slots).await?,
-            ChunkWork::Recipients { recipients } => self.named(recipients).await?,
+            ChunkWork::Scan { slots } => self.scan(*slots, after).await?,
+            ChunkWork::Recipients { recipients } => self.named(recipients, after).await?,
         };
         let (dispatch, cards) = (self.cards.dispatch, self.sender.cards());
         let standings = if self.is_repeated() || Eligibility::of(dispatch).keeps_receipts() {
@@ -49,12 +49,13 @@ impl Walk<'_> {
     async fn scan(
         &self,
         slots: SlotRange,
+        after: Option<ScanPosition>,
     ) -> Result<(Vec<Candidate>, Option<ScanPosition>), StoreError> {
         let dispatch = self.cards.dispatch;
         let request = ScanRequest {
             workspace: dispatch.workspace,
             slots,
-            after: self.progress.position.clone(),
+            after,
             audience: &dispatch.definition.audience,
             detail: detail(dispatch),
             now: dispatch.planned_at,
@@ -72,9 +73,10 @@ impl Walk<'_> {
     async fn named(
         &self,
         recipients: &[Recipient],
+        after: Option<ScanPosition>,
     ) -> Result<(Vec<Candidate>, Option<ScanPosition>), StoreError> {
         let dispatch = self.cards.dispatch;
-        let done = self.progress.position.as_ref().map_or(0, |position| {
+        let done = after.map_or(0, |position| {
             let last = recipients
                 .iter()
                 .position(|recipient| recipient.user_id == position.user);

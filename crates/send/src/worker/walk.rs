@@ -101,27 +101,25 @@ impl Walk<'_> {
         if self.is_repeated() {
             self.raise_fence().await?;
         }
+        let mut started = Instant::now();
+        let mut page = self.read_page(self.progress.position.clone()).await?;
         loop {
             if self.shutdown.is_cancelled() {
                 return Ok(End::ShutDown);
             }
-            let started = Instant::now();
-            let page = self.read_page().await?;
-            let is_last = page.next.is_none();
-            if let Some(end) = self.send(page).await? {
-                return Ok(end);
-            }
+            page = match self.send(page).await? {
+                Sent::Page(next) => next,
+                Sent::End(end) => return Ok(end),
+            };
             meters::page(started.elapsed());
-            if is_last {
-                return Ok(End::Finished);
-            }
+            started = Instant::now();
         }
     }
 
     /// Renders and writes a page. What is ready is written when the page is complete, and every
     /// now and then while fetches are slow: that keeps the lease, and it is where a stop and a
     /// shutdown are noticed.
-    async fn send(&mut self, page: Page) -> Result<Option<End>, StoreError> {
+    async fn send(&mut self, page: Page) -> Result<Sent, StoreError> {
         let cards = self.cards;
         let deciding = page
             .candidates
@@ -138,16 +136,16 @@ impl Walk<'_> {
                 Next::Complete => break,
                 Next::Flush => {}
                 Next::ShutDown => {
-                    self.advance(batch, None).await?;
-                    return Ok(Some(End::ShutDown));
+                    self.advance(batch).await?;
+                    return Ok(Sent::End(End::ShutDown));
                 }
             }
             let now = Instant::now();
             if now >= flush_at {
                 if batch.is_empty() && self.is_stopped().await? {
-                    return Ok(Some(End::Stopped));
+                    return Ok(Sent::End(End::Stopped));
                 }
-                self.advance(std::mem::take(&mut batch), None).await?;
+                self.advance(std::mem::take(&mut batch)).await?;
                 flush_at = Instant::now() + flush;
             }
             if now >= turn_ends {
@@ -156,10 +154,12 @@ impl Walk<'_> {
             }
         }
         match page.next {
-            Some(next) => self.advance(batch, Some(next)).await?,
-            None => self.finish(batch).await?,
+            Some(next) => self.advance_and_read(batch, next).await.map(Sent::Page),
+            None => {
+                self.finish(batch).await?;
+                Ok(Sent::End(End::Finished))
+            }
         }
-        Ok(None)
     }
 
     async fn is_stopped(&self) -> Result<bool, StoreError> {
@@ -167,6 +167,12 @@ impl Walk<'_> {
         let dispatch = self.sender.control().find_dispatch(workspace, id).await?;
         Ok(dispatch.is_none_or(|dispatch| dispatch.state != DispatchState::Running))
     }
+}
+
+/// What follows a page.
+enum Sent {
+    Page(Page),
+    End(End),
 }
 
 /// What comes next while a page is being rendered.

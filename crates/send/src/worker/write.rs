@@ -11,8 +11,10 @@ use corkboard_store::StoreError;
 use corkboard_store::card_store::{
     CardBatch, ChunkFence, Eligibility, NewCard, RowOutcome, ScanPosition,
 };
+use futures_util::join;
 
 use super::candidate::position_of;
+use super::page::Page;
 use super::render::{Decided, Outcome};
 use super::walk::Walk;
 use crate::meters;
@@ -44,26 +46,40 @@ impl Batch {
 }
 
 impl Walk<'_> {
-    /// Writes the batch and moves the position behind it; `next` is where the page ends, if the
-    /// batch is the rest of one.
-    pub(super) async fn advance(
-        &mut self,
-        batch: Batch,
-        next: Option<ScanPosition>,
-    ) -> Result<(), StoreError> {
+    /// Writes the batch, a part of a page, and moves the position behind it.
+    pub(super) async fn advance(&mut self, batch: Batch) -> Result<(), StoreError> {
         let last = batch.last.clone();
         let tally = self.write(batch).await?;
-        let position = next.or_else(|| Some(position_of(self.cards.dispatch, &last?)));
-        let Some(position) = position else {
+        let Some(last) = last else {
             return Ok(());
         };
+        let position = position_of(self.cards.dispatch, &last);
+        self.save(&position, &tally).await?;
+        self.progress.moved_to(position);
+        Ok(())
+    }
+
+    /// Writes the rest of a page and moves the position to its end. While that becomes durable, the
+    /// next page is read.
+    pub(super) async fn advance_and_read(
+        &mut self,
+        batch: Batch,
+        next: ScanPosition,
+    ) -> Result<Page, StoreError> {
+        let tally = self.write(batch).await?;
+        let (saved, page) = join!(self.save(&next, &tally), self.read_page(Some(next.clone())));
+        saved?;
+        self.progress.moved_to(next);
+        page
+    }
+
+    async fn save(&self, position: &ScanPosition, tally: &Tally) -> Result<(), StoreError> {
         let (now, lease) = (self.sender.now(), self.sender.inner.options.lease);
         self.sender
             .control()
-            .checkpoint_chunk(self.chunk, &position, &tally, now, lease)
+            .checkpoint_chunk(self.chunk, position, tally, now, lease)
             .await?;
-        meters::skipped(&tally);
-        self.progress.moved_to(position);
+        meters::skipped(tally);
         Ok(())
     }
 
