@@ -1,11 +1,13 @@
 //! Chunks: a queue of work with leases, shared by the workers of every node.
 //!
-//! Chunks stand in *lanes*: named recipients, scans, and the retries of either. A claim takes the
-//! first of a lane that nobody holds: it passes over those that are leased, which are as many as
-//! there are workers, and never sees what is over or waits for a retry. A lane is an index of the
-//! chunks that are open; neither leasing one nor working on it changes what is in the index, so both
-//! rewrite the row in place (HOT). Every claim takes the next fencing token; what a holder writes is
-//! refused unless the chunk still has that token.
+//! Chunks stand in two *lanes*, named recipients and scans, each in the order of their turns: when
+//! they were queued or, after a failure, when the retry is due. So what fails again and again, as for
+//! a database that is away, does not hold up what is older. A claim takes the first of a lane that
+//! nobody holds: it passes over those that are leased, which are as many as there are workers, and
+//! those whose retry is due soon, and never sees what is over. A lane is an index of the chunks that
+//! are open; neither leasing one nor working on it changes what is in the index, so both rewrite the
+//! row in place (HOT). Every claim takes the next fencing token; what a holder writes is refused
+//! unless the chunk still has that token.
 //!
 //! Who holds a chunk knows when it was queued, and so its partition; a claim looks into all.
 
@@ -23,11 +25,14 @@ use crate::postgres::session::{Params, Session};
 use crate::postgres::statement::Statement;
 use crate::postgres::values::{Date, Json, Time, Uuid, count, get, id, stored, time};
 
-/// The first chunk of a lane that is free, unless one was found before.
+/// The first chunk of a lane that is free, unless one was found before. The bound on the turn leaves
+/// out retries that are not due for long, and lets nodes whose clocks disagree share new chunks.
 macro_rules! next_chunk {
-    ($condition:literal $(, unless $found:literal)*) => {
+    ($lane:literal $(, unless $found:literal)*) => {
         concat!(
-            "SELECT dispatch, number, queued_at FROM chunk WHERE open AND free_at <= $1 AND ", $condition,
+            "SELECT dispatch, number, queued_at FROM chunk
+             WHERE open AND lane = ", $lane, " AND turn_at <= $1::timestamptz + interval '5 min'
+               AND free_at <= $1",
             $(" AND NOT EXISTS (SELECT FROM ", $found, ")",)*
             " ORDER BY turn_at, dispatch, number LIMIT 1 FOR UPDATE SKIP LOCKED"
         )
@@ -36,23 +41,18 @@ macro_rules! next_chunk {
 
 /// Named recipients before scans: a trigger for one user must not wait behind the scan of a
 /// million. A scan in turn only waits for triggers that were already acknowledged, and those are
-/// small. Of either, retries that are due are first, then the oldest.
+/// small.
 ///
 /// The dispatch is joined from outside, so that a missing one shows.
 pub(super) const CLAIM: Statement = Statement::new(
     "claim chunk",
     concat!(
-        "WITH named_again AS (",
-        next_chunk!("lane = 1 AND turn_at <= $1"),
-        "), named AS (",
-        next_chunk!("lane = 0", unless "named_again"),
-        "), scan_again AS (",
-        next_chunk!("lane = 3 AND turn_at <= $1", unless "named_again", unless "named"),
+        "WITH named AS (",
+        next_chunk!("0"),
         "), scan AS (",
-        next_chunk!("lane = 2", unless "named_again", unless "named", unless "scan_again"),
+        next_chunk!("1", unless "named"),
         "), next AS (
-             SELECT * FROM named_again UNION ALL SELECT * FROM named
-             UNION ALL SELECT * FROM scan_again UNION ALL SELECT * FROM scan
+             SELECT * FROM named UNION ALL SELECT * FROM scan
          ), leased AS (
              UPDATE chunk c SET free_at = $2, token = nextval('chunk_token'), worker = $3,
                                 touched_at = $1, attempt = attempt + 1
@@ -95,11 +95,11 @@ pub(super) const FINISH: Statement = Statement::new(
          finished_at = CASE d.chunks_left WHEN 1 THEN $7 ELSE d.finished_at END
      FROM closed WHERE d.id = $1 AND d.month = $8",
 );
-/// Into the lane of retries, which follows that of its kind.
+/// Its next turn is when the retry is due.
 pub(super) const RELEASE: Statement = Statement::new(
     "release chunk",
     // 2147483647: this claim does not count, but that there was one is remembered.
-    "UPDATE chunk SET lane = lane | 1, turn_at = $5, free_at = $5, token = 0, worker = NULL,
+    "UPDATE chunk SET turn_at = $5, free_at = $5, token = 0, worker = NULL,
             attempt = CASE WHEN $6 = 2147483647 THEN greatest(attempt - 1, 1) ELSE attempt END
      WHERE dispatch = $1 AND number = $2 AND queued_at = $3 AND token = $4 AND attempt < $6",
 );

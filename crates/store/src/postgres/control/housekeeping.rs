@@ -26,10 +26,17 @@ const CHUNKS_AHEAD: Duration = Duration::from_hours(3 * 24);
 const STATEMENT: Duration = Duration::from_secs(60);
 const LOCK: Duration = Duration::from_secs(1);
 
-/// Held by this session until it is closed. Somebody else has it: they are doing the work.
+/// Held by this session until it is released, or closed. Somebody else has it: they are doing the
+/// work.
 const ALONE: Statement = Statement::new(
     "prune alone",
     "SELECT pg_try_advisory_lock(hashtextextended('corkboard control pruning', 0)) AS alone",
+);
+
+/// The connection is closed a moment after its pass is over: the next pass must not find it there.
+const ALONE_NO_MORE: Statement = Statement::new(
+    "prune alone no more",
+    "SELECT pg_advisory_unlock(hashtextextended('corkboard control pruning', 0))",
 );
 
 /// What of a table is made ahead, and what of it is kept.
@@ -106,6 +113,7 @@ pub(super) async fn prune(pool: &Pool, now: Timestamp) -> Result<()> {
     for plan in plans(now) {
         done.push(retire(&session, &plan, now.day()).await);
     }
+    done.push(session.first(&ALONE_NO_MORE, &[]).await.map(drop));
     done.into_iter().collect()
 }
 

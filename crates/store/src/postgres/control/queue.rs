@@ -65,7 +65,7 @@ pub(super) fn number(work: &[ChunkWork]) -> i32 {
 pub(super) fn columns(work: &[ChunkWork]) -> Result<(Vec<i16>, Vec<String>)> {
     let lanes = work.iter().map(|work| match work {
         ChunkWork::Recipients { .. } => 0,
-        ChunkWork::Scan { .. } => 2,
+        ChunkWork::Scan { .. } => 1,
     });
     let texts: Result<Vec<String>> = work.iter().map(|work| text(work, "chunk")).collect();
     Ok((lanes.collect(), texts?))

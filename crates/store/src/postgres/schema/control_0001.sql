@@ -116,7 +116,7 @@ CREATE INDEX dispatch_far ON dispatch (expires_at) WHERE far;
 CREATE TABLE chunk (
     dispatch       uuid        NOT NULL,
     queued_at      timestamptz NOT NULL,        -- when the dispatch was started
-    -- Its place in the lane: when it was queued or, for a retry, when that is due.
+    -- Its place in the lane: when it was queued or, after a failure, when the retry is due.
     turn_at        timestamptz NOT NULL,
     free_at        timestamptz NOT NULL,        -- when the lease lapses, or a retry is due
     touched_at     timestamptz NOT NULL,        -- last claim or checkpoint
@@ -125,7 +125,7 @@ CREATE TABLE chunk (
     number         integer     NOT NULL,        -- within the dispatch, from 0
     attempt        integer     NOT NULL,        -- claims since the last progress
     dispatch_month date        NOT NULL,        -- where the dispatch lies
-    lane           smallint    NOT NULL,        -- 0: named recipients, 2: a scan; 1 and 3: their retries
+    lane           smallint    NOT NULL,        -- 0: named recipients, 1: a scan
     open           boolean     NOT NULL,        -- still to be done
     worker         text,                        -- who claimed it, for the operator's eyes
     skipped        jsonb       NOT NULL,

@@ -262,7 +262,7 @@ pub(crate) async fn a_crashed_worker_counts_as_an_attempt(harness: &dyn Harness)
 pub(crate) async fn too_many_attempts_without_progress_fail_the_dispatch(harness: &dyn Harness) {
     let store = harness.open().await;
     let failing = begin_campaign(&*store, 1, scans(2)).await;
-    let other = begin_campaign(&*store, 2, scans(1)).await;
+    let other = begin_campaign(&*store, 25, scans(1)).await;
     let first = claim(&*store, 10).await.expect("a chunk");
     let second = claim(&*store, 10).await.expect("a chunk");
     store.release_chunk(&first, at(20), 2).await.unwrap();

@@ -137,7 +137,7 @@ const OVER: &str = "
          generate_series(timestamptz '2026-11-20 12:00+00', '2026-11-21 09:59:59+00', '0.792 s') t;
     INSERT INTO chunk (dispatch, dispatch_month, number, lane, open, queued_at, turn_at, free_at,
                        touched_at, token, targeted, attempt, skipped, work)
-    SELECT id, month, 0, 2, true, created_at, created_at, created_at, created_at, 0, 1, 0, '{}',
+    SELECT id, month, 0, 1, true, created_at, created_at, created_at, created_at, 0, 1, 0, '{}',
            '{\"kind\":\"scan\"}'
     FROM dispatch WHERE cause = 'trigger';
     UPDATE chunk SET open = false FROM dispatch d WHERE d.id = dispatch AND d.cause = 'trigger'";

@@ -39,7 +39,7 @@ const FILL: &str = "
     FROM campaign, generate_series(1, 10) n;
     INSERT INTO chunk (dispatch, dispatch_month, number, lane, open, queued_at, turn_at, free_at,
                        touched_at, token, targeted, attempt, skipped, work)
-    SELECT id, month, n, n, n < 4, timestamptz '2026-11-21 10:00+00' + n % 2 * interval '1 day',
+    SELECT id, month, n, n % 2, n < 4, timestamptz '2026-11-21 10:00+00' + n / 2 % 2 * interval '1 day',
            created_at, created_at, created_at, 1, 0, 0, '{}', '{}'
     FROM dispatch, generate_series(0, 5) n WHERE state = 'running';
     INSERT INTO idempotency (workspace, key, request_hash, begun_at, expires_at, held)

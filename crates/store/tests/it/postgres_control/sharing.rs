@@ -172,3 +172,42 @@ async fn tallies_are_exact_while_chunks_change_hands() {
         DispatchState::Done
     );
 }
+
+/// As when one of several card databases is away.
+#[tokio::test]
+async fn chunks_that_fail_again_and_again_hold_up_no_other() {
+    let harness = Postgres::new();
+    let store = harness.store().await;
+    let dispatch = begin_campaign(&store, 1, scans(20)).await;
+    let mut done = 0;
+    for seconds in (10..).step_by(6) {
+        let Some(chunk) = claim(&store, seconds).await else {
+            break;
+        };
+        if chunk.chunk % 2 == 0 {
+            // Tried in vain for five seconds, and due again at once.
+            let again = store.release_chunk(&chunk, at(seconds + 5), u32::MAX);
+            again.await.unwrap();
+        } else {
+            store
+                .finish_chunk(&chunk, &one(), at(seconds))
+                .await
+                .unwrap();
+            done += 1;
+        }
+        if done == 10 {
+            break;
+        }
+        assert!(seconds < 10 + 6 * 20, "{done} done");
+    }
+    let progress = store.dispatch_progress(dispatch.id).await.unwrap();
+    assert_eq!(progress.chunks_left, 10);
+    // One that is queued now comes after those that have waited longer.
+    let newer = begin_campaign(&store, 1_000, scans(1)).await;
+    let mut order = Vec::new();
+    while let Some(chunk) = claim(&store, 1_000).await {
+        order.push(chunk.dispatch.id);
+    }
+    assert_eq!(order.len(), 11);
+    assert_eq!(order.last(), Some(&newer.id));
+}
