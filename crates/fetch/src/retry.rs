@@ -46,8 +46,11 @@ pub(crate) fn given_up(retries: u8) -> FetchVerdict {
 pub(crate) fn verdict(answer: &Answer, attempt: u8, retries: u8) -> FetchVerdict {
     let problem = answer.problem.as_ref();
     let held_back = problem.is_some_and(Problem::held_back);
-    let after = pause(attempt, answer.retry_after);
-    if held_back && !matches!(problem, Some(Problem::NoRetry)) {
+    let too_many = matches!(problem, Some(Problem::NoRetry));
+    // Tokens come with first tries, so it is worth waiting for some.
+    let pause_of = if too_many { u8::MAX } else { attempt };
+    let after = pause(pause_of, answer.retry_after);
+    if held_back && !too_many {
         FetchVerdict::Again { after, attempt }
     } else if !is_retryable(answer.status) {
         FetchVerdict::Settled

@@ -204,6 +204,20 @@ fn no_limit_is_ever_stuck() {
 }
 
 #[test]
+fn what_is_refused_is_what_was_on_its_way_and_one_call_is_always_allowed() {
+    let now = Instant::now();
+    let mut limit = Limit::new(512, now);
+    limit.ended(Sign::Shed, now, 3, now);
+    assert_eq!(limit.allowed(), 1, "half of three");
+    limit.dip = Some(Dip {
+        began: now,
+        fine: 0,
+        latency: 0.0,
+    });
+    assert_eq!(limit.allowed(), 1);
+}
+
+#[test]
 fn a_slower_endpoint_is_not_called_less() {
     let quick = Endpoint {
         latency: ms(50),
