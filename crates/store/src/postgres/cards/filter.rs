@@ -143,6 +143,11 @@ impl Translation {
     fn compare(&mut self, value: &str, op: &str, with: &Scalar) -> String {
         match with {
             Scalar::Bool(flag) => format!("coalesce({value} = '{flag}'::jsonb, false)"),
+            // The commonest comparison of all, in one step. Equal is equal in every collation.
+            Scalar::Text(text) if op == "=" => {
+                let bound = self.bind(Bound::Text(text.clone()));
+                format!("coalesce({value} = (SELECT to_jsonb({bound}::text)), false)")
+            }
             Scalar::Text(text) => {
                 let bound = self.bind(Bound::Text(text.clone()));
                 text_case(value, &format!("{} {op} {bound}", text_of(value)))
