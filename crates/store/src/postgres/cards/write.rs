@@ -2,7 +2,7 @@
 //! and counts them.
 //!
 //! Under locks (the chunk's, and the users' slots shared against erasures) the transaction reads
-//! what is known of each user and [`decide`] says what each is given. What must be new is copied in
+//! what is known of each user and [`mod@decide`] says what each is given. What must be new is copied in
 //! binary, which logs many rows in one record; should a rival have been first after all, a key
 //! refuses the copy, everything is undone, and the next attempt looks for what is there and inserts
 //! around it. Rows go in by the order of their keys, so that rivals queue instead of deadlocking.
