@@ -62,8 +62,9 @@ pub trait ControlStore: Send + Sync + std::fmt::Debug {
         workspace: WorkspaceId,
         page: &PageRequest,
     ) -> Result<Page<Campaign>>;
-    /// Stores a changed campaign if the stored version is one less and the state still the same;
-    /// otherwise `Stale`.
+    /// Stores a changed campaign if the stored version is one less, and the stored campaign is a draft
+    /// (which may become active by losing its launch) or has the same state and no launch: what was
+    /// launched stays as it was launched. Otherwise `Stale`.
     async fn update_campaign(&self, campaign: &Campaign) -> Result<()>;
     /// Removes a campaign that never had a dispatch; otherwise `Stale`.
     async fn delete_campaign(&self, workspace: WorkspaceId, id: CampaignId) -> Result<()>;

@@ -204,6 +204,13 @@ async fn drafts_may_be_changed_and_deleted_and_launched_campaigns_may_not() {
 
     let draft = app.campaign(&broadcast("Draft")).await;
     let path = format!("/v1/campaigns/{draft}");
+    let mut armed = broadcast("Armed");
+    armed["delivery"] = json!({"kind": "api"});
+    let armed = app.server().put(&path).json(&armed).send().await;
+    assert_eq!(armed.expect_status(200).json()["state"], "active");
+
+    let draft = app.campaign(&broadcast("Draft")).await;
+    let path = format!("/v1/campaigns/{draft}");
     app.server().delete(&path).send().await.expect_status(204);
     app.server().get(&path).send().await.expect_status(404);
     app.server().delete(&path).send().await.expect_status(404);

@@ -65,6 +65,7 @@ macro_rules! suite {
                 the_last_full_page_has_no_next,
                 an_unreadable_cursor_is_refused,
                 a_change_is_stored_when_nobody_changed_it_meanwhile,
+                a_draft_may_become_an_armed_campaign_but_a_launched_one_may_not,
                 of_concurrent_changes_one_is_stored,
                 a_campaign_without_dispatches_can_be_deleted,
                 event_campaigns_are_those_with_cards_to_give_or_to_take_away;

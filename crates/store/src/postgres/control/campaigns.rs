@@ -42,8 +42,9 @@ pub(super) const LIST: Statement = Statement::new(
 );
 pub(super) const UPDATE: Statement = Statement::new(
     "update campaign",
-    "UPDATE campaign SET version = $3, updated_at = $4, heeds_events = $5, definition = $6
-     WHERE workspace = $1 AND id = $2 AND version = $3 - 1 AND state = $7",
+    "UPDATE campaign SET version = $3, updated_at = $4, heeds_events = $5, definition = $6, state = $7
+     WHERE workspace = $1 AND id = $2 AND version = $3 - 1
+       AND (state = 'draft' OR state = $7 AND definition #>> '{delivery,kind}' <> 'launch')",
 );
 /// Not by its dispatches: those are forgotten in time, that there were any is not.
 pub(super) const DELETE: Statement = Statement::new(

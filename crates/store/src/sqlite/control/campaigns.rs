@@ -32,8 +32,10 @@ pub(super) const LIST: &str = select_campaign!(
      ORDER BY created_at DESC, id DESC LIMIT ?4"
 );
 const UPDATE: &str = "
-    UPDATE campaign SET version = ?3, updated_at = ?4, heeds_events = ?5, definition = ?6
-    WHERE workspace = ?1 AND id = ?2 AND version = ?3 - 1 AND state = ?7";
+    UPDATE campaign
+    SET version = ?3, updated_at = ?4, heeds_events = ?5, definition = ?6, state = ?7
+    WHERE workspace = ?1 AND id = ?2 AND version = ?3 - 1
+      AND (state = 'draft' OR state = ?7 AND definition ->> '$.delivery.kind' <> 'launch')";
 pub(super) const DELETE: &str = "
     DELETE FROM campaign WHERE workspace = ?1 AND id = ?2
     -- Not by its dispatches: those are forgotten in time, this is not.

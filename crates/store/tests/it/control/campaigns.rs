@@ -161,9 +161,14 @@ pub(crate) async fn a_change_is_stored_when_nobody_changed_it_meanwhile(harness:
 
     let late = store.update_campaign(&changed(&first)).await;
     assert!(matches!(late, Err(StoreError::Stale { .. })), "{late:?}");
+    let stopped = Campaign {
+        state: CampaignState::Stopped,
+        ..campaign_with(3, json!({"delivery": {"kind": "api"}}))
+    };
+    store.insert_campaign(&stopped).await.unwrap();
     let other_state = Campaign {
         state: CampaignState::Active,
-        ..changed(&second)
+        ..changed(&stopped)
     };
     let refused = store.update_campaign(&other_state).await;
     assert!(
@@ -176,6 +181,31 @@ pub(crate) async fn a_change_is_stored_when_nobody_changed_it_meanwhile(harness:
         "{absent:?}"
     );
     assert_eq!(find(&*store, &first).await, Some(second));
+}
+
+pub(crate) async fn a_draft_may_become_an_armed_campaign_but_a_launched_one_may_not(
+    harness: &dyn Harness,
+) {
+    let store = harness.open().await;
+    let draft = campaign(1);
+    let launched = Campaign {
+        state: CampaignState::Active,
+        ..campaign(2)
+    };
+    let armed = |campaign: &Campaign| Campaign {
+        state: CampaignState::Active,
+        version: campaign.version + 1,
+        definition: definition(json!({"delivery": {"kind": "api"}})),
+        ..campaign.clone()
+    };
+    store.insert_campaign(&draft).await.unwrap();
+    store.insert_campaign(&launched).await.unwrap();
+    store.update_campaign(&armed(&draft)).await.unwrap();
+    assert_eq!(find(&*store, &draft).await, Some(armed(&draft)));
+    // As a change that read the campaign just before it was launched.
+    let late = store.update_campaign(&armed(&launched)).await;
+    assert!(matches!(late, Err(StoreError::Stale { .. })), "{late:?}");
+    assert_eq!(find(&*store, &launched).await, Some(launched));
 }
 
 pub(crate) async fn of_concurrent_changes_one_is_stored(harness: &dyn Harness) {
@@ -222,7 +252,7 @@ pub(crate) async fn event_campaigns_are_those_with_cards_to_give_or_to_take_away
     let removal = json!({"remove_on": ["purchased"]});
     let set_off = active(1, event.clone());
     let taken_away = active(2, removal.clone());
-    let deaf = active(3, json!({}));
+    let deaf = active(3, json!({"delivery": {"kind": "api"}}));
     let draft = campaign_with(4, removal.clone());
     let stopped = active(5, event.clone());
     let other = foreign(&active(6, event));
