@@ -9,6 +9,7 @@ use corkboard_store::card_store::ScanPosition;
 use corkboard_store::control_store::ClaimedChunk;
 use corkboard_store::postgres::PgControlStore;
 use corkboard_store::{ControlStore, StoreError};
+use corkboard_testkit::wait_until;
 use tokio::time::Instant;
 
 use super::Postgres;
@@ -94,7 +95,13 @@ async fn a_stop_by_one_process_is_seen_by_the_next_write_of_each_other() {
             other_node.clone()
         };
         workers.spawn(async move {
-            let chunk = claim(&store, 10).await.expect("a chunk");
+            // Who meets others at the same chunk may leave with none, and asks again.
+            let free = || async {
+                claim(&store, 10)
+                    .await
+                    .ok_or_else(|| "none is free".to_owned())
+            };
+            let chunk = wait_until(Duration::from_secs(20), "a chunk", free).await;
             loop {
                 match checkpoint(&store, &chunk, 11).await {
                     Ok(()) => {}
