@@ -1,10 +1,10 @@
 //! Which addresses are not the public internet.
 //!
 //! From the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890), the multicast
-//! registries and the IPv6 Global Unicast registry, as they stood in November 2026 with RFC 9780 (dummy prefix),
-//! RFC 9602 (segment routing) and RFC 9637 (documentation) as the latest additions; and what cloud
-//! providers put in ordinary-looking places. Written by hand from the RFCs named at each line, not
-//! fetched: whoever changes a line looks at the registries.
+//! registries and the IPv6 Global Unicast registry, up to RFC 9780 (dummy prefix), RFC 9602 (segment
+//! routing) and RFC 9637 (documentation); and what cloud providers put in ordinary-looking places.
+//! Written by hand from the RFCs named at each line and not yet compared with the registries
+//! themselves: whoever changes a line looks there.
 //!
 //! IPv4 is a list of exceptions. IPv6 is the other way round: only `2000::/3` has been given out,
 //! so everything else is refused, and the names in the list only make the refusal readable.
