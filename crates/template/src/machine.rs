@@ -9,6 +9,7 @@ mod calls;
 mod fetch;
 mod loops;
 mod memory;
+mod rerender;
 mod state;
 
 use std::collections::BTreeMap;
@@ -62,8 +63,7 @@ pub struct Machine {
     calls: Vec<CallFrame>,
     /// How the partial that just returned was left.
     interrupt: Option<Interrupt>,
-    /// Most calls inside each other.
-    depth: usize,
+    limits: Limits,
     continues: Vec<i64>,
     cells: Vec<Value>,
     counters: Vec<(Text, i64)>,
@@ -77,6 +77,8 @@ pub struct Machine {
     /// Bytes that fetched results may still take.
     fetched_room: usize,
     state: State,
+    /// Why it is aborting.
+    reason: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +86,8 @@ enum State {
     Ready,
     /// Waiting for the answer to request number `n`.
     Fetching(u32),
+    /// A fetched result said so.
+    Aborting,
     Ended,
 }
 
@@ -134,7 +138,7 @@ impl Machine {
             loop_serial: 0,
             calls,
             interrupt: None,
-            depth: limits.depth,
+            limits: *limits,
             continues,
             cells,
             counters,
@@ -144,6 +148,7 @@ impl Machine {
             fetches_left: limits.fetches,
             fetched_room: limits.fetched_bytes,
             state: State::Ready,
+            reason: None,
             program,
             scope,
         }
@@ -162,6 +167,10 @@ impl Machine {
                     codes::MISUSE,
                     "a fetch has not been answered",
                 ));
+            }
+            State::Aborting => {
+                self.state = State::Ended;
+                return Ok(Step::Abort(self.reason.take()));
             }
             State::Ended => return Ok(Step::Done),
         }

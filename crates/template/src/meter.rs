@@ -67,6 +67,19 @@ impl Meter {
         }
     }
 
+    /// What is left to be charged.
+    pub(crate) fn fuel(&self) -> u64 {
+        self.fuel.get()
+    }
+
+    /// What is left of the computing time.
+    pub(crate) fn time_left(&self) -> Duration {
+        let running = self
+            .running_since
+            .map_or(Duration::ZERO, |since| since.elapsed());
+        self.deadline.saturating_sub(self.spent + running)
+    }
+
     /// Charges for working through text.
     #[inline]
     pub(crate) fn charge_bytes(&self, bytes: usize) -> Result<(), TemplateError> {

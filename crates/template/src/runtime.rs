@@ -185,9 +185,14 @@ impl Runtime {
         Ok(Value::List(self.heap.add_list(Store::HEAP, items)?))
     }
 
+    /// Bytes of values that may still be computed.
+    pub(crate) fn room(&self) -> usize {
+        self.value_bytes.saturating_sub(self.in_use())
+    }
+
     /// How many items a new list may have.
     pub(crate) fn room_for_items(&self) -> usize {
-        self.value_bytes.saturating_sub(self.in_use()) / size_of::<Value>()
+        self.room() / size_of::<Value>()
     }
 
     /// Stores the two-item list that a map yields when it is iterated.

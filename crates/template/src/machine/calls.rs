@@ -67,8 +67,11 @@ impl Machine {
             let message = "'include' cannot be used inside 'render'";
             return Err(TemplateError::new(codes::INVALID_VALUE, message));
         }
-        if self.calls.len() >= self.depth {
-            let message = format!("partials are nested deeper than {} levels", self.depth);
+        if self.calls.len() >= self.limits.depth {
+            let message = format!(
+                "partials are nested deeper than {} levels",
+                self.limits.depth
+            );
             return Err(TemplateError::new(codes::NESTING_TOO_DEEP, message));
         }
         let bound = call.bound.map(|slot| slot.unwrap_or(routine.own_name));

@@ -1,20 +1,14 @@
 //! Suspending at `connected_content`: the request that goes out, the answer that comes in.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use corkboard_core::connected::{FetchBody, FetchCaching, FetchRequest, FetchResponse};
+use corkboard_core::connected::{FetchBody, FetchRequest, FetchResponse};
 
 use super::Machine;
 use crate::data::Data;
 use crate::error::{TemplateError, codes};
 use crate::program::Program;
 use crate::runtime::Print;
-use crate::tags::connected_content::Part;
 use crate::value::Value;
 
-/// What `:cache_max_age` may ask for, in seconds.
-const CACHE_SECONDS: std::ops::RangeInclusive<u64> = 300..=14_400;
 const STATUS: &str = "__http_status_code__";
 
 impl Machine {
@@ -31,24 +25,15 @@ impl Machine {
             let message = "the template fetches too often; is 'connected_content' inside a loop?";
             TemplateError::new(codes::TOO_MANY_FETCHES, message)
         })?;
-        let mut request = FetchRequest {
-            method: site.method,
-            ..FetchRequest::default()
-        };
+        let mut request = site.constant.clone();
         let values = self.pop_many(site.parts.len());
         for (part, value) in site.parts.iter().zip(values) {
             let text = self.rt.text_of(value)?;
             let text = self.rt.str(text).trim();
-            match part {
-                Part::Url => text.clone_into(&mut request.url),
-                Part::Headers => request.headers = headers(text)?,
-                Part::Body => request.body = Some(text.to_owned()),
-                Part::ContentType => request.content_type = Some(text.to_owned()),
-                Part::CacheMaxAge => request.caching = max_age(text)?,
-            }
-        }
-        if site.no_cache {
-            request.caching = FetchCaching::Never;
+            part.fill(text, &mut request).map_err(|problem| {
+                let message = format!("':{}' {problem}", part.name());
+                TemplateError::new(codes::INVALID_VALUE, message)
+            })?;
         }
         let wants_json = request
             .content_type
@@ -70,13 +55,30 @@ impl Machine {
             return Ok(());
         };
         let (slot, saved) = (site.slot, site.saved);
-        let value = match &response.body {
+        let again;
+        let body = if site.rerender {
+            match self.rendered_again(&response.body)? {
+                Some(body) => {
+                    again = body;
+                    &again
+                }
+                // It aborts.
+                None => return Ok(()),
+            }
+        } else {
+            &response.body
+        };
+        let value = match body {
             FetchBody::Json(json) => {
                 let status = [(STATUS, i64::from(response.status))];
                 self.adopt(&Data::from_json_with(json, &status))?
             }
             FetchBody::Text(text) if saved => self.adopt(&Data::from_text(text))?,
-            FetchBody::Text(text) => return self.output.print(text),
+            FetchBody::Text(text) => {
+                // In place. `connected` is nothing then, but the status is readable.
+                self.output.print(text)?;
+                Value::Nil
+            }
             FetchBody::Empty => Value::Nil,
         };
         self.assign(slot, value);
@@ -95,32 +97,6 @@ impl Machine {
         let store = self.rt.add_store(data.arena.clone())?;
         Ok(data.root.seen_from(store))
     }
-}
-
-fn headers(text: &str) -> Result<BTreeMap<String, String>, TemplateError> {
-    let object: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(text).map_err(|error| {
-            let message = format!("':headers' is not a JSON object once rendered: {error}");
-            TemplateError::new(codes::INVALID_VALUE, message)
-        })?;
-    let text = |value| match value {
-        serde_json::Value::String(text) => text,
-        other => other.to_string(),
-    };
-    Ok(object
-        .into_iter()
-        .map(|(name, value)| (name, text(value)))
-        .collect())
-}
-
-fn max_age(text: &str) -> Result<FetchCaching, TemplateError> {
-    let seconds: u64 = text.parse().map_err(|_| {
-        let shown: String = text.chars().take(40).collect();
-        let message = format!("':cache_max_age' is a number of seconds, not '{shown}'");
-        TemplateError::new(codes::INVALID_VALUE, message)
-    })?;
-    let seconds = seconds.clamp(*CACHE_SECONDS.start(), *CACHE_SECONDS.end());
-    Ok(FetchCaching::MaxAge(Duration::from_secs(seconds)))
 }
 
 /// `a=1&b=2` as a JSON object; none when the text is something else.

@@ -67,6 +67,16 @@ fn a_saved_result_has_its_status_whatever_it_is() {
 }
 
 #[test]
+fn the_status_of_a_text_in_place_is_that_of_connected() {
+    let source = "{% connected_content https://x.test/a %}{% connected_content https://x.test/b %}\
+                  |{{ connected.a }}|{{ connected.__http_status_code__ }}";
+    let answers = [json(201, r#"{"a":1}"#), text("hi")];
+    assert_eq!(output(source, "{}", Script::new(answers)), "hi||200");
+    let answers = [text("hi"), failed(503)];
+    assert_eq!(output(source, "{}", Script::new(answers)), "hi||503");
+}
+
+#[test]
 fn a_failure_is_nil_and_can_abort() {
     let source = "{% connected_content https://x.test/ :save r %}\
                   {% if r.__http_status_code__ != 200 %}{% abort_message('no offer') %}{% endif %}{{ r.a }}";
