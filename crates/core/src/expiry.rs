@@ -12,6 +12,9 @@ use crate::time::Timestamp;
 pub const MAX_LIFETIME: Duration = Duration::from_secs(90 * 86_400);
 /// The zones of the world lie within 14 hours of UTC; a wall-clock time is over everywhere then.
 const WIDEST_OFFSET: Duration = Duration::from_secs(14 * 3_600);
+/// From when a dispatch is planned until the last of its cards expires, at most: 90 days by any
+/// user's clock.
+pub const LONGEST: Duration = Duration::from_secs(MAX_LIFETIME.as_secs() + WIDEST_OFFSET.as_secs());
 
 /// The rule that gives each card its expiry. Frozen in the dispatch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,7 +133,7 @@ impl Expiry {
         let latest = self.latest(planned_at);
         if latest <= planned_at {
             Some("lies in the past")
-        } else if latest > planned_at.plus(MAX_LIFETIME).plus(WIDEST_OFFSET) {
+        } else if latest > planned_at.plus(LONGEST) {
             Some("lies more than 90 days ahead")
         } else {
             None

@@ -21,7 +21,7 @@ use corkboard_core::user::{AttributeChange, User, UserEvent, UserId};
 pub use cards::{
     CardBatch, ChunkFence, NewCard, Receipt, RowOutcome, SharedContent, StoredCard, UserCards,
 };
-pub use cohorts::{CohortInfo, RetiredCohort};
+pub use cohorts::{CohortInfo, CohortStage, RetiredCohort};
 pub use eligibility::Eligibility;
 pub use events::{CardEvent, CountRow, EventCounts, RecordedEvents};
 pub use users::{ScanDetail, ScanPosition, ScanRequest, UserPage};

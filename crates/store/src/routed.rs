@@ -393,9 +393,11 @@ impl CardStore for RoutedCardStore {
             let key = (info.cohort.ends_at(), info.cohort);
             let sum = cohorts.entry(key).or_insert(CohortInfo {
                 cohort: info.cohort,
+                used: false,
                 rows: 0,
                 bytes: 0,
             });
+            sum.used |= info.used;
             sum.rows += info.rows;
             sum.bytes += info.bytes;
         }

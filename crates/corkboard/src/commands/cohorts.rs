@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use corkboard_core::time::{Clock as _, SystemClock, Timestamp};
 use corkboard_store::StoreError;
-use corkboard_store::card_store::{CohortInfo, RetiredCohort};
+use corkboard_store::card_store::{CohortInfo, CohortStage, RetiredCohort};
 use serde_json::{Value, json};
 
 use super::with_stores;
@@ -37,13 +37,22 @@ fn list(config: &ConfigFile, as_json: bool) -> Outcome {
             output::json(&rows.collect::<Vec<_>>())?;
         } else {
             // The age counts from when the last of its cards has expired.
-            let heads = &["database", "cohort", "rows", "size", "age", "next drop"];
+            let heads = &[
+                "database",
+                "cohort",
+                "stage",
+                "rows",
+                "size",
+                "age",
+                "next drop",
+            ];
             let mut table = Table::new(heads);
             for (database, info) in asked.rows() {
                 let (age, drop) = times(info, now, grace);
                 table.row(vec![
                     database.to_owned(),
                     info.cohort.to_string(),
+                    stage(info, now).to_owned(),
                     info.rows.to_string(),
                     output::bytes(info.bytes),
                     age,
@@ -61,12 +70,17 @@ fn listed(database: &str, info: &CohortInfo, now: Timestamp, grace: Duration) ->
     json!({
         "database": database,
         "cohort": info.cohort.to_string(),
+        "stage": stage(info, now),
         "rows": info.rows,
         "bytes": info.bytes,
         "age_seconds": now.since(ends).as_secs(),
         "ends_at": ends,
         "drop_at": ends.plus(grace),
     })
+}
+
+fn stage(info: &CohortInfo, now: Timestamp) -> &'static str {
+    CohortStage::of(info.cohort, info.used, now).as_str()
 }
 
 /// Age and next drop.
@@ -76,7 +90,7 @@ fn times(info: &CohortInfo, now: Timestamp, grace: Duration) -> (String, String)
     let age = if ends <= now {
         output::span(now.since(ends))
     } else {
-        format!("live until {ends}")
+        format!("until {ends}")
     };
     let drop = if drop <= now {
         "due".to_owned()

@@ -25,7 +25,7 @@ mod together;
 
 use std::time::Duration;
 
-use corkboard_core::cohort;
+use corkboard_core::cohort::Width;
 use corkboard_core::expiry::MAX_LIFETIME;
 use corkboard_core::time::SharedClock;
 use tokio_postgres::Row;
@@ -72,7 +72,7 @@ impl Expected {
     /// From the first card of a cohort until the cohort is dropped.
     fn longest_life(&self) -> Duration {
         MAX_LIFETIME
-            .saturating_add(cohort::NEAR)
+            .saturating_add(Width::Month.duration())
             .saturating_add(self.grace)
     }
 }

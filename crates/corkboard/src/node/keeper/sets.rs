@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use corkboard_core::cohort::Cohort;
 use corkboard_core::time::Timestamp;
-use corkboard_store::postgres::PgCardStore;
+use corkboard_store::card_store::CohortStage;
+use corkboard_store::postgres::{CohortSet, PgCardStore};
 use metrics::{describe_gauge, gauge};
 
 use super::told;
@@ -18,6 +19,10 @@ pub(super) struct Sets {
 }
 
 pub(super) fn describe() {
+    describe_gauge!(
+        "corkboard_keeper_cohorts",
+        "cohorts with tables: live with cards, made ahead without, ended and not dropped yet"
+    );
     describe_gauge!(
         "corkboard_keeper_cohorts_missing",
         "cohorts that another card database has and this one has not"
@@ -31,7 +36,8 @@ impl Sets {
         for database in databases {
             let set = database.cohort_set(now).await;
             if let Some(set) = told(database.name(), "cohorts cannot be compared", set) {
-                sets.push((database.name().to_owned(), set.live));
+                count(database.name(), &set, now);
+                sets.push((database.name().to_owned(), set.all.into_keys().collect()));
             }
         }
         for (database, missing) in missing(&sets, now) {
@@ -54,6 +60,17 @@ impl Sets {
                 );
             }
         }
+    }
+}
+
+/// Tells how many cohorts the database has: those that readers look into, and the others.
+fn count(database: &str, set: &CohortSet, now: Timestamp) {
+    for stage in CohortStage::ALL {
+        #[expect(clippy::cast_precision_loss, reason = "a few dozen at most")]
+        let count = set.count(stage, now) as f64;
+        let name = database.to_owned();
+        gauge!("corkboard_keeper_cohorts", "database" => name, "stage" => stage.as_str())
+            .set(count);
     }
 }
 

@@ -49,6 +49,9 @@ async fn what_is_over_is_named_by_database_and_then_dropped() {
     let line = |line: &&str| line.contains(&cohort.to_string());
     let line = table.lines().find(line).unwrap();
     assert!(line.ends_with("due"), "{line}");
+    assert_eq!(found[0]["stage"], "ended");
+    let ahead = listed.iter().filter(|row| row["stage"] == "ahead").count();
+    assert_eq!(ahead, listed.len() - 2, "no card yet: {listed:?}");
 
     let would = installation.table("cohorts retire --dry-run");
     assert_eq!(of(&would, cohort).len(), 2, "{would:?}");
@@ -88,6 +91,7 @@ async fn the_keeper_drops_what_is_over_and_makes_what_is_missing() {
             "corkboard_keeper_cohorts_made_total{database=\"cards-1\"} 1",
             "corkboard_keeper_cohorts_retired_total{database=\"cards-0\"} 1",
             "corkboard_keeper_cohorts_missing{database=\"cards-0\"} 0",
+            "corkboard_keeper_cohorts{database=\"cards-0\",stage=\"live\"} 0",
             "corkboard_store_cohort_headroom_days{database=\"cards-0\"}",
             "corkboard_store_xid_age{database=\"control\"}",
         ];

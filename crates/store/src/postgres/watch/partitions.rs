@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use corkboard_core::cohort::Cohort;
-use corkboard_core::expiry::MAX_LIFETIME;
 use corkboard_core::time::{SECONDS_PER_DAY, Timestamp};
 
 use super::finding::{Finding, or_ok, some_of};
@@ -130,12 +129,7 @@ impl Partitions {
         let cohorts = self.cohorts();
         let day = Duration::from_secs(SECONDS_PER_DAY.unsigned_abs());
         (0..FARTHEST_DAYS)
-            .take_while(|ahead| {
-                let planned = now.plus(day * *ahead);
-                let days = u32::try_from(MAX_LIFETIME.as_secs() / day.as_secs()).unwrap_or(0);
-                (1..=days)
-                    .all(|life| cohorts.contains(&Cohort::of(planned, planned.plus(day * life))))
-            })
+            .take_while(|ahead| Cohort::all_of(now.plus(day * *ahead)).is_subset(&cohorts))
             .count()
             .try_into()
             .unwrap_or(FARTHEST_DAYS)

@@ -18,7 +18,7 @@ use crate::sqlite::failure;
 use crate::sqlite::options::SqliteOptions;
 
 const MIGRATIONS: &[&str] = &[include_str!("../schema/cards_0001.sql")];
-/// Most files at a time. Lifetimes of up to 90 days keep at most 22 cohorts alive; the rest is for
+/// Most files at a time. Lifetimes of up to 90 days keep at most 16 cohorts alive; the rest is for
 /// ended ones that nobody has retired yet.
 const MAX_FILES: usize = 64;
 

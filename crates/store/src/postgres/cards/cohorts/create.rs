@@ -9,7 +9,6 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use corkboard_core::cohort::Cohort;
-use corkboard_core::expiry::MAX_LIFETIME;
 use corkboard_core::time::{SECONDS_PER_DAY, Timestamp};
 
 use super::{Cohorts, State};
@@ -22,7 +21,7 @@ use crate::postgres::values::get;
 const DAY: Duration = Duration::from_secs(SECONDS_PER_DAY as u64);
 /// How far beyond the longest lifetime cohorts are made: so long may the keeper be away.
 pub(super) const AHEAD: Duration = Duration::from_secs(14 * DAY.as_secs());
-/// Most cohorts with tables. Those of all lifetimes made ahead are 40; the rest is for ended ones
+/// Most cohorts with tables. Those made ahead are about 33; the rest is for ended ones
 /// that nobody has retired yet.
 const MOST: usize = 96;
 /// Longest wait for a lock on a parent, and for each statement.
@@ -132,21 +131,10 @@ impl Cohorts {
 
 /// Every cohort of a card whose dispatch is planned between `now` and 14 days later.
 pub(super) fn needed(now: Timestamp) -> BTreeSet<Cohort> {
-    let days = |span: Duration| u32::try_from(span.as_secs() / DAY.as_secs()).unwrap_or(0);
-    let mut needed = BTreeSet::new();
-    for planned in 0..=days(AHEAD) {
-        let planned_at = now.plus(planned * DAY);
-        for life in 0..=days(MAX_LIFETIME) {
-            needed.insert(Cohort::of(planned_at, planned_at.plus(life * DAY)));
-        }
-        // Cards that expire before the day's midnight, and those that just miss a day's cohort.
-        needed.insert(Cohort::of(
-            planned_at,
-            planned_at.plus(Duration::from_secs(1)),
-        ));
-        needed.insert(Cohort::of(planned_at, planned_at.plus(8 * DAY)));
-    }
-    needed
+    let days = u32::try_from(AHEAD.as_secs() / DAY.as_secs()).unwrap_or(0);
+    (0..=days)
+        .flat_map(|day| Cohort::all_of(now.plus(DAY * day)))
+        .collect()
 }
 
 fn create_sql(number: i16) -> String {
@@ -180,11 +168,11 @@ mod tests {
     fn what_is_made_ahead_covers_every_dispatch_of_the_next_two_weeks() {
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
         let needed = needed(now);
-        assert!(needed.len() <= 44, "{}", needed.len());
+        assert!(needed.len() <= 36, "{}", needed.len());
         let hour = Duration::from_secs(3_600);
         for hours in 0..14 * 24_u32 {
             let planned_at = now.plus(hours * hour);
-            for life in [1, 24, 7 * 24, 7 * 24 + 1, 30 * 24, 90 * 24_u32] {
+            for life in [1, 24, 5 * 24, 5 * 24 + 1, 30 * 24, 36 * 24, 90 * 24_u32] {
                 let cohort = Cohort::of(planned_at, planned_at.plus(life * hour));
                 assert!(needed.contains(&cohort), "{planned_at} {life} h: {cohort}");
             }

@@ -1,14 +1,13 @@
 //! Cohorts as the operator sees them: their size, whether databases agree, how far ahead they reach.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use corkboard_core::cohort::Cohort;
 use corkboard_core::time::Timestamp;
 
-use super::Cohorts;
-use super::create::needed;
-use crate::card_store::CohortInfo;
+use super::{Cohorts, State};
+use crate::card_store::{CohortInfo, CohortStage};
 use crate::error::Result;
 use crate::postgres::cards::CardDatabase;
 use crate::postgres::cards::attempt::{self, Attempt, Attempts, Stop};
@@ -31,34 +30,31 @@ const PARTS: [&str; 6] = [
 /// The cohorts of one database that can be written to, and how far they reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CohortSet {
-    /// Those with tables that take cards.
-    pub live: BTreeSet<Cohort>,
+    /// Those with tables that take cards, and whether they have got any.
+    pub all: BTreeMap<Cohort, bool>,
     /// For this long from now on no dispatch will find its cohort missing; zero when one planned
     /// now might.
     pub headroom: Duration,
 }
 
 impl CohortSet {
-    fn of(live: BTreeSet<Cohort>, now: Timestamp) -> Self {
+    fn of(all: BTreeMap<Cohort, bool>, now: Timestamp) -> Self {
         const DAY: Duration = Duration::from_secs(86_400);
-        // The cohorts needed for a day are those needed for all days before it, and more.
-        let enough = |days: &u32| needed_on(now.plus(*days * DAY)).is_subset(&live);
+        let enough = |days: &u32| {
+            let mut wanted = Cohort::all_of(now.plus(*days * DAY)).into_iter();
+            wanted.all(|cohort| all.contains_key(&cohort))
+        };
         let headroom = DAY * (0..15).take_while(enough).count().saturating_sub(1) as u32;
-        Self { live, headroom }
+        Self { all, headroom }
     }
-}
 
-/// What a dispatch planned at this time may need.
-fn needed_on(at: Timestamp) -> BTreeSet<Cohort> {
-    let two_weeks_on = needed(at);
-    let most = at.plus(corkboard_core::expiry::MAX_LIFETIME);
-    let latest = Cohort::of(at, most).ends_at();
-    let near = at.plus(corkboard_core::cohort::NEAR + Duration::from_secs(86_400));
-    let fits = |cohort: &Cohort| match cohort.width() {
-        corkboard_core::cohort::Width::Day => cohort.ends_at() <= near,
-        corkboard_core::cohort::Width::Week => cohort.ends_at() <= latest,
-    };
-    two_weeks_on.into_iter().filter(fits).collect()
+    /// How many are in this stage.
+    #[must_use]
+    pub fn count(&self, stage: CohortStage, now: Timestamp) -> usize {
+        let all = self.all.iter();
+        all.filter(|(cohort, used)| CohortStage::of(**cohort, **used, now) == stage)
+            .count()
+    }
 }
 
 /// Every cohort that has tables, oldest first.
@@ -79,20 +75,19 @@ impl Cohorts {
     pub(in crate::postgres::cards) async fn set(&self, now: Timestamp) -> Result<CohortSet> {
         let known = self.look_again().await?;
         let live = known.all.iter().filter(|(_, state)| state.is_live());
-        Ok(CohortSet::of(
-            live.map(|(cohort, _)| *cohort).collect(),
-            now,
-        ))
+        let all = live.map(|(cohort, state)| (*cohort, *state == State::Used));
+        Ok(CohortSet::of(all.collect(), now))
     }
 
     async fn list(&self, session: &Session) -> Attempt<Vec<CohortInfo>> {
         let known = self.look(session).await?;
         let live = known.all.iter().filter(|(_, state)| state.is_live());
         let mut list = Vec::new();
-        for cohort in live.map(|(cohort, _)| *cohort) {
+        for (cohort, state) in live.map(|(cohort, state)| (*cohort, *state)) {
             let (rows, bytes) = self.size(session, cohort).await?;
             list.push(CohortInfo {
                 cohort,
+                used: state == State::Used,
                 rows,
                 bytes,
             });
@@ -155,13 +150,14 @@ async fn flat_size(session: &Session, cohort: Cohort) -> Attempt<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::create::needed;
     use super::*;
 
     #[test]
     fn headroom_is_what_is_left_of_the_two_weeks() {
         const DAY: Duration = Duration::from_secs(86_400);
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
-        let made = needed(now);
+        let made: BTreeMap<_, _> = needed(now).into_iter().map(|one| (one, false)).collect();
         for (later, left) in [(0, 14), (5, 9), (13, 1), (14, 0), (20, 0)] {
             let set = CohortSet::of(made.clone(), now.plus(later * DAY));
             assert_eq!(set.headroom, left * DAY, "{later} days later");

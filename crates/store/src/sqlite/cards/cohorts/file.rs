@@ -121,6 +121,7 @@ impl CohortFile {
         })?;
         Ok(rows.map(|rows| CohortInfo {
             cohort: self.cohort,
+            used: rows > 0,
             rows,
             bytes: bytes(self.database.path()),
         }))
