@@ -21,6 +21,7 @@ use crate::guard::Guard;
 use crate::host::{HostRules, Hosts};
 use crate::log::CallLog;
 use crate::meter::{self, Outcome};
+use crate::multiplexed::Multiplexed;
 use crate::network::Network;
 use crate::options::{FetchOptions, FetchOptionsError};
 use crate::pool::Pool;
@@ -36,6 +37,9 @@ const LANDING_TIME: Duration = Duration::from_millis(250);
 
 /// Connections have nothing left to do at shutdown but to close.
 const CLOSING_TIME: Duration = Duration::from_secs(1);
+
+/// Of what may arrive for a call, the part that is not body: heads, trailers and their frames.
+const HEAD_ROOM: u64 = 128 * 1024;
 
 /// Connected content over the network. One per process; share it in an `Arc`.
 ///
@@ -77,6 +81,7 @@ impl FetchClient {
             resolver,
             tls,
             connect_timeout: options.connect_timeout,
+            max_arrival: 2 * options.max_body as u64 + HEAD_ROOM,
             tasks: connections.clone(),
             stop: stop.clone(),
         };
@@ -87,6 +92,7 @@ impl FetchClient {
                 options.max_idle_per_host,
                 options.idle_timeout,
             ),
+            multiplexed: Multiplexed::new(options.max_idle, options.idle_timeout),
             limits: BodyLimits {
                 max_body: options.max_body,
                 max_json_values: options.max_json_values,
@@ -281,6 +287,7 @@ async fn sweep(engine: Arc<Engine>, stop: CancellationToken) {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(tick.tick()).await.is_some() {
         engine.network.pool.sweep();
+        engine.network.multiplexed.sweep();
         engine.hosts.sweep();
     }
 }

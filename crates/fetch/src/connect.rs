@@ -22,11 +22,20 @@ use tokio_util::task::TaskTracker;
 use url::Host;
 
 use crate::guard::{Guard, Origin, Refusal};
+use crate::http2;
 use crate::problem::Problem;
 use crate::resolve::Resolve;
+use crate::tls;
 
-/// The sending half of a connection.
+/// The sending half of an HTTP/1.1 connection.
 pub(crate) type Sender = SendRequest<Full<Bytes>>;
+
+/// A new connection, in the protocol that the endpoint chose while TLS was set up.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    One(Sender),
+    Two(Arc<http2::Connection>),
+}
 
 /// A name may have many addresses; trying more than these would only use up the time-out.
 const ADDRESSES_TRIED: usize = 4;
@@ -48,7 +57,7 @@ impl Deadline {
 }
 
 /// Bound of the read buffer of a connection, into which the whole head of a response has to fit.
-const MAX_HEAD_BYTES: usize = 32 * 1024;
+pub(crate) const MAX_HEAD_BYTES: u32 = 32 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct Connector {
@@ -56,6 +65,8 @@ pub(crate) struct Connector {
     pub(crate) resolver: Arc<dyn Resolve>,
     pub(crate) tls: Arc<ClientConfig>,
     pub(crate) connect_timeout: Duration,
+    /// What may arrive for a call on a connection that is shared, its framing included.
+    pub(crate) max_arrival: u64,
     /// Owns the task behind every connection.
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
@@ -66,11 +77,11 @@ impl Connector {
         &self,
         origin: &Origin,
         deadline: Deadline,
-    ) -> Result<Sender, Problem> {
+    ) -> Result<Opened, Problem> {
         let addresses = self.addresses(origin, deadline).await?;
         let stream = self.dial(&addresses, origin.port, deadline.at).await?;
         if !origin.https {
-            return self.start(stream).await;
+            return Ok(Opened::One(self.start(stream).await?));
         }
         let name = match &origin.host {
             Host::Domain(name) => ServerName::try_from(name.clone())
@@ -83,7 +94,16 @@ impl Connector {
             .await
             .map_err(|_| Problem::TimedOut(deadline.after))?
             .map_err(|error| Problem::Tls(error.to_string()))?;
-        self.start(stream).await
+        if stream.get_ref().1.alpn_protocol() != Some(tls::HTTP2) {
+            return Ok(Opened::One(self.start(stream).await?));
+        }
+        let hello =
+            http2::Connection::start(stream, self.max_arrival, &self.tasks, self.stop.clone());
+        let connection = timeout_at(deadline.at, hello)
+            .await
+            .map_err(|_| Problem::TimedOut(deadline.after))?
+            .map_err(|error| Problem::Broken(error.to_string()))?;
+        Ok(Opened::Two(connection))
     }
 
     async fn addresses(&self, origin: &Origin, deadline: Deadline) -> Result<Vec<IpAddr>, Problem> {
@@ -146,7 +166,7 @@ impl Connector {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (sender, connection) = Builder::new()
-            .max_buf_size(MAX_HEAD_BYTES)
+            .max_buf_size(MAX_HEAD_BYTES as usize)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| Problem::Connect(error.to_string()))?;

@@ -201,6 +201,11 @@ impl Host {
         }
     }
 
+    /// Whether a call that was lost with its connection may be made once more.
+    pub(crate) fn spares_a_retry(&self) -> bool {
+        self.state().budget.retry(Instant::now())
+    }
+
     fn waited_in_vain(&self) -> Problem {
         let mut state = self.state();
         let now = Instant::now();

@@ -1,30 +1,32 @@
 //! One exchange with an endpoint: a connection (kept or new), the request, the head, the body; all
 //! under one deadline.
 
+mod head;
+mod line;
+
 use std::error::Error;
-use std::pin::pin;
 use std::time::Duration;
 
 use corkboard_core::connected::FetchBody;
 use corkboard_core::time::SharedClock;
 use http::header::{CONTENT_ENCODING, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
-use http_body::Body;
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout_at;
 
 use crate::body::{self, BodyLimits};
-use crate::connect::{Connector, Deadline, Sender};
+use crate::connect::{Connector, Deadline};
 use crate::content::{Content, Spoiled};
-use crate::host::{Host, Turn};
+use crate::host::Host;
+use crate::multiplexed::Multiplexed;
 use crate::pool::{Pool, PoolKey};
 use crate::problem::Problem;
 use crate::request::Prepared;
 use crate::retry_after;
+use head::Errand;
+use line::{Arriving, Line, declared};
 
-/// A connection that is this old has been accepted, answer or not.
-const ACCEPTED: Duration = Duration::from_millis(100);
+/// The body of a failure is of no use, but taking back a request for it is rude: so much is skipped.
+const SKIPPED: usize = 64 * 1024;
 
 /// What came of an exchange.
 #[derive(Debug)]
@@ -42,6 +44,7 @@ pub(crate) struct Exchange {
 pub(crate) struct Network {
     pub(crate) connector: Connector,
     pub(crate) pool: Pool,
+    pub(crate) multiplexed: Multiplexed,
     pub(crate) limits: BodyLimits,
     pub(crate) clock: SharedClock,
 }
@@ -67,23 +70,20 @@ impl Network {
         &self,
         request: &Prepared,
         host: &Host,
-        mut deadline: Deadline,
+        deadline: Deadline,
         exchange: &mut Exchange,
     ) -> Result<(u16, FetchBody), Problem> {
         let key = PoolKey {
             workspace: request.workspace,
             origin: request.target.origin().clone(),
         };
-        let (response, sender) = self
-            .head(request, &key, host, &mut deadline, exchange)
-            .await?;
+        let mut errand = Errand::new(self, request, &key, host, deadline);
+        let (response, line) = errand.run(exchange).await?;
+        let deadline = errand.deadline;
         let status = response.status().as_u16();
         if !response.status().is_success() {
             exchange.retry_after = retry_after::read(response.headers(), self.clock.now());
-            // The body is of no use. Left unread, a short one that is already here is skipped and
-            // the connection kept; any other makes the connection close.
-            drop(response);
-            self.pool.give_back(key, sender);
+            self.skip(response.into_body(), key, line, deadline).await;
             return Err(match status {
                 301 | 302 | 303 | 307 | 308 => Problem::Redirect(status),
                 _ => Problem::NotSuccess(status),
@@ -96,8 +96,18 @@ impl Network {
         if let Some(encoding) = odd(response.headers(), &CONTENT_ENCODING, &known) {
             return Err(Problem::Encoded { status, encoding });
         }
-        let content = self.read(response, deadline, &mut exchange.bytes).await?;
-        self.pool.give_back(key, sender);
+        let content = match self.read(response, deadline, &mut exchange.bytes).await {
+            Ok(content) => content,
+            Err(problem) => {
+                if let Line::Seat(seat) = &line {
+                    seat.retire();
+                }
+                return Err(problem);
+            }
+        };
+        if let Line::Own(sender) = line {
+            self.pool.give_back(key, sender);
+        }
         let body = body::interpret(status, &content, &self.limits)?;
         if body == FetchBody::Empty {
             Err(Problem::NoBody(status))
@@ -106,101 +116,11 @@ impl Network {
         }
     }
 
-    /// Sends the request and waits for the head of the answer: on a kept connection if there is one,
-    /// on a new one otherwise.
-    async fn head(
-        &self,
-        request: &Prepared,
-        key: &PoolKey,
-        host: &Host,
-        deadline: &mut Deadline,
-        exchange: &mut Exchange,
-    ) -> Result<(Response<Incoming>, Sender), Problem> {
-        if let Some(found) = self.kept(request, key, *deadline).await? {
-            return Ok(found);
-        }
-        let asked = Instant::now();
-        let turn = host.connects.turn(deadline.at).await;
-        let turn = turn.ok_or(Problem::NoTurn)?;
-        // Waiting for our own turn is not the endpoint's doing, and takes nothing from its time.
-        exchange.turned = asked.elapsed();
-        *deadline = Deadline::in_time(deadline.after);
-        // By now a connection may have come free.
-        match self.kept(request, key, *deadline).await? {
-            Some(found) => Ok(found),
-            None => self.anew(request, key, turn, *deadline).await,
-        }
-    }
-
-    async fn kept(
-        &self,
-        request: &Prepared,
-        key: &PoolKey,
-        deadline: Deadline,
-    ) -> Result<Option<(Response<Incoming>, Sender)>, Problem> {
-        let late = || Problem::TimedOut(deadline.after);
-        while let Some(mut kept) = self.pool.take(key) {
-            // Not ready means: still skipping the rest of its last answer, or just closed.
-            match timeout_at(deadline.at, kept.ready()).await {
-                Err(_) => return Err(late()),
-                Ok(Err(_)) => continue,
-                Ok(Ok(())) => {}
-            }
-            match timeout_at(deadline.at, kept.try_send_request(request.to_http())).await {
-                Err(_) => return Err(late()),
-                Ok(Ok(response)) => return Ok(Some((response, kept))),
-                // The other side closed a connection that it found idle, just as we used it again.
-                // Trying once more is right if the request was not sent, or changes nothing.
-                Ok(Err(mut failure)) => {
-                    let unsent = failure.take_message().is_some();
-                    let repeatable = request.method.is_idempotent();
-                    let error = failure.into_error();
-                    if !unsent && (!repeatable || error.is_parse()) {
-                        return Err(Problem::Broken(whole_story(&error)));
-                    }
-                    return Ok(None);
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    async fn anew(
-        &self,
-        request: &Prepared,
-        key: &PoolKey,
-        turn: Turn<'_>,
-        deadline: Deadline,
-    ) -> Result<(Response<Incoming>, Sender), Problem> {
-        let mut sender = match self.connector.open(&key.origin, deadline).await {
-            Ok(sender) => sender,
-            Err(problem) => {
-                if matches!(problem, Problem::Connect(_)) {
-                    turn.failed();
-                }
-                return Err(problem);
-            }
-        };
-        let mut answer = pin!(sender.send_request(request.to_http()));
-        let soon = timeout(ACCEPTED, answer.as_mut()).await;
-        turn.answered();
-        let answer = match soon {
-            Ok(answer) => answer,
-            Err(_) => timeout_at(deadline.at, answer)
-                .await
-                .map_err(|_| Problem::TimedOut(deadline.after))?,
-        };
-        match answer {
-            Ok(response) => Ok((response, sender)),
-            Err(error) => Err(Problem::Broken(whole_story(&error))),
-        }
-    }
-
     /// The whole body, or why not. The limit counts what arrives and what it unpacks to, whatever was
     /// declared.
     async fn read(
         &self,
-        response: Response<Incoming>,
+        response: Response<Arriving>,
         deadline: Deadline,
         bytes: &mut u64,
     ) -> Result<Vec<u8>, Problem> {
@@ -213,32 +133,49 @@ impl Network {
         };
         let encoding = response.headers().get(CONTENT_ENCODING).map(trimmed);
         let gzip = encoding.is_some_and(|it| it.to_ascii_lowercase().ends_with(b"gzip"));
-        let mut body = response.into_body();
-        if body.size_hint().lower() > limit as u64 {
+        if declared(&response) > limit as u64 {
             return Err(spoiled(Spoiled::TooLong));
         }
+        let mut body = response.into_body();
         let mut content = Content::new(gzip, limit);
         loop {
-            let frame =
-                timeout_at(deadline.at, body.frame())
-                    .await
-                    .map_err(|_| Problem::BodyTimedOut {
-                        status,
-                        after: deadline.after,
-                    })?;
-            let frame = match frame {
+            let after = deadline.after;
+            let late = |_| Problem::BodyTimedOut { status, after };
+            let piece = timeout_at(deadline.at, body.next()).await.map_err(late)?;
+            match piece {
                 None => return content.finish().map_err(spoiled),
-                Some(Ok(frame)) => frame,
-                Some(Err(error)) => {
-                    return Err(Problem::BodyBroken {
-                        status,
-                        cause: whole_story(&error),
-                    });
+                Some(Err(cause)) => return Err(Problem::BodyBroken { status, cause }),
+                Some(Ok(data)) => {
+                    *bytes += data.len() as u64;
+                    content.take(&data).map_err(spoiled)?;
                 }
-            };
-            if let Some(data) = frame.data_ref() {
-                *bytes += data.len() as u64;
-                content.take(data).map_err(spoiled)?;
+            }
+        }
+    }
+
+    /// Makes a connection fit for the next call, where a body is not wanted.
+    async fn skip(&self, body: Arriving, key: PoolKey, line: Line, deadline: Deadline) {
+        match (body, line) {
+            // Left unread, a short one that is already here is skipped and the connection kept; any
+            // other makes the connection close.
+            (body, Line::Own(sender)) => {
+                drop(body);
+                self.pool.give_back(key, sender);
+            }
+            (mut body, Line::Seat(seat)) => {
+                let mut skipped = 0;
+                let skipping = async {
+                    while let Some(Ok(piece)) = body.next().await {
+                        skipped += piece.len();
+                        if skipped > SKIPPED {
+                            return false;
+                        }
+                    }
+                    true
+                };
+                if !matches!(timeout_at(deadline.at, skipping).await, Ok(true)) {
+                    seat.retire();
+                }
             }
         }
     }

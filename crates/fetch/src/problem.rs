@@ -75,6 +75,8 @@ pub(crate) enum Problem {
     BodyTimedOut { status: u16, after: Duration },
     #[error("the exchange with the endpoint broke off: {0}")]
     Broken(String),
+    #[error("the endpoint refused the call without looking at it, again and again")]
+    RefusedStream,
     #[error("the endpoint answered {status} but its body broke off: {cause}")]
     BodyBroken { status: u16, cause: String },
     #[error("the endpoint answered {status} with a body longer than {limit} bytes")]
@@ -131,6 +133,7 @@ impl Problem {
             | Self::BodyTimedOut { .. }
             | Self::Broken(_)
             | Self::BodyBroken { .. } => Sign::Failed,
+            Self::RefusedStream => Sign::Shed,
             Self::BodyTooLong { .. }
             | Self::Encoded { .. }
             | Self::Bomb { .. }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use corkboard_core::connected::{FetchCaching, FetchMethod, FetchRequest};
 use corkboard_core::id::{Id, WorkspaceId};
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT};
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
+use http::uri::{self, Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use sha2::{Digest, Sha256};
 use url::Position;
 
@@ -148,16 +148,40 @@ impl Prepared {
     /// For the wire: origin form, so that a request means the same on any connection.
     pub(crate) fn to_http(&self) -> http::Request<http_body_util::Full<Bytes>> {
         let mut request = http::Request::new(http_body_util::Full::new(self.body.clone()));
-        *request.method_mut() = match self.method {
+        *request.method_mut() = self.http_method();
+        *request.uri_mut() = self.path.clone().into();
+        *request.headers_mut() = self.headers.clone();
+        request
+    }
+
+    /// For the wire, where the host is a part of the URL and the length a header of ours.
+    pub(crate) fn to_http2(&self) -> (http::Request<()>, Bytes) {
+        let mut request = http::Request::new(());
+        *request.method_mut() = self.http_method();
+        let mut headers = self.headers.clone();
+        let host = headers.remove(HOST);
+        let authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+        let mut parts = uri::Parts::default();
+        parts.scheme = Some(Scheme::HTTPS);
+        parts.authority = authority;
+        parts.path_and_query = Some(self.path.clone());
+        // Without an authority there is none to send to, and the connection says so.
+        *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+        if !self.body.is_empty() || self.method == FetchMethod::Post {
+            headers.insert(CONTENT_LENGTH, self.body.len().into());
+        }
+        *request.headers_mut() = headers;
+        (request, self.body.clone())
+    }
+
+    fn http_method(&self) -> Method {
+        match self.method {
             FetchMethod::Get => Method::GET,
             FetchMethod::Post => Method::POST,
             FetchMethod::Put => Method::PUT,
             FetchMethod::Patch => Method::PATCH,
             FetchMethod::Delete => Method::DELETE,
-        };
-        *request.uri_mut() = self.path.clone().into();
-        *request.headers_mut() = self.headers.clone();
-        request
+        }
     }
 }
 

@@ -8,6 +8,9 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::options::FetchOptionsError;
 
+/// What an endpoint that speaks HTTP/2 answers with.
+pub(crate) const HTTP2: &[u8] = b"h2";
+
 pub(crate) fn client_config(
     extra_roots: &[CertificateDer<'static>],
 ) -> Result<Arc<ClientConfig>, FetchOptionsError> {
@@ -24,6 +27,6 @@ pub(crate) fn client_config(
         .map_err(|_| FetchOptionsError::Tls)?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

@@ -1,10 +1,13 @@
-//! A scripted HTTP/1.1 peer: the endpoint that a test needs, including the ones nobody wants.
+//! A scripted HTTP peer: the endpoint that a test needs, including the ones nobody wants.
 //!
-//! It speaks just enough HTTP by hand, because a proper server library refuses to misbehave: it
+//! It speaks just enough HTTP/1.1 by hand, because a proper server library refuses to misbehave: it
 //! resets, hangs, trickles, lies about lengths and never ends on demand. It counts and records
-//! what it was asked. Paths without a script answer 404.
+//! what it was asked. Paths without a script answer 404. Over TLS it speaks HTTP/2, too, where a test
+//! wants it; what no HTTP/2 library would send comes from [`frames`].
 
 mod answer;
+pub mod frames;
+mod http2;
 mod request;
 mod script;
 mod tls;
@@ -30,6 +33,9 @@ pub use script::{Gate, Reply};
 
 /// Older recordings are forgotten beyond this many; counts go on.
 const RECORDING_LIMIT: usize = 10_000;
+
+/// What HTTP/2 is called while TLS is set up.
+const HTTP2: &[u8] = b"h2";
 
 type Answer = Arc<dyn Fn(&RecordedRequest) -> Reply + Send + Sync>;
 
@@ -107,14 +113,27 @@ impl Peer {
 
     /// A peer that speaks TLS under the name `localhost`, and the certificate to trust.
     pub async fn start_tls() -> (Self, CertificateDer<'static>) {
-        let (acceptor, certificate) = tls::throw_away_identity();
+        let (acceptor, certificate) = tls::throw_away_identity(&[]);
         (
             Self::listen(IpAddr::V4(Ipv4Addr::LOCALHOST), Some(acceptor)).await,
             certificate,
         )
     }
 
+    /// A peer that speaks HTTP/2 under the name `localhost`, and HTTP/1.1 with those who do not, and the
+    /// certificate to trust. At most `streams` requests at a time on a connection.
+    pub async fn start_http2(streams: u32) -> (Self, CertificateDer<'static>) {
+        let (acceptor, certificate) = tls::throw_away_identity(&[HTTP2, b"http/1.1"]);
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let peer = Self::listen_for(here, Some(acceptor), streams).await;
+        (peer, certificate)
+    }
+
     async fn listen(ip: IpAddr, tls: Option<TlsAcceptor>) -> Self {
+        Self::listen_for(ip, tls, 0).await
+    }
+
+    async fn listen_for(ip: IpAddr, tls: Option<TlsAcceptor>, streams: u32) -> Self {
         let listener = TcpListener::bind((ip, 0))
             .await
             .unwrap_or_else(|error| panic!("a test peer cannot listen on {ip}: {error}"));
@@ -128,6 +147,7 @@ impl Peer {
         let accepting = accept(
             listener,
             tls,
+            streams,
             Arc::clone(&shared),
             stop.clone(),
             tasks.clone(),
@@ -230,6 +250,7 @@ impl Peer {
 async fn accept(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
+    streams: u32,
     shared: Arc<Shared>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -244,6 +265,11 @@ async fn accept(
                 None => converse(stream, &shared, |stream: &TcpStream| linger(stream)).await,
                 Some(tls) => {
                     if let Ok(stream) = tls.accept(stream).await {
+                        if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
+                            http2::converse(stream, &shared, streams).await;
+                            shared.open.fetch_sub(1, Ordering::SeqCst);
+                            return;
+                        }
                         let abort = |stream: &TlsStream<TcpStream>| linger(stream.get_ref().0);
                         converse(stream, &shared, abort).await;
                     }

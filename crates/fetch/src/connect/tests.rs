@@ -6,7 +6,6 @@ use corkboard_testkit::Peer;
 
 use super::*;
 use crate::resolve::SystemResolver;
-use crate::tls;
 
 fn connector() -> Connector {
     let timeout = Duration::from_secs(2);
@@ -15,6 +14,7 @@ fn connector() -> Connector {
         resolver: Arc::new(SystemResolver::default()),
         tls: tls::client_config(&[]).unwrap(),
         connect_timeout: timeout,
+        max_arrival: 1024 * 1024,
         tasks: TaskTracker::new(),
         stop: CancellationToken::new(),
     }

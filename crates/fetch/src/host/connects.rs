@@ -4,7 +4,11 @@
 //! second. A connection that the kernel over there has completed still waits in that backlog, so a
 //! turn is over when the endpoint has answered on it, or was given a moment to accept it. Each one
 //! that comes about makes room for one more; one that fails halves the room.
+//!
+//! Where TLS is spoken a connection may turn out to carry many calls. Until it is known that it does
+//! not, few are opened at a time, and the others wait for what comes of them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -17,6 +21,10 @@ const LEAST: usize = 2;
 #[derive(Debug)]
 pub(crate) struct Connects {
     turns: Semaphore,
+    /// For those who find out what is spoken over there.
+    scouts: Semaphore,
+    /// The endpoint wants a connection for every call.
+    one_each: AtomicBool,
     allowed: Mutex<usize>,
 }
 
@@ -25,18 +33,30 @@ pub(crate) struct Connects {
 pub(crate) struct Turn<'a> {
     connects: &'a Connects,
     _permit: SemaphorePermit<'a>,
+    scout: Option<SemaphorePermit<'a>>,
 }
 
 impl Connects {
     pub(super) fn new() -> Self {
         Self {
             turns: Semaphore::new(START),
+            scouts: Semaphore::new(LEAST),
+            one_each: AtomicBool::new(false),
             allowed: Mutex::new(START),
         }
     }
 
     /// `None` when none came in time.
-    pub(crate) async fn turn(&self, deadline: Instant) -> Option<Turn<'_>> {
+    pub(crate) async fn turn(&self, https: bool, deadline: Instant) -> Option<Turn<'_>> {
+        let mut scout = None;
+        if https && !self.one_each.load(Ordering::Relaxed) {
+            let permit = timeout_at(deadline, self.scouts.acquire()).await;
+            scout = Some(permit.ok()?.ok()?);
+        }
+        // It may have been found out meanwhile.
+        if self.one_each.load(Ordering::Relaxed) {
+            scout = None;
+        }
         let permit = timeout_at(deadline, self.turns.acquire())
             .await
             .ok()?
@@ -44,11 +64,25 @@ impl Connects {
         Some(Turn {
             connects: self,
             _permit: permit,
+            scout,
         })
     }
 }
 
 impl Turn<'_> {
+    /// The connection carries one call at a time: everybody needs one.
+    pub(crate) fn alone(mut self) -> Self {
+        self.connects.one_each.store(true, Ordering::Relaxed);
+        self.scout = None;
+        self
+    }
+
+    /// The connection carries many calls.
+    pub(crate) fn shares(self) {
+        self.connects.one_each.store(false, Ordering::Relaxed);
+        self.answered();
+    }
+
     /// The connection came about and is out of the backlog.
     pub(crate) fn answered(self) {
         let allowed = &self.connects.allowed;
@@ -78,7 +112,7 @@ mod tests {
     async fn free(connects: &Connects) -> usize {
         let mut turns = Vec::new();
         while let Some(turn) = connects
-            .turn(Instant::now() + Duration::from_millis(1))
+            .turn(false, Instant::now() + Duration::from_millis(1))
             .await
         {
             turns.push(turn);
@@ -92,16 +126,16 @@ mod tests {
         let deadline = Instant::now() + Duration::from_secs(5);
         assert_eq!(free(&connects).await, START);
         for _ in 0..100 {
-            connects.turn(deadline).await.unwrap().answered();
+            connects.turn(false, deadline).await.unwrap().answered();
         }
         assert_eq!(free(&connects).await, MOST);
-        connects.turn(deadline).await.unwrap().failed();
+        connects.turn(false, deadline).await.unwrap().failed();
         assert_eq!(free(&connects).await, MOST / 2);
         for _ in 0..20 {
-            connects.turn(deadline).await.unwrap().failed();
+            connects.turn(false, deadline).await.unwrap().failed();
         }
         assert_eq!(free(&connects).await, LEAST);
-        connects.turn(deadline).await.unwrap().answered();
+        connects.turn(false, deadline).await.unwrap().answered();
         assert_eq!(free(&connects).await, LEAST + 1);
     }
 }

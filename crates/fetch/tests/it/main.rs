@@ -5,6 +5,8 @@ mod bench_client;
 mod credentials;
 mod guarding;
 mod guest;
+mod http2;
+mod http2_hostile;
 mod lifecycle;
 mod limits;
 mod metering;

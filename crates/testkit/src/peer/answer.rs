@@ -29,7 +29,7 @@ where
         sleep(reply.delay).await;
     }
     match &reply.delivery {
-        Delivery::Reset => return Ok(Next::Reset),
+        Delivery::Reset | Delivery::Refuse => return Ok(Next::Reset),
         Delivery::Close => return Ok(Next::Close),
         Delivery::Hang => {
             until_client_leaves(stream).await;

@@ -18,6 +18,8 @@ pub struct RecordedRequest {
     /// Names in lower case, in the order sent.
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
+    /// Whether it came in HTTP/2; then `host` is the authority of its URL.
+    pub http2: bool,
 }
 
 impl RecordedRequest {
@@ -101,5 +103,6 @@ fn parse_head(head: &str) -> io::Result<RecordedRequest> {
         target: target.to_owned(),
         headers,
         body: Bytes::new(),
+        http2: false,
     })
 }

@@ -41,6 +41,8 @@ pub(super) enum Delivery {
     Reset,
     /// An orderly close instead of an answer.
     Close,
+    /// HTTP/2's way to say that the request was not looked at; a reset in HTTP/1.1.
+    Refuse,
     /// Nothing at all until the client leaves.
     Hang,
     /// The body is written as it is, head and all; then the connection stays open.
@@ -126,6 +128,15 @@ impl Reply {
     pub fn close() -> Self {
         Self {
             delivery: Delivery::Close,
+            ..Self::status(200)
+        }
+    }
+
+    /// The request was not looked at: `REFUSED_STREAM` in HTTP/2, a reset in HTTP/1.1.
+    #[must_use]
+    pub fn refused() -> Self {
+        Self {
+            delivery: Delivery::Refuse,
             ..Self::status(200)
         }
     }
