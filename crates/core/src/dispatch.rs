@@ -83,6 +83,8 @@ pub enum SkipReason {
     NotInAudience,
     /// The template called `abort_message`.
     Aborted,
+    /// A fetch that the template asked to be retried went on failing.
+    FetchFailed,
     /// The template failed for this user.
     RenderFailed,
     /// The rendered card is larger than a card may be.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use corkboard_core::connected::ConnectedContent;
 
+use crate::asking::{Answers, Asking};
 use crate::error::TemplateError;
 use crate::limits::Limits;
 use crate::lint::{self, Warning};
@@ -216,6 +217,32 @@ impl CardTemplate {
         options: &RenderOptions,
         fetcher: &dyn ConnectedContent,
     ) -> Result<Rendered, RenderError> {
+        let asking = Asking::patiently(fetcher, options.fetch_scope);
+        self.render_asking(scope, options, asking).await
+    }
+
+    /// Renders every field, trying each fetch once. When one has to wait, what was answered so far
+    /// stays in `answers`, to be handed in again with the same scope and options.
+    ///
+    /// # Errors
+    /// As [`Self::render`], and [`RenderError::Waits`].
+    pub async fn attempt(
+        &self,
+        scope: Scope,
+        options: &RenderOptions,
+        fetcher: &dyn ConnectedContent,
+        answers: &mut Answers,
+    ) -> Result<Rendered, RenderError> {
+        let asking = Asking::trying(fetcher, options.fetch_scope, answers);
+        self.render_asking(scope, options, asking).await
+    }
+
+    async fn render_asking(
+        &self,
+        scope: Scope,
+        options: &RenderOptions,
+        mut asking: Asking<'_>,
+    ) -> Result<Rendered, RenderError> {
         let mut fields = RenderedFields::default();
         let mut trace = Vec::new();
         let mut message_extras = BTreeMap::new();
@@ -226,10 +253,15 @@ impl CardTemplate {
                 name: &path,
                 template,
                 options,
-                fetcher,
             };
             let scope = scope.clone();
-            let rendered = field.render(scope, &mut trace, &mut message_extras, &mut memory);
+            let rendered = field.render(
+                scope,
+                &mut asking,
+                &mut trace,
+                &mut message_extras,
+                &mut memory,
+            );
             match rendered.await {
                 Ok(text) => fields.set(name, text),
                 Err(stop) => return Err(stop.into_error(&path, trace)),

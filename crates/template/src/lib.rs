@@ -8,6 +8,7 @@
 //! [`CardTemplate`] and [`render_text`] drive machines for the rooms above.
 
 mod arena;
+mod asking;
 mod card;
 mod compare;
 mod compiler;
@@ -35,6 +36,7 @@ mod scope;
 mod tags;
 mod value;
 
+pub use asking::Answers;
 pub use card::{CardSource, CardTemplate, FieldError, Rendered, RenderedFields};
 pub use data::{Data, DataError};
 pub use error::TemplateError;

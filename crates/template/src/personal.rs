@@ -7,6 +7,7 @@ mod fields;
 mod job;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use corkboard_core::campaign::{CampaignDefinition, Invalid};
 use corkboard_core::card::CardContent;
@@ -18,7 +19,8 @@ use corkboard_core::variant::choose_variant;
 
 pub use job::{Job, merged};
 
-use crate::card::{CardTemplate, FieldError};
+use crate::asking::Answers;
+use crate::card::{CardTemplate, FieldError, Rendered};
 use crate::limits::Limits;
 use crate::lint::Warning;
 use crate::partials::Partials;
@@ -59,10 +61,26 @@ pub struct Personalised {
     pub warnings: Vec<String>,
 }
 
+/// What came of an attempt at a card.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Attempt {
+    Made(Box<Personalised>),
+    /// A fetch is to be tried again, not before this time has passed.
+    Waits {
+        after: Duration,
+    },
+}
+
+impl Attempt {
+    fn made(card: Personalised) -> Self {
+        Self::Made(Box::new(card))
+    }
+}
+
 /// Why a user gets no card.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NotRendered {
-    /// `Aborted`, `RenderFailed` or `CardTooLarge`.
+    /// `Aborted`, `FetchFailed`, `RenderFailed` or `CardTooLarge`.
     pub reason: SkipReason,
     /// In words for the template's author.
     pub detail: String,
@@ -199,7 +217,8 @@ impl CompiledCampaign {
         choose_variant(campaign, user, weights).and_then(|index| u8::try_from(index).ok())
     }
 
-    /// The card of one user: the content of `job.variant`, rendered.
+    /// The card of one user: the content of `job.variant`, rendered. Waits through the retries of
+    /// its fetches.
     ///
     /// # Errors
     /// When the template aborts or fails, or the card has more than `job.card_bytes`.
@@ -208,45 +227,91 @@ impl CompiledCampaign {
         job: &Job<'_>,
         fetcher: &dyn ConnectedContent,
     ) -> Result<Personalised, NotRendered> {
-        let Some(variant) = self.variants.get(usize::from(job.variant)) else {
-            return Err(not_rendered(
-                format!("there is no variant {}", job.variant),
-                Vec::new(),
-            ));
-        };
-        let (content, trace, mut warnings) = match &variant.card {
-            Card::Fixed(content) => (content.clone(), Vec::new(), Vec::new()),
+        let rendered = match self.card(job)? {
+            Card::Fixed(content) => return finished(content.clone(), job),
             Card::Rendered { template, source } => {
                 let options = job.options(&self.limits);
                 let rendered = template.render(job.scope(), &options, fetcher).await?;
-                (
-                    fields::filled(source, rendered.fields),
-                    rendered.trace,
-                    rendered.warnings,
-                )
+                (source, rendered)
             }
         };
-        if let Some(detail) = excess(&content, job.card_bytes) {
-            return Err(NotRendered {
-                reason: SkipReason::CardTooLarge,
-                detail,
-                trace,
-            });
-        }
-        if !fields::is_storable(&content) {
-            return Err(not_rendered(
-                "the card has a NUL character".to_owned(),
-                trace,
-            ));
-        }
-        let empty = content.problems("").into_iter();
-        warnings.extend(empty.map(|problem| format!("{}: {}", problem.path, problem.message)));
-        Ok(Personalised {
-            content,
-            trace,
-            warnings,
-        })
+        filled(rendered, job)
     }
+
+    /// The card of one user, each fetch tried once. A card that waits is to be asked for again with
+    /// the same job and what is in `answers` then.
+    ///
+    /// # Errors
+    /// As [`Self::personalise`].
+    pub async fn attempt(
+        &self,
+        job: &Job<'_>,
+        fetcher: &dyn ConnectedContent,
+        answers: &mut Answers,
+    ) -> Result<Attempt, NotRendered> {
+        let (template, source) = match self.card(job)? {
+            Card::Fixed(content) => return finished(content.clone(), job).map(Attempt::made),
+            Card::Rendered { template, source } => (template, source),
+        };
+        let options = job.options(&self.limits);
+        let rendering = template.attempt(job.scope(), &options, fetcher, answers);
+        match rendering.await {
+            Ok(rendered) => filled((source, rendered), job).map(Attempt::made),
+            Err(RenderError::Waits { after, .. }) => Ok(Attempt::Waits { after }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn card(&self, job: &Job<'_>) -> Result<&Card, NotRendered> {
+        let variant = self.variants.get(usize::from(job.variant));
+        let missing = || not_rendered(format!("there is no variant {}", job.variant), Vec::new());
+        variant.map(|variant| &variant.card).ok_or_else(missing)
+    }
+}
+
+fn filled(
+    (source, rendered): (&CardContent, Rendered),
+    job: &Job<'_>,
+) -> Result<Personalised, NotRendered> {
+    let mut made = Personalised {
+        content: fields::filled(source, rendered.fields),
+        trace: rendered.trace,
+        warnings: rendered.warnings,
+    };
+    check(&mut made, job)?;
+    Ok(made)
+}
+
+fn finished(content: CardContent, job: &Job<'_>) -> Result<Personalised, NotRendered> {
+    let mut made = Personalised {
+        content,
+        trace: Vec::new(),
+        warnings: Vec::new(),
+    };
+    check(&mut made, job)?;
+    Ok(made)
+}
+
+/// Refuses a card that cannot be one, and adds warnings about one that can.
+fn check(made: &mut Personalised, job: &Job<'_>) -> Result<(), NotRendered> {
+    if let Some(detail) = excess(&made.content, job.card_bytes) {
+        return Err(NotRendered {
+            reason: SkipReason::CardTooLarge,
+            detail,
+            trace: std::mem::take(&mut made.trace),
+        });
+    }
+    if !fields::is_storable(&made.content) {
+        let trace = std::mem::take(&mut made.trace);
+        return Err(not_rendered(
+            "the card has a NUL character".to_owned(),
+            trace,
+        ));
+    }
+    let empty = made.content.problems("").into_iter();
+    made.warnings
+        .extend(empty.map(|problem| format!("{}: {}", problem.path, problem.message)));
+    Ok(())
 }
 
 fn compile_card(
@@ -304,6 +369,12 @@ impl From<RenderError> for NotRendered {
                     trace,
                 }
             }
+            RenderError::GaveUp { problem, trace } => Self {
+                reason: SkipReason::FetchFailed,
+                detail: format!("a fetch was given up: {problem}"),
+                trace,
+            },
+            RenderError::Waits { trace, .. } => not_rendered("a fetch waits".to_owned(), trace),
             RenderError::Template {
                 field,
                 error,

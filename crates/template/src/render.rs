@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use corkboard_core::connected::{
-    ConnectedContent, FetchMethod, FetchRequest, FetchResponse, FetchScope, FetchSource,
+    ConnectedContent, FetchMethod, FetchResponse, FetchScope, FetchSource, FetchVerdict,
 };
 use corkboard_core::time::Timestamp;
 
+use crate::asking::Asking;
 use crate::error::TemplateError;
 use crate::limits::Limits;
 use crate::machine::{Machine, Memory, Step};
@@ -50,6 +51,18 @@ pub enum RenderError {
         reason: Option<String>,
         trace: Vec<FetchTrace>,
     },
+    /// A fetch that the template asked to be retried went on failing: this user gets no card.
+    #[error("a fetch was given up: {problem}")]
+    GaveUp {
+        problem: String,
+        trace: Vec<FetchTrace>,
+    },
+    /// A fetch has to be tried again after this time. Only for those who can put a render aside.
+    #[error("a fetch has to be tried again")]
+    Waits {
+        after: Duration,
+        trace: Vec<FetchTrace>,
+    },
     /// The template failed.
     #[error("field '{field}' failed to render")]
     Template {
@@ -76,10 +89,10 @@ pub async fn render_text(
         name: "",
         template,
         options,
-        fetcher,
     };
     let (mut extras, mut memory) = (BTreeMap::new(), Memory::default());
-    let rendered = field.render(scope, &mut trace, &mut extras, &mut memory);
+    let mut asking = Asking::patiently(fetcher, options.fetch_scope);
+    let rendered = field.render(scope, &mut asking, &mut trace, &mut extras, &mut memory);
     match rendered.await {
         Ok(text) => Ok((text, trace)),
         Err(stop) => Err(stop.into_error("", trace)),
@@ -91,12 +104,13 @@ pub(crate) struct Field<'a> {
     pub(crate) name: &'a str,
     pub(crate) template: &'a Template,
     pub(crate) options: &'a RenderOptions,
-    pub(crate) fetcher: &'a dyn ConnectedContent,
 }
 
 /// Why a field has no text.
 pub(crate) enum Stop {
     Aborted(Option<String>),
+    GaveUp(String),
+    Waits(Duration),
     Failed(TemplateError),
 }
 
@@ -107,9 +121,24 @@ impl From<TemplateError> for Stop {
 }
 
 impl Stop {
+    /// Why a card cannot go on with this response.
+    fn after(response: &FetchResponse) -> Option<Self> {
+        match response.report.verdict {
+            FetchVerdict::Settled => None,
+            FetchVerdict::Again { after, .. } => Some(Self::Waits(after)),
+            FetchVerdict::GaveUp => {
+                let problem = response.report.problem.clone();
+                let status = || format!("its status is {}", response.status);
+                Some(Self::GaveUp(problem.unwrap_or_else(status)))
+            }
+        }
+    }
+
     pub(crate) fn into_error(self, field: &str, trace: Vec<FetchTrace>) -> RenderError {
         match self {
             Self::Aborted(reason) => RenderError::Aborted { reason, trace },
+            Self::GaveUp(problem) => RenderError::GaveUp { problem, trace },
+            Self::Waits(after) => RenderError::Waits { after, trace },
             Self::Failed(error) => RenderError::Template {
                 field: field.to_owned(),
                 error,
@@ -120,9 +149,12 @@ impl Stop {
 }
 
 impl Field<'_> {
+    /// A failure that does not stand yet, or stands for good, is shown to the template first: what it
+    /// aborts for is aborted. If it does not, its text is of no use.
     pub(crate) async fn render(
         &self,
         scope: Scope,
+        asking: &mut Asking<'_>,
         trace: &mut Vec<FetchTrace>,
         extras: &mut BTreeMap<String, String>,
         memory_of_last: &mut Memory,
@@ -130,27 +162,31 @@ impl Field<'_> {
         let scope = scope.at(self.options.now);
         let memory = std::mem::take(memory_of_last);
         let mut machine = Machine::start_in(memory, self.template, scope, &self.options.limits);
+        let mut failure = None;
         loop {
-            match machine.run()? {
-                Step::Done => {
+            let step = machine.run();
+            if let Ok(Step::Abort(reason)) = step {
+                return Err(Stop::Aborted(reason));
+            }
+            if let Some(stop) = failure.take() {
+                return Err(stop);
+            }
+            match step? {
+                Step::Done | Step::Abort(_) => {
                     extras.extend(machine.take_message_extras());
                     let output = machine.take_output();
                     *memory_of_last = machine.into_memory();
                     return Ok(output);
                 }
-                Step::Abort(reason) => return Err(Stop::Aborted(reason)),
                 Step::Fetch(request) => {
                     let asked = (request.url.clone(), request.method);
-                    let response = self.fetch(request).await;
+                    let response = asking.answer(request).await;
                     trace.push(self.traced(asked, &response));
+                    failure = Stop::after(&response);
                     machine.resume(&response)?;
                 }
             }
         }
-    }
-
-    async fn fetch(&self, request: FetchRequest) -> FetchResponse {
-        self.fetcher.fetch(self.options.fetch_scope, request).await
     }
 
     fn traced(&self, (url, method): (String, FetchMethod), response: &FetchResponse) -> FetchTrace {

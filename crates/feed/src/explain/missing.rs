@@ -153,6 +153,7 @@ pub(super) fn add_progress(
             SkipReason::NotYetReeligible => "had had a card too recently",
             SkipReason::NotInAudience => "were not in the audience",
             SkipReason::Aborted => "were left out by the template's abort_message",
+            SkipReason::FetchFailed => "were left out because a fetch went on failing",
             SkipReason::RenderFailed => "were left out because the template failed",
             SkipReason::CardTooLarge => "were left out because their card was too large",
             SkipReason::Expired => "were left out because their card would have expired",

@@ -143,7 +143,7 @@ pub(super) fn render_without_data(
         Poll::Ready(Err(RenderError::Template { field, error, .. })) => {
             Err((field, error.to_string()))
         }
-        Poll::Ready(Err(RenderError::Aborted { .. })) | Poll::Pending => {
+        Poll::Ready(Err(_)) | Poll::Pending => {
             Err((String::new(), "cannot be rendered without data".to_owned()))
         }
     }

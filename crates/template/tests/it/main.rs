@@ -1,6 +1,7 @@
 //! The engine from outside: conformance, dialect, fetches, cards, and everything nasty.
 
 mod anything;
+mod attempts;
 mod card;
 mod dialect;
 mod fetches;

@@ -138,6 +138,9 @@ async fn answer(line: &[u8], options: &RenderOptions, fetcher: &FetchClient) -> 
             reason.unwrap_or_else(|| "the template aborted".to_owned()),
         ),
         Err(RenderError::Template { error, .. }) => failed(error),
+        Err(given_up @ (RenderError::GaveUp { .. } | RenderError::Waits { .. })) => {
+            Problem::outside("fetch_failed", given_up.to_string())
+        }
     }
 }
 

@@ -106,6 +106,16 @@ pub(super) async fn render(inputs: &Inputs, config: &Config, fetcher: &FetchClie
             ));
             Ok(())
         }
+        Err(RenderError::GaveUp { problem, trace }) => {
+            tell(&trace);
+            note(&format!("aborted: a fetch was given up: {problem}"));
+            Ok(())
+        }
+        Err(RenderError::Waits { trace, .. }) => {
+            tell(&trace);
+            note("aborted: a fetch has to wait");
+            Ok(())
+        }
         Err(RenderError::Template { error, trace, .. }) => {
             tell(&trace);
             Err(inputs.problem(&error))
