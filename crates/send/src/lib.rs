@@ -20,6 +20,7 @@ mod sender;
 mod stop;
 mod track;
 mod trigger;
+mod waiting;
 mod worker;
 
 pub use error::{SendError, WrongState};

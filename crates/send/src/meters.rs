@@ -8,6 +8,7 @@ use metrics::{counter, describe_counter, describe_histogram, histogram};
 const CARDS: &str = "corkboard_send_cards_total";
 const SKIPPED: &str = "corkboard_send_skipped_total";
 const PAGE: &str = "corkboard_send_page_seconds";
+const PUT_ASIDE: &str = "corkboard_send_put_aside_total";
 const CHUNKS: &str = "corkboard_send_chunks_total";
 
 /// How a worker and a chunk parted.
@@ -25,6 +26,8 @@ pub(crate) enum ChunkOutcome {
     Failed,
     /// Given back because this process is leaving.
     HandedBack,
+    /// Given back until its cards' fetches may be tried again.
+    PutAside,
 }
 
 impl ChunkOutcome {
@@ -36,6 +39,7 @@ impl ChunkOutcome {
             Self::Retried => "retried",
             Self::Failed => "failed",
             Self::HandedBack => "handed_back",
+            Self::PutAside => "put_aside",
         }
     }
 }
@@ -47,6 +51,10 @@ pub(crate) fn describe() {
         PAGE,
         metrics::Unit::Seconds,
         "time from reading a page to its checkpoint"
+    );
+    describe_counter!(
+        PUT_ASIDE,
+        "times that a card was put aside until a fetch may be tried again"
     );
     describe_counter!(CHUNKS, "chunks that workers are done with, by outcome");
 }
@@ -69,11 +77,16 @@ fn reason_name(reason: SkipReason) -> &'static str {
         SkipReason::NotYetReeligible => "not_yet_reeligible",
         SkipReason::NotInAudience => "not_in_audience",
         SkipReason::Aborted => "aborted",
+        SkipReason::FetchFailed => "fetch_failed",
         SkipReason::RenderFailed => "render_failed",
         SkipReason::CardTooLarge => "card_too_large",
         SkipReason::Expired => "expired",
         SkipReason::Erased => "erased",
     }
+}
+
+pub(crate) fn put_aside() {
+    counter!(PUT_ASIDE).increment(1);
 }
 
 pub(crate) fn page(elapsed: Duration) {

@@ -38,6 +38,11 @@ pub struct SendOptions {
     /// Longest time for one user's card, its fetches included. At most a third of the lease, so that
     /// no card can cost its worker the lease.
     pub render_deadline: Duration,
+    /// How long a card may wait for its fetches to be tried again, all in all. Then its user gets none.
+    pub patience: Duration,
+    /// A pause for which a worker keeps a chunk whose cards all wait. For a longer one it gives the
+    /// chunk back and takes another.
+    pub linger: Duration,
     /// How often a worker that has nothing to do looks for chunks that other processes left.
     pub poll: Duration,
     /// How often dispatches that need no worker are looked through for those whose time is over.
@@ -65,6 +70,8 @@ impl Default for SendOptions {
             lease: Duration::from_secs(30),
             fetch_concurrency: 256,
             render_deadline: Duration::from_secs(10),
+            patience: Duration::from_hours(1),
+            linger: Duration::from_millis(250),
             poll: Duration::from_millis(250),
             sweep: Duration::from_mins(1),
             flush: Duration::from_millis(500),
@@ -88,6 +95,7 @@ impl SendOptions {
         self.lease = self.lease.max(Duration::from_secs(1));
         self.render_deadline = self.render_deadline.min(self.lease / 3);
         self.flush = self.flush.min(self.lease / 3);
+        self.linger = self.linger.min(Duration::from_secs(1));
         self
     }
 }

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::compiled::CompiledCache;
 use crate::error::{Result, SendError};
 use crate::options::{Deps, SendOptions};
+use crate::waiting::WaitingRoom;
 use crate::{meters, scheduler, worker};
 
 /// Sends campaigns. Clones are the same sender.
@@ -29,6 +30,7 @@ pub(crate) struct Inner {
     pub(crate) deps: Deps,
     pub(crate) options: SendOptions,
     pub(crate) compiled: CompiledCache,
+    pub(crate) waiting: WaitingRoom,
     /// Changes whenever there may be chunks to claim, so that workers here need not poll for them.
     pub(crate) wake: watch::Sender<u64>,
     /// Held while a broadcast's occurrence is chosen, so that two launches do not choose the same.
@@ -47,6 +49,7 @@ impl Sender {
                 deps,
                 options,
                 compiled,
+                waiting: WaitingRoom::default(),
                 wake,
                 relaunch: Mutex::default(),
             }),

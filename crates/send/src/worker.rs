@@ -1,5 +1,6 @@
 //! Workers: each takes one chunk after the other, and leaves every one of them in order.
 
+mod aside;
 mod candidate;
 mod page;
 mod render;
@@ -9,6 +10,7 @@ mod write;
 
 use std::error::Error;
 
+use corkboard_core::time::Timestamp;
 use corkboard_store::StoreError;
 use corkboard_store::control_store::{ClaimRequest, ClaimedChunk};
 use tokio::time::sleep;
@@ -81,7 +83,13 @@ impl Sender {
         let mut progress = Progress::of(&chunk);
         let outcome = match self.walk(&chunk, &mut progress, shutdown).await {
             Ok(End::Finished) => ChunkOutcome::Finished,
-            Ok(End::ShutDown) => self.hand_back(&chunk).await,
+            Ok(End::ShutDown) => {
+                self.hand_back(&chunk, self.now(), ChunkOutcome::HandedBack)
+                    .await
+            }
+            Ok(End::PutAside { until }) => {
+                self.hand_back(&chunk, until, ChunkOutcome::PutAside).await
+            }
             Ok(End::Stopped) | Err(Failure::Store(StoreError::Stale { .. })) => {
                 ChunkOutcome::Stopped
             }
@@ -128,22 +136,24 @@ impl Sender {
             cards,
             shutdown,
             progress,
+            put_aside: self.inner.waiting.take((dispatch.id, chunk.chunk)),
         }
         .run()
         .await
     }
 
-    /// Gives a chunk back for the next process.
-    async fn hand_back(&self, chunk: &ClaimedChunk) -> ChunkOutcome {
-        if let Err(error) = self
-            .control()
-            .release_chunk(chunk, self.now(), u32::MAX)
-            .await
-        {
+    /// Gives a chunk back, to be claimed at that time or later. Nobody is to blame.
+    async fn hand_back(
+        &self,
+        chunk: &ClaimedChunk,
+        at: Timestamp,
+        outcome: ChunkOutcome,
+    ) -> ChunkOutcome {
+        if let Err(error) = self.control().release_chunk(chunk, at, u32::MAX).await {
             let error: &dyn Error = &error;
             tracing::debug!(error, "a chunk was not handed back; its lease will lapse");
         }
-        ChunkOutcome::HandedBack
+        outcome
     }
 
     /// Gives a chunk back after a failure, to be tried again after a pause; the last attempt fails

@@ -1,4 +1,6 @@
 //! From a verdict to a card: rendering, and making sure that it ends, whatever the template does.
+//!
+//! A card whose fetch is to be tried again later is put aside: it holds no slot while it waits.
 
 use std::panic::AssertUnwindSafe;
 
@@ -6,13 +8,16 @@ use corkboard_core::card::CardContent;
 use corkboard_core::dispatch::{Cause, Dispatch, Shape, SkipReason};
 use corkboard_core::user::UserId;
 use corkboard_store::card_store::{NewCard, SharedContent};
-use corkboard_template::personal::{CompiledCampaign, Job, merged};
+use corkboard_template::Answers;
+use corkboard_template::personal::{Attempt, CompiledCampaign, Job, merged};
 use futures_util::FutureExt;
 use serde_json::Map;
 use tokio::time::timeout;
 
 use super::candidate::{Candidate, Verdict};
+use crate::meters;
 use crate::sender::Sender;
+use crate::waiting::Kept;
 
 /// What became of one candidate.
 #[derive(Debug)]
@@ -26,6 +31,24 @@ pub(super) enum Outcome {
     Repeated,
     Skipped(SkipReason),
     Card(Box<NewCard>),
+    /// To be decided again when it is due.
+    Waits(Box<Case>),
+}
+
+/// A candidate to be decided about.
+#[derive(Debug)]
+pub(super) struct Case {
+    pub(super) candidate: Candidate,
+    pub(super) verdict: Verdict,
+    /// What is known of a card that was put aside.
+    pub(super) kept: Option<Kept>,
+}
+
+/// What came of rendering.
+enum Rendered {
+    Content(Box<CardContent>),
+    Skip(SkipReason),
+    Waits(Kept),
 }
 
 /// Makes the cards of one dispatch.
@@ -47,43 +70,67 @@ impl Cards<'_> {
         }
     }
 
-    pub(super) async fn decide(&self, candidate: Candidate, verdict: Verdict) -> Decided {
-        let outcome = match verdict {
+    pub(super) async fn decide(&self, case: Case) -> Decided {
+        let user = case.candidate.user.id.clone();
+        let is_early = |kept: &Kept| kept.due > self.sender.now();
+        if matches!(case.verdict, Verdict::Give { .. }) && case.kept.as_ref().is_some_and(is_early)
+        {
+            let outcome = Outcome::Waits(Box::new(case));
+            return Decided { user, outcome };
+        }
+        let outcome = match case.verdict {
             Verdict::Repeat => Outcome::Repeated,
             Verdict::Skip(reason) => Outcome::Skipped(reason),
             Verdict::Give {
                 variant,
                 expires_at,
             } => {
-                let user = candidate.user.id.clone();
-                let content = match self.dispatch.shape {
-                    Shape::Personal => self.render(&candidate, variant).await.map(Some),
-                    Shape::Pointer | Shape::Broadcast => Ok(None),
-                };
-                match content {
-                    Ok(content) => Outcome::Card(Box::new(NewCard {
-                        user,
+                let card = |content| {
+                    Outcome::Card(Box::new(NewCard {
+                        user: user.clone(),
                         variant,
                         expires_at,
                         content,
-                    })),
-                    Err(reason) => Outcome::Skipped(reason),
+                    }))
+                };
+                match self.dispatch.shape {
+                    Shape::Pointer | Shape::Broadcast => card(None),
+                    Shape::Personal => {
+                        let Case {
+                            candidate,
+                            verdict,
+                            kept,
+                        } = case;
+                        match self.render(&candidate, variant, kept).await {
+                            Rendered::Content(content) => card(Some(*content)),
+                            Rendered::Skip(reason) => Outcome::Skipped(reason),
+                            Rendered::Waits(kept) => Outcome::Waits(Box::new(Case {
+                                candidate,
+                                verdict,
+                                kept: Some(kept),
+                            })),
+                        }
+                    }
                 }
             }
         };
-        Decided {
-            user: candidate.user.id,
-            outcome,
-        }
+        Decided { user, outcome }
     }
 
-    async fn render(&self, candidate: &Candidate, variant: u8) -> Result<CardContent, SkipReason> {
+    async fn render(&self, candidate: &Candidate, variant: u8, kept: Option<Kept>) -> Rendered {
         let Self {
             sender,
             dispatch,
             compiled,
         } = self;
         let options = &sender.inner.options;
+        let now = sender.now();
+        let mut kept = kept.unwrap_or_else(|| Kept {
+            answers: Answers::default(),
+            now,
+            due: now,
+            until: now.plus(options.patience),
+        });
         let none = Map::new();
         let properties = merged(&dispatch.properties, &candidate.properties);
         let is_event = dispatch.cause == Cause::Event;
@@ -100,14 +147,23 @@ impl Cards<'_> {
             } else {
                 &none
             },
-            now: sender.now(),
+            now: kept.now,
             card_bytes: options.card_bytes,
         };
         // A defect in the engine costs one card, not the worker.
-        let rendering = compiled.personalise(&job, &*sender.inner.deps.fetcher);
-        let rendering = AssertUnwindSafe(rendering).catch_unwind();
-        let (reason, detail) = match timeout(options.render_deadline, rendering).await {
-            Ok(Ok(Ok(personalised))) => return Ok(personalised.content),
+        let attempt = compiled.attempt(&job, &*sender.inner.deps.fetcher, &mut kept.answers);
+        let attempt = AssertUnwindSafe(attempt).catch_unwind();
+        let (reason, detail) = match timeout(options.render_deadline, attempt).await {
+            Ok(Ok(Ok(Attempt::Made(made)))) => return Rendered::Content(Box::new(made.content)),
+            Ok(Ok(Ok(Attempt::Waits { after }))) => {
+                kept.due = sender.now().plus(after);
+                if kept.due <= kept.until {
+                    meters::put_aside();
+                    return Rendered::Waits(kept);
+                }
+                let detail = "its fetches would have to wait too long".to_owned();
+                (SkipReason::FetchFailed, detail)
+            }
             Ok(Ok(Err(not))) => (not.reason, not.detail),
             Ok(Err(_)) => {
                 tracing::error!(campaign = %dispatch.campaign, "rendering a card panicked");
@@ -124,7 +180,7 @@ impl Cards<'_> {
         tracing::debug!(
             dispatch = %dispatch.id, user = %candidate.user.id, ?reason, detail, "no card"
         );
-        Err(reason)
+        Rendered::Skip(reason)
     }
 
     /// What the cards of these variants have in common.

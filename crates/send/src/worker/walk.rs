@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use corkboard_core::campaign::Invalid;
 use corkboard_core::dispatch::DispatchState;
+use corkboard_core::time::Timestamp;
 use corkboard_store::StoreError;
 use corkboard_store::card_store::ScanPosition;
 use corkboard_store::control_store::ClaimedChunk;
@@ -12,11 +13,13 @@ use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::aside::{Aside, Pause};
 use super::page::Page;
-use super::render::{Cards, Decided};
+use super::render::{Cards, Case, Decided};
 use super::write::Batch;
 use crate::meters;
 use crate::sender::Sender;
+use crate::waiting::Waiting;
 
 /// How long rendering may keep a thread before others get their turn.
 const TURN: Duration = Duration::from_millis(1);
@@ -27,6 +30,10 @@ pub(super) enum End {
     Finished,
     Stopped,
     ShutDown,
+    /// Some cards wait for their fetches to be tried again, the first of them until then.
+    PutAside {
+        until: Timestamp,
+    },
 }
 
 /// Why a walk could not go on.
@@ -89,12 +96,16 @@ pub(super) struct Walk<'a> {
     pub(super) cards: Cards<'a>,
     pub(super) shutdown: &'a CancellationToken,
     pub(super) progress: &'a mut Progress,
+    /// Cards that were put aside when the chunk was given back. `None`: it was not, as far as this
+    /// process knows.
+    pub(super) put_aside: Option<Waiting>,
 }
 
 impl Walk<'_> {
     /// Whether somebody has held the chunk before, and may have written some of its cards.
     pub(super) fn is_repeated(&self) -> bool {
-        self.chunk.attempt > 1 || self.chunk.position.is_some()
+        let chunk = self.chunk;
+        chunk.attempt > 1 || chunk.position.is_some() || self.put_aside.is_some()
     }
 
     pub(super) async fn run(mut self) -> Result<End, Failure> {
@@ -116,43 +127,30 @@ impl Walk<'_> {
         }
     }
 
-    /// Renders and writes a page. What is ready is written when the page is complete, and every
-    /// now and then while fetches are slow: that keeps the lease, and it is where a stop and a
-    /// shutdown are noticed.
+    /// Renders and writes a page. Cards that wait are put aside while the others go on.
     async fn send(&mut self, page: Page) -> Result<Sent, StoreError> {
-        let cards = self.cards;
-        let deciding = page
-            .candidates
-            .into_iter()
-            .map(|(candidate, verdict)| async move { cards.decide(candidate, verdict).await });
-        let mut decided = pin!(stream::iter(deciding).buffered(cards.at_once()));
-        let mut batch = Batch::default();
-        let flush = self.sender.inner.options.flush;
-        let mut flush_at = Instant::now() + flush;
-        let mut turn_ends = Instant::now() + TURN;
-        loop {
-            match next(&mut decided, flush_at, self.shutdown).await {
-                Next::Decided(decided) => batch.add(decided),
-                Next::Complete => break,
-                Next::Flush => {}
-                Next::ShutDown => {
-                    self.advance(batch).await?;
-                    return Ok(Sent::End(End::ShutDown));
+        let mut cases = self.cases(page.candidates);
+        let mut aside: Option<Aside> = None;
+        let batch = loop {
+            let mut batch = match self.decide(cases, &mut aside).await? {
+                Round::Decided(batch) => batch,
+                Round::Ended(end) => return Ok(Sent::End(end)),
+            };
+            match &mut aside {
+                Some(aside) if aside.waits() => {
+                    self.keep(batch, aside).await?;
+                    cases = match self.pause(aside).await? {
+                        Pause::Over(due) => due,
+                        Pause::Ended(end) => return Ok(Sent::End(end)),
+                    };
                 }
-            }
-            let now = Instant::now();
-            if now >= flush_at {
-                if batch.is_empty() && self.is_stopped().await? {
-                    return Ok(Sent::End(End::Stopped));
+                Some(aside) => {
+                    batch.add_counts(&aside.counts);
+                    break batch;
                 }
-                self.advance(std::mem::take(&mut batch)).await?;
-                flush_at = Instant::now() + flush;
+                None => break batch,
             }
-            if now >= turn_ends {
-                tokio::task::yield_now().await;
-                turn_ends = Instant::now() + TURN;
-            }
-        }
+        };
         match page.next {
             Some(next) => self.advance_and_read(batch, next).await.map(Sent::Page),
             None => {
@@ -162,11 +160,68 @@ impl Walk<'_> {
         }
     }
 
-    async fn is_stopped(&self) -> Result<bool, StoreError> {
+    /// Decides about everybody once. What is ready is written every now and then while fetches are
+    /// slow: that keeps the lease, and it is where a stop and a shutdown are noticed.
+    async fn decide(
+        &mut self,
+        cases: Vec<Case>,
+        aside: &mut Option<Aside>,
+    ) -> Result<Round, StoreError> {
+        let cards = self.cards;
+        let deciding = cases
+            .into_iter()
+            .map(|case| async move { cards.decide(case).await });
+        let mut decided = pin!(stream::iter(deciding).buffered(cards.at_once()));
+        let mut batch = Batch::default();
+        let flush = self.sender.inner.options.flush;
+        let mut flush_at = Instant::now() + flush;
+        let mut turn_ends = Instant::now() + TURN;
+        loop {
+            match next(&mut decided, flush_at, self.shutdown).await {
+                Next::Decided(decided) => {
+                    if let Some(waits) = batch.add(decided) {
+                        if aside.is_none() {
+                            self.advance(std::mem::take(&mut batch)).await?;
+                        }
+                        aside.get_or_insert_with(Aside::new).add(*waits);
+                    }
+                }
+                Next::Complete => return Ok(Round::Decided(batch)),
+                Next::Flush => {}
+                Next::ShutDown => {
+                    self.save_part(batch, aside).await?;
+                    return Ok(Round::Ended(End::ShutDown));
+                }
+            }
+            let now = Instant::now();
+            if now >= flush_at {
+                if batch.is_empty() && self.is_stopped().await? {
+                    return Ok(Round::Ended(End::Stopped));
+                }
+                self.save_part(std::mem::take(&mut batch), aside).await?;
+                if let Some(end) = self.lost_touch(aside) {
+                    return Ok(Round::Ended(end));
+                }
+                flush_at = Instant::now() + flush;
+            }
+            if now >= turn_ends {
+                tokio::task::yield_now().await;
+                turn_ends = Instant::now() + TURN;
+            }
+        }
+    }
+
+    pub(super) async fn is_stopped(&self) -> Result<bool, StoreError> {
         let (workspace, id) = (self.cards.dispatch.workspace, self.cards.dispatch.id);
         let dispatch = self.sender.control().find_dispatch(workspace, id).await?;
         Ok(dispatch.is_none_or(|dispatch| dispatch.state != DispatchState::Running))
     }
+}
+
+/// What came of deciding about everybody once.
+enum Round {
+    Decided(Batch),
+    Ended(End),
 }
 
 /// What follows a page.

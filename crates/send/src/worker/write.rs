@@ -15,7 +15,7 @@ use futures_util::join;
 
 use super::candidate::position_of;
 use super::page::Page;
-use super::render::{Decided, Outcome};
+use super::render::{Case, Decided, Outcome};
 use super::walk::Walk;
 use crate::meters;
 
@@ -34,14 +34,22 @@ impl Batch {
         self.last.is_none()
     }
 
-    pub(super) fn add(&mut self, decided: Decided) {
-        self.tally.targeted += 1;
+    /// Takes a decision in; hands back a card that waits.
+    pub(super) fn add(&mut self, decided: Decided) -> Option<Box<Case>> {
         match decided.outcome {
+            Outcome::Waits(case) => return Some(case),
             Outcome::Repeated => self.repeated.push(decided.user.clone()),
             Outcome::Skipped(reason) => self.tally.skip(reason),
             Outcome::Card(card) => self.cards.push(*card),
         }
+        self.tally.targeted += 1;
         self.last = Some(decided.user);
+        None
+    }
+
+    /// Adds the counts of users who have been dealt with already.
+    pub(super) fn add_counts(&mut self, tally: &Tally) {
+        self.tally.add(tally);
     }
 }
 
@@ -104,8 +112,17 @@ impl Walk<'_> {
         }
     }
 
+    /// Renews the lease. False: nothing has been saved yet, and so there is nothing to do it with.
+    pub(super) async fn stay(&mut self) -> Result<bool, StoreError> {
+        let Some(position) = self.progress.position.clone() else {
+            return Ok(false);
+        };
+        self.save(&position, &Tally::default()).await?;
+        Ok(true)
+    }
+
     /// Writes the cards of a batch and returns its counts.
-    async fn write(&mut self, batch: Batch) -> Result<Tally, StoreError> {
+    pub(super) async fn write(&mut self, batch: Batch) -> Result<Tally, StoreError> {
         let Batch {
             mut cards,
             repeated: mut touched,

@@ -2,19 +2,23 @@
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use corkboard_core::connected::{
-    ConnectedContent, FetchBody, FetchRequest, FetchResponse, FetchScope,
+    ConnectedContent, FetchBody, FetchReport, FetchRequest, FetchResponse, FetchScope, FetchVerdict,
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 type Script = Box<dyn FnMut(&str) -> Option<Value> + Send>;
+type Attempts = Box<dyn FnMut(&str, u8) -> Option<FetchResponse> + Send>;
 
 /// Answers each URL as the script says: an object with status 200, or nothing with status 599.
 pub(crate) struct Fetcher {
     script: Mutex<Script>,
+    /// Says what becomes of a try, where it is not what the script says.
+    attempts: Mutex<Attempts>,
     asked: Mutex<Vec<String>>,
     /// Calls whose URL ends like this wait.
     held: watch::Sender<Option<&'static str>>,
@@ -36,8 +40,19 @@ impl Fetcher {
     pub(crate) fn scripted(script: impl FnMut(&str) -> Option<Value> + Send + 'static) -> Self {
         Self {
             script: Mutex::new(Box::new(script)),
+            attempts: Mutex::new(Box::new(|_, _| None)),
             asked: Mutex::default(),
             held: watch::channel(None).0,
+        }
+    }
+
+    /// With tries that may fail: told the URL and the number of the try.
+    pub(crate) fn trying(
+        attempts: impl FnMut(&str, u8) -> Option<FetchResponse> + Send + 'static,
+    ) -> Self {
+        Self {
+            attempts: Mutex::new(Box::new(attempts)),
+            ..Self::default()
         }
     }
 
@@ -79,5 +94,44 @@ impl ConnectedContent for Fetcher {
                 ..FetchResponse::default()
             },
         }
+    }
+
+    async fn attempt(
+        &self,
+        scope: FetchScope,
+        request: FetchRequest,
+        attempt: u8,
+    ) -> FetchResponse {
+        let planned = (self.attempts.lock().unwrap())(&request.url, attempt);
+        match planned {
+            Some(response) => {
+                self.asked.lock().unwrap().push(request.url);
+                response
+            }
+            None => self.fetch(scope, request).await,
+        }
+    }
+}
+
+/// A failure that is to be tried again.
+pub(crate) fn again(after: Duration, attempt: u8) -> FetchResponse {
+    failed(FetchVerdict::Again { after, attempt })
+}
+
+/// A failure that is not tried again any more.
+pub(crate) fn gave_up() -> FetchResponse {
+    failed(FetchVerdict::GaveUp)
+}
+
+fn failed(verdict: FetchVerdict) -> FetchResponse {
+    let report = FetchReport {
+        problem: Some("status 503".to_owned()),
+        verdict,
+        ..FetchReport::default()
+    };
+    FetchResponse {
+        status: 503,
+        report,
+        ..FetchResponse::default()
     }
 }

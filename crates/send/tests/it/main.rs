@@ -9,6 +9,7 @@ mod fetcher;
 mod gate;
 mod launch;
 mod lease;
+mod put_aside;
 mod removal;
 mod schedule;
 mod skip;
