@@ -1,5 +1,7 @@
 //! One call from its ticket to its record: admission, the network, the metrics, the call log.
 
+mod follow;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -154,8 +156,25 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Makes the call: waits for leave until the queue's deadline, then has the request's time-out.
+    /// Makes the call, and those that its redirects ask for where they are followed.
     pub(crate) async fn call(&self, asked: Asked, request: &Prepared, ticket: &Ticket) -> Answer {
+        let start = Instant::now();
+        let (answer, location) = self.one(asked, request, ticket).await;
+        match location {
+            None => answer,
+            // Hops are rare, and every call would have to hold the room for them.
+            Some(to) => Box::pin(self.follow(asked, request, ticket, (start, answer, to))).await,
+        }
+    }
+
+    /// One call: waits for leave until the queue's deadline, then has the request's time-out. With it
+    /// comes where else to ask.
+    async fn one(
+        &self,
+        asked: Asked,
+        request: &Prepared,
+        ticket: &Ticket,
+    ) -> (Answer, Option<String>) {
         let open = OpenRecord {
             log: self.log.as_ref(),
             asked,
@@ -168,8 +187,10 @@ impl Engine {
             },
             ended: false,
         };
-        let answer = self.permitted(asked, request, ticket).await;
-        open.end(answer.unwrap_or_else(|problem| Answer::failed(problem, 0)))
+        let answered = self.permitted(asked, request, ticket).await;
+        let (answer, location) =
+            answered.unwrap_or_else(|problem| (Answer::failed(problem, 0), None));
+        (open.end(answer), location)
     }
 
     async fn permitted(
@@ -177,7 +198,7 @@ impl Engine {
         asked: Asked,
         request: &Prepared,
         ticket: &Ticket,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<(Answer, Option<String>), Problem> {
         let origin = request.target.origin();
         let host = self.hosts.get(request.workspace, origin);
         let host = host.ok_or(Problem::TooManyHosts)?;
@@ -189,7 +210,8 @@ impl Engine {
         let _in_flight = meter::InFlight::enter();
         pass.begin();
         let deadline = Deadline::in_time(request.timeout);
-        let exchange = self.network.exchange(request, &host, deadline).await;
+        // Boxed, so that a call that waits for leave does not hold the room for it yet.
+        let exchange = Box::pin(self.network.exchange(request, &host, deadline)).await;
         pass.delayed(exchange.turned);
         let mut answer = match exchange.outcome {
             Ok((status, body)) => Answer::good(status, body, exchange.bytes),
@@ -199,7 +221,7 @@ impl Engine {
         answer.retry_after = answer.retry_after.or(exchange.retry_after);
         host.meter.ended(answer.class());
         pass.end(answer.sign(), answer.retry_after);
-        Ok(answer)
+        Ok((answer, exchange.location))
     }
 
     /// The host's leave to call it, and a free slot.

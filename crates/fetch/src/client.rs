@@ -215,7 +215,7 @@ impl FetchClient {
                 Some(found.ok_or_else(|| Problem::NoCredential(name.chars().take(64).collect()))?)
             }
         };
-        Prepared::new(&self.rules, scope.workspace, request, credential.as_deref())
+        Prepared::new(&self.rules, scope.workspace, request, credential.as_ref())
     }
 
     async fn shareable(

@@ -91,6 +91,7 @@ pub struct Credential {
     bindings: Vec<Binding>,
     headers: Vec<(HeaderName, HeaderValue)>,
     plain_http: bool,
+    redirects: bool,
 }
 
 impl fmt::Debug for Credential {
@@ -133,6 +134,7 @@ impl Credential {
             bindings: bindings.collect::<Result<_, _>>()?,
             headers,
             plain_http: false,
+            redirects: false,
         })
     }
 
@@ -153,6 +155,19 @@ impl Credential {
             plain_http: true,
             ..self
         }
+    }
+
+    /// Lets calls that name it follow redirects, up to three, among its own hosts.
+    #[must_use]
+    pub fn following_redirects(self) -> Self {
+        Self {
+            redirects: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn follows_redirects(&self) -> bool {
+        self.redirects
     }
 
     pub(crate) fn covers(&self, origin: &Origin) -> bool {

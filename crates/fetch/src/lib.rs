@@ -25,6 +25,7 @@ mod network;
 mod options;
 mod pool;
 mod problem;
+mod redirect;
 mod request;
 pub mod resolve;
 mod retry;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use corkboard_core::connected::FetchBody;
 use corkboard_core::time::SharedClock;
-use http::header::{CONTENT_ENCODING, TRANSFER_ENCODING};
+use http::header::{CONTENT_ENCODING, LOCATION, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use tokio::time::timeout_at;
 
@@ -20,6 +20,7 @@ use crate::host::Host;
 use crate::multiplexed::Multiplexed;
 use crate::pool::{Pool, PoolKey};
 use crate::problem::Problem;
+use crate::redirect;
 use crate::request::Prepared;
 use crate::retry_after;
 use head::Errand;
@@ -38,6 +39,8 @@ pub(crate) struct Exchange {
     pub(crate) retry_after: Option<Duration>,
     /// How long it waited for its turn to connect.
     pub(crate) turned: Duration,
+    /// Where else to ask, if that is what it said and the request may go there.
+    pub(crate) location: Option<String>,
 }
 
 #[derive(Debug)]
@@ -61,6 +64,7 @@ impl Network {
             bytes: 0,
             retry_after: None,
             turned: Duration::ZERO,
+            location: None,
         };
         exchange.outcome = self.attempt(request, host, deadline, &mut exchange).await;
         exchange
@@ -83,11 +87,18 @@ impl Network {
         let status = response.status().as_u16();
         if !response.status().is_success() {
             exchange.retry_after = retry_after::read(response.headers(), self.clock.now());
+            let problem = match status {
+                _ if !redirect::is_redirect(status) => Problem::NotSuccess(status),
+                _ if request.redirects.is_none() => Problem::Redirect(status),
+                _ => {
+                    let location = response.headers().get(LOCATION);
+                    let location = location.and_then(|it| std::str::from_utf8(it.as_bytes()).ok());
+                    exchange.location = location.map(str::to_owned);
+                    location.map_or(Problem::Location(status), |_| Problem::Redirected(status))
+                }
+            };
             self.skip(response.into_body(), key, line, deadline).await;
-            return Err(match status {
-                301 | 302 | 303 | 307 | 308 => Problem::Redirect(status),
-                _ => Problem::NotSuccess(status),
-            });
+            return Err(problem);
         }
         if let Some(encoding) = odd(response.headers(), &TRANSFER_ENCODING, &["chunked"]) {
             return Err(Problem::Encoded { status, encoding });

@@ -42,6 +42,11 @@ pub(crate) enum Problem {
     #[error("the credential '{0}' is only sent over https")]
     CredentialPlain(String),
 
+    #[error("the redirect leads from https to http")]
+    Downgrade,
+    #[error("the redirect leads to a host that the credential is not bound to")]
+    RedirectHost,
+
     // --- held back
     #[error("too many fetches are waiting already")]
     QueueFull,
@@ -107,6 +112,12 @@ pub(crate) enum Problem {
     NotSuccess(u16),
     #[error("the endpoint answered {0}, a redirect; redirects are not followed, use the final URL")]
     Redirect(u16),
+    #[error("the endpoint answered {0}, a redirect, which was followed")]
+    Redirected(u16),
+    #[error("the endpoint answered {0}, a redirect without a usable Location")]
+    Location(u16),
+    #[error("the endpoint answered {0}, one redirect more than are followed")]
+    TooManyRedirects(u16),
     #[error("the endpoint answered {0} without a body")]
     NoBody(u16),
 }
@@ -148,7 +159,12 @@ impl Problem {
     /// sent: where that body cannot be used, the status is 599, so that `!= 200` catches it.
     pub(crate) fn status(&self) -> u16 {
         match self {
-            Self::NotSuccess(status) | Self::Redirect(status) | Self::NoBody(status) => *status,
+            Self::NotSuccess(status)
+            | Self::Redirect(status)
+            | Self::Redirected(status)
+            | Self::Location(status)
+            | Self::TooManyRedirects(status)
+            | Self::NoBody(status) => *status,
             _ => self.own_status(),
         }
     }
@@ -166,7 +182,9 @@ impl Problem {
             | Self::BodyOnGet
             | Self::NoCredential(_)
             | Self::CredentialHost(_)
-            | Self::CredentialPlain(_) => STATUS_REFUSED,
+            | Self::CredentialPlain(_)
+            | Self::Downgrade
+            | Self::RedirectHost => STATUS_REFUSED,
             Self::QueueFull
             | Self::NoSlot(_)
             | Self::NoTurn

@@ -1,6 +1,7 @@
 //! From what a template asked for to what goes over the wire: checked once, completely, before
 //! anything is connected or cached.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, 
 use http::uri::{self, Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use sha2::{Digest, Sha256};
-use url::Position;
+use url::{Position, Url};
 
 use crate::credential::Credential;
 use crate::guard::{Guard, Target};
@@ -77,6 +78,8 @@ pub(crate) struct Prepared {
     /// For the exchange, from leave to call to the last byte.
     pub(crate) timeout: Duration,
     pub(crate) sharing: Option<Sharing>,
+    /// The credential that lets redirects be followed, and says where to.
+    pub(crate) redirects: Option<Arc<Credential>>,
 }
 
 /// Under which key, and up to which age, an answer may be shared.
@@ -93,12 +96,11 @@ impl Prepared {
         rules: &Rules,
         workspace: WorkspaceId,
         request: &FetchRequest,
-        credential: Option<&Credential>,
+        credential: Option<&Arc<Credential>>,
     ) -> Result<Self, Problem> {
         let target = rules.guard.check_url(&request.url)?;
         let url = target.url();
-        let path = PathAndQuery::try_from(&url[Position::BeforePath..Position::AfterQuery])
-            .map_err(|_| Problem::Path)?;
+        let path = path(url)?;
         let body = request.body.clone().map(Bytes::from).unwrap_or_default();
         if body.len() > rules.max_request_body {
             return Err(Problem::RequestBody(body.len(), rules.max_request_body));
@@ -142,6 +144,7 @@ impl Prepared {
                 asked.clamp(SHORTEST_TIMEOUT, FetchRequest::LONGEST_TIMEOUT)
             }),
             sharing,
+            redirects: credential.filter(|it| it.follows_redirects()).cloned(),
         })
     }
 
@@ -223,10 +226,19 @@ fn headers(rules: &Rules, target: &Target, request: &FetchRequest) -> Result<Hea
         .entry(USER_AGENT)
         .or_insert_with(|| rules.user_agent.clone());
     headers.insert(ACCEPT_ENCODING, GZIP);
-    let url = target.url();
-    let host = header_value("host", &url[Position::BeforeHost..Position::AfterPort])?;
-    headers.insert(HOST, host);
+    headers.insert(HOST, host_header(target.url())?);
     Ok(headers)
+}
+
+/// What is asked for, as it stands on the wire.
+pub(crate) fn path(url: &Url) -> Result<PathAndQuery, Problem> {
+    PathAndQuery::try_from(&url[Position::BeforePath..Position::AfterQuery])
+        .map_err(|_| Problem::Path)
+}
+
+/// Who is asked for it.
+pub(crate) fn host_header(url: &Url) -> Result<HeaderValue, Problem> {
+    header_value("host", &url[Position::BeforeHost..Position::AfterPort])
 }
 
 fn header_value(name: &str, value: &str) -> Result<HeaderValue, Problem> {

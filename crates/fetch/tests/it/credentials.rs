@@ -11,19 +11,21 @@ use corkboard_testkit::{Peer, Reply};
 
 use crate::bench_client::{ScriptedResolver, expect_failure, get, open_options, scope, text};
 
-fn client(options: FetchOptions, book: &CredentialBook) -> (FetchClient, Records) {
+pub(crate) fn client_with(options: FetchOptions, book: &CredentialBook) -> (FetchClient, Records) {
     let (log, records) = ChannelCallLog::new(100);
     let resolver = Arc::new(ScriptedResolver::default());
     for name in ["localhost", "other.example"] {
         resolver.name(name, &[&["127.0.0.1"]]);
     }
+    resolver.name("inside.example", &[&["127.0.0.2"]]);
+    resolver.name("mixed.example", &[&["127.0.0.1", "127.0.0.2"]]);
     let resolver: Arc<dyn Resolve> = resolver;
     let client = FetchClient::new(options, Arc::new(SystemClock), Arc::new(log), resolver);
     let client = client.expect("the options are good");
     (client.with_credentials(Arc::new(book.clone())), records)
 }
 
-type Records = tokio::sync::mpsc::Receiver<corkboard_fetch::FetchRecord>;
+pub(crate) type Records = tokio::sync::mpsc::Receiver<corkboard_fetch::FetchRecord>;
 
 fn with_credential(url: &str, name: &str) -> FetchRequest {
     FetchRequest {
@@ -43,7 +45,7 @@ async fn a_credential_is_sent_to_its_host_over_tls_and_never_logged() {
         extra_roots: vec![certificate],
         ..open_options()
     };
-    let (client, mut records) = client(options, &book);
+    let (client, mut records) = client_with(options, &book);
     let mut request = with_credential(&peer.url_as("localhost", "/"), "crm");
     request
         .headers
@@ -70,7 +72,7 @@ async fn a_credential_that_does_not_belong_there_makes_no_call() {
     };
     here("elsewhere", "other.example");
     here("here", "127.0.0.1");
-    let (client, _records) = client(open_options(), &book);
+    let (client, _records) = client_with(open_options(), &book);
     for (name, workspace, reason) in [
         ("elsewhere", 1, "bound to other hosts"),
         ("here", 1, "only sent over https"),
@@ -99,7 +101,7 @@ async fn answers_are_not_shared_between_credentials() {
     };
     put("a", "1");
     put("b", "2");
-    let (client, _records) = client(open_options(), &book);
+    let (client, _records) = client_with(open_options(), &book);
     let url = peer.url("/");
     let fetch = |name| client.fetch(scope(1), with_credential(&url, name));
     assert_eq!(text(&fetch("a").await), "one");

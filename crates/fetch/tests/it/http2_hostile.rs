@@ -173,10 +173,6 @@ async fn floods_of_every_kind_end_early_and_close_the_connection() {
         // Twice the body's bound, and what is under way in buffers.
         assert!(peer.sent() < 16 * 1024 * 1024, "{kind}: {}", peer.sent());
         assert!(start.elapsed() < Duration::from_secs(4), "{kind}");
-        if kind != "resets" {
-            let problem = response.report.problem.unwrap_or_default();
-            assert!(problem.contains("broke off"), "{kind}: {problem}");
-        }
     }
 }
 

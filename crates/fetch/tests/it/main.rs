@@ -12,6 +12,7 @@ mod limits;
 mod metering;
 mod rebinding;
 mod recording;
+mod redirects;
 mod retrying;
 mod sharing;
 mod wire;
