@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 mod bench;
+mod ranges;
 mod tidy;
 
 const USAGE: &str = "\
@@ -15,6 +16,7 @@ usage: cargo xtask <task>
 
   bench [feed|send|expiry|reads|events|all|report] [--quick]
           build the product and run the reproducible comparisons of bench/; or write their report again
+  ranges  write the address guard's tables from the registries in crates/fetch/registry
   tidy    check the rules of CONTRIBUTING.md that neither the compiler nor clippy can check
 ";
 
@@ -26,6 +28,7 @@ fn main() -> io::Result<ExitCode> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["bench", arguments @ ..] => bench::run(&workspace_root(), arguments),
+        ["ranges"] => ranges::run(&workspace_root()),
         ["tidy"] => tidy::run(&workspace_root(), &mut io::stdout().lock()),
         _ => {
             io::stderr().lock().write_all(USAGE.as_bytes())?;

@@ -13,6 +13,8 @@
 mod corpus;
 mod ranges;
 #[cfg(test)]
+mod registered;
+#[cfg(test)]
 mod tests;
 
 use std::net::{IpAddr, Ipv4Addr};

@@ -15,4 +15,5 @@ mod recording;
 mod redirects;
 mod retrying;
 mod sharing;
+mod ssrf;
 mod wire;
