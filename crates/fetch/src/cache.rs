@@ -17,7 +17,13 @@ use crate::request::{CacheKey, LONGEST_MAX_AGE, LONGEST_STALE};
 
 /// Statuses that are as good as an answer for a while: what is not there now is not there in a moment.
 const LASTING: [u16; 2] = [404, 410];
-const LASTING_MAX_AGE: Duration = Duration::from_secs(10);
+pub(crate) const LASTING_MAX_AGE: Duration = Duration::from_secs(10);
+
+/// Whether a failure of this status is remembered for a moment.
+pub(crate) fn is_lasting(status: u16) -> bool {
+    LASTING.contains(&status)
+}
+
 /// Nobody reads what is older, not even in place of a failure.
 const LONGEST_KEPT: Duration = LONGEST_MAX_AGE.saturating_add(LONGEST_STALE);
 
@@ -99,7 +105,7 @@ impl Cache {
     /// the least recently used ones. One that is larger than an eighth of the whole is not kept: it
     /// would push out too much.
     pub(crate) fn put(&mut self, key: CacheKey, answer: Answer, now: Timestamp) {
-        if !answer.is_success() && !LASTING.contains(&answer.status) {
+        if !answer.is_success() && !is_lasting(answer.status) {
             return;
         }
         self.remove(&key);

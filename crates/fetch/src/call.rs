@@ -1,6 +1,7 @@
 //! One call from its ticket to its record: admission, the network, the metrics, the call log.
 
 mod follow;
+mod through;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub(crate) struct Answer {
     /// How long it waited for leave to call.
     pub(crate) waited: Duration,
     pub(crate) retry_after: Option<Duration>,
+    /// How old it was when it came from another node's call by way of the shared tier.
+    pub(crate) age: Option<Duration>,
 }
 
 impl Answer {
@@ -42,6 +45,7 @@ impl Answer {
             problem: None,
             waited: Duration::ZERO,
             retry_after: None,
+            age: None,
         }
     }
 

@@ -30,6 +30,7 @@ use crate::request::{Prepared, Rules, Sharing};
 use crate::resolve::Resolve;
 use crate::retry;
 use crate::shared::{Found, Landing, Lead, Shared};
+use crate::tier::{ResponseTier, Tier};
 use crate::tls;
 
 /// Between the deadline of a call and its answer being told.
@@ -51,6 +52,7 @@ pub struct FetchClient {
     shared: Shared,
     clock: SharedClock,
     credentials: Arc<dyn Credentials>,
+    tier: Option<Tier>,
     queue_timeout: Duration,
     retry_patience: Duration,
     /// No new calls.
@@ -130,6 +132,7 @@ impl FetchClient {
             shared: Shared::new(options.cache_bytes, Arc::clone(&clock)),
             clock,
             credentials: Arc::new(NoCredentials),
+            tier: None,
             queue_timeout: options.queue_timeout,
             retry_patience: options.retry_patience,
             draining,
@@ -145,6 +148,17 @@ impl FetchClient {
     pub fn with_credentials(self, credentials: Arc<dyn Credentials>) -> Self {
         Self {
             credentials,
+            ..self
+        }
+    }
+
+    /// The same with a cache that nodes share.
+    #[must_use]
+    pub fn with_tier(self, tier: Arc<dyn ResponseTier>) -> Self {
+        let limits = self.engine.network.limits;
+        let tier = Tier::new(tier, limits, Arc::clone(&self.clock));
+        Self {
+            tier: Some(tier),
             ..self
         }
     }
@@ -239,7 +253,12 @@ impl FetchClient {
             }
             Found::Nothing(lead, landing) => {
                 self.fill(asked, prepared, lead);
-                (landed(landing, deadline).await, FetchSource::Network)
+                let answer = landed(landing, deadline).await;
+                if answer.age.is_some() {
+                    meter::count(Outcome::Cached);
+                    return (answer, FetchSource::Cache);
+                }
+                (answer, FetchSource::Network)
             }
         }
     }
@@ -254,10 +273,10 @@ impl FetchClient {
             lead.land(answer);
             return;
         };
-        let shared = self.shared.clone();
-        let stop = self.stop.clone();
+        let (shared, stop) = (self.shared.clone(), self.stop.clone());
+        let tier = self.tier.clone();
         self.calls.spawn(async move {
-            let call = engine.call(asked, &prepared, &ticket);
+            let call = engine.shared_call(tier.as_ref(), asked, &prepared, &ticket);
             if let Some(answer) = stop.run_until_cancelled(call).await {
                 lead.land(answer);
                 meter::cache_holds(shared.weight());

@@ -31,6 +31,7 @@ pub mod resolve;
 mod retry;
 mod retry_after;
 mod shared;
+pub mod tier;
 mod tls;
 
 pub use client::FetchClient;
@@ -40,3 +41,4 @@ pub use log::{CallLog, ChannelCallLog, DiscardCallLog, FetchRecord};
 pub use meter::describe_metrics;
 pub use options::{FetchOptions, FetchOptionsError};
 pub use resolve::{Resolve, SystemResolver};
+pub use tier::ResponseTier;

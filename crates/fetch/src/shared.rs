@@ -99,8 +99,11 @@ pub(crate) struct Lead {
 impl Lead {
     /// Announces the answer to all who wait, and keeps it if it lasts.
     pub(crate) fn land(self, answer: Answer) {
-        let now = self.shared.clock.now();
-        self.shared.state().cache.put(self.key, answer.clone(), now);
+        let age = answer.age.unwrap_or_default();
+        let fetched = self.shared.clock.now().minus(age);
+        let mut state = self.shared.state();
+        state.cache.put(self.key, answer.clone(), fetched);
+        drop(state);
         self.announce.send_replace(Some(answer));
     }
 }

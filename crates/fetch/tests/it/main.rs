@@ -16,4 +16,5 @@ mod redirects;
 mod retrying;
 mod sharing;
 mod ssrf;
+mod tier;
 mod wire;
