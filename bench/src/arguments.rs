@@ -13,6 +13,8 @@ pub(crate) enum Bench {
     Events,
     Send,
     Feed,
+    /// A part of `Send` that is only looked at: its results are shown and not kept.
+    SendRate,
 }
 
 impl Bench {
@@ -32,6 +34,7 @@ impl Bench {
             Self::Events => "events",
             Self::Send => "send",
             Self::Feed => "feed",
+            Self::SendRate => "send-rate",
         }
     }
 
@@ -42,7 +45,9 @@ impl Bench {
         }
         match self {
             Self::Send => Duration::from_mins(25),
-            Self::Feed | Self::Expiry | Self::Reads | Self::Events => Duration::from_mins(18),
+            Self::Feed | Self::Expiry | Self::Reads | Self::Events | Self::SendRate => {
+                Duration::from_mins(18)
+            }
         }
     }
 }
@@ -68,7 +73,8 @@ impl Arguments {
                 "report" => report_only = true,
                 "--quick" => arguments.is_quick = true,
                 other => {
-                    let named = Bench::ALL.into_iter().find(|bench| bench.name() == other);
+                    let mut known = Bench::ALL.into_iter().chain([Bench::SendRate]);
+                    let named = known.find(|bench| bench.name() == other);
                     let named = named.ok_or_else(|| Failure::Usage(other.to_owned()))?;
                     arguments.benches.insert(named);
                 }
@@ -93,6 +99,11 @@ mod tests {
         assert_eq!(parse("feed --quick").benches, BTreeSet::from([Bench::Feed]));
         assert!(parse("--quick").is_quick);
         assert!(parse("report").benches.is_empty());
+        assert!(!parse("all").benches.contains(&Bench::SendRate));
+        assert_eq!(
+            parse("send-rate").benches,
+            BTreeSet::from([Bench::SendRate])
+        );
     }
 
     #[test]

@@ -10,7 +10,9 @@ use corkboard_core::slot::Slot;
 use corkboard_core::time::Timestamp;
 use corkboard_core::user::UserId;
 use corkboard_store::CardStore as _;
-use corkboard_store::card_store::{CardBatch, Eligibility, NewCard, RowOutcome, SharedContent};
+use corkboard_store::card_store::{
+    CardBatch, Durability, Eligibility, NewCard, RowOutcome, SharedContent,
+};
 use corkboard_store::postgres::{CardLayout, PgCardStore};
 use ring::digest;
 
@@ -85,6 +87,7 @@ impl Dispatch {
             planned_at: self.planned_at,
             eligibility: Eligibility::OneDispatch,
             fence: None,
+            durability: Durability::Now,
             shared: vec![SharedContent {
                 variant: 0,
                 presentation: presentation(),

@@ -101,6 +101,15 @@ async fn run() -> Result<()> {
             .await
             .map_err(|_| Failure::Late(format!("the end of '{}'", bench.name())))??;
     }
+    if arguments
+        .benches
+        .iter()
+        .all(|bench| *bench == Bench::SendRate)
+        && !arguments.benches.is_empty()
+    {
+        // It leaves nothing to report.
+        return Ok(());
+    }
     report::write(&setting.results)
 }
 
@@ -111,6 +120,7 @@ async fn measure(setting: &Setting, bench: Bench) -> Result<()> {
         Bench::Send => results::write(setting, name, &Box::pin(send::run(setting)).await?),
         Bench::Feed => results::write(setting, name, &Box::pin(feed::run(setting)).await?),
         Bench::Reads => results::write(setting, name, &Box::pin(reads::run(setting)).await?),
+        Bench::SendRate => Box::pin(send::show_rates(setting)).await,
         Bench::Events => results::write(setting, name, &Box::pin(events::run(setting)).await?),
     }
 }

@@ -202,6 +202,15 @@ impl Database {
         Ok(number as u64)
     }
 
+    /// CPU time of the server with all its processes so far, in seconds.
+    pub(crate) fn server_cpu_seconds(&self) -> Result<f64> {
+        let path = self.inner.server().folder().join("data/postmaster.pid");
+        let text = std::fs::read_to_string(&path).at(&path)?;
+        let pid = text.lines().next().and_then(|line| line.parse().ok());
+        let pid = pid.ok_or_else(|| Failure::unexpected("postmaster.pid names no process"))?;
+        crate::procfs::cpu_seconds_with_children(pid)
+    }
+
     /// The next transaction id, without using one.
     pub(crate) async fn next_xid(&self) -> Result<u64> {
         self.count("SELECT pg_snapshot_xmax(pg_current_snapshot())")

@@ -28,6 +28,18 @@ pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
     parse_cpu(&read(&path)?).ok_or_else(|| strange(&path))
 }
 
+/// The same of a process with all its children, also those that have ended.
+pub(crate) fn cpu_seconds_with_children(pid: u32) -> Result<f64> {
+    let path = format!("/proc/{pid}/stat");
+    let ended = parse_cpu_of_ended(&read(&path)?).ok_or_else(|| strange(&path))?;
+    let mut sum = cpu_seconds(pid)? + ended;
+    for child in children(pid)? {
+        // One that ends meanwhile is missed this once.
+        sum += cpu_seconds(child).unwrap_or_default();
+    }
+    Ok(sum)
+}
+
 /// Bytes that really came from the disk.
 pub(crate) fn disk_bytes_read(pid: u32) -> Result<u64> {
     let path = format!("/proc/{pid}/io");
@@ -65,9 +77,19 @@ fn parse_memory(status: &str) -> Option<Memory> {
 }
 
 fn parse_cpu(stat: &str) -> Option<f64> {
+    two_times(stat, 11)
+}
+
+/// Of children that have ended and were waited for.
+fn parse_cpu_of_ended(stat: &str) -> Option<f64> {
+    two_times(stat, 13)
+}
+
+/// The sum of two times that follow each other, in seconds.
+fn two_times(stat: &str, skipped: usize) -> Option<f64> {
     // The name in parentheses may hold anything, so counting begins behind it, at field 3.
     let (_, rest) = stat.rsplit_once(')')?;
-    let mut fields = rest.split_whitespace().skip(11);
+    let mut fields = rest.split_whitespace().skip(skipped);
     let user: u32 = fields.next()?.parse().ok()?;
     let system: u32 = fields.next()?.parse().ok()?;
     Some((f64::from(user) + f64::from(system)) / TICKS_PER_SECOND)
@@ -91,8 +113,9 @@ mod tests {
 
     #[test]
     fn cpu_time_is_found_behind_a_hostile_name() {
-        let stat = "7 (a) b (c) R 1 7 7 0 -1 4194304 100 0 0 0 150 50 0 0 20 0 1 0 9 1 1";
+        let stat = "7 (a) b (c) R 1 7 7 0 -1 4194304 100 0 0 0 150 50 30 20 20 0 1 0 9 1 1";
         assert_eq!(parse_cpu(stat), Some(2.0));
+        assert_eq!(parse_cpu_of_ended(stat), Some(0.5));
         assert_eq!(parse_cpu("7 (x) R 1"), None);
     }
 

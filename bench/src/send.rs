@@ -95,6 +95,11 @@ pub(crate) async fn run(setting: &Setting) -> Result<Measured<SendRows>> {
     Ok(Measured { settings, rows })
 }
 
+/// Only how fast cards are written on PostgreSQL, beside `\\copy`; shown and not kept.
+pub(crate) async fn show_rates(setting: &Setting) -> Result<()> {
+    postgres::show(setting).await
+}
+
 async fn audience(setting: &Setting, users: usize) -> Result<Audience> {
     say(&format!("send: {users} users: loading"));
     let site = Site::create(setting, &format!("send-{users}"), "").await?;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::launch::{MemoryUse, rounded};
 use crate::Setting;
 use crate::campaigns;
-use crate::console::say;
+use crate::console::{say, show as show_line};
 use crate::failure::{Failure, Result};
 use crate::postgres::Postgres;
 use crate::statistics::median;
@@ -71,6 +71,9 @@ pub(crate) struct Launch {
     pub(crate) cards_per_second: f64,
     /// CPU time of all processes of the product for each card.
     pub(crate) cpu_micros_each: f64,
+    /// CPU time of the database server, all its processes, for each card.
+    #[serde(default)]
+    pub(crate) server_micros_each: f64,
     pub(crate) xids_per_1000: f64,
     pub(crate) wal_bytes_each: f64,
 }
@@ -131,6 +134,38 @@ pub(super) async fn run(setting: &Setting) -> Result<OnPostgres> {
         growth,
         peak_bytes_per_user: rounded(crate::statistics::slope(&peaks)),
     })
+}
+
+/// Compares the rates and shows them.
+pub(super) async fn show(setting: &Setting) -> Result<()> {
+    let postgres = Postgres::start(setting).await?;
+    let users = if setting.is_quick { QUICK_USERS } else { USERS };
+    for shape in compare(setting, &postgres, users).await? {
+        let (of_one, of_two) = shape.ratios();
+        let name = &shape.shape;
+        show_line(&format!(
+            "{name}: {of_one:.2} of \\copy by one client, {of_two:.2} by two"
+        ));
+        for round in &shape.rounds {
+            for one in &round.launches {
+                show_line(&format!(
+                    "  {} x {} workers: {:.0}/s, CPU µs/card: {:.2} own, {:.2} server; log bytes {:.0}",
+                    one.processes,
+                    one.workers_each,
+                    one.cards_per_second,
+                    one.cpu_micros_each,
+                    one.server_micros_each,
+                    one.wal_bytes_each
+                ));
+            }
+            let raw = &round.raw;
+            show_line(&format!(
+                "  \\copy: {:.0}/s by one client, {:.0}/s by two, CPU µs/card: {:.2} server",
+                raw.one_client_per_second, raw.two_clients_per_second, raw.server_micros_each
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Both shapes in turn, so that a noisy minute falls on everything.

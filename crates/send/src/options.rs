@@ -49,6 +49,9 @@ pub struct SendOptions {
     pub sweep: Duration,
     /// How often a page with slow fetches is written as far as it is, and how soon a stop is noticed.
     pub flush: Duration,
+    /// How often the position in a chunk is saved while its pages need no waiting for, and how soon a
+    /// stop is noticed then.
+    pub save: Duration,
     /// Largest card after rendering, in bytes of its texts.
     pub card_bytes: usize,
     pub template_limits: Limits,
@@ -66,7 +69,7 @@ impl Default for SendOptions {
         Self {
             name: "worker".to_owned(),
             workers: 4,
-            batch: 500,
+            batch: 1_000,
             lease: Duration::from_secs(30),
             fetch_concurrency: 256,
             render_deadline: Duration::from_secs(10),
@@ -75,6 +78,7 @@ impl Default for SendOptions {
             poll: Duration::from_millis(250),
             sweep: Duration::from_mins(1),
             flush: Duration::from_millis(500),
+            save: Duration::from_millis(200),
             card_bytes: 2048,
             template_limits: Limits::default(),
             max_attempts: 10,
@@ -96,6 +100,7 @@ impl SendOptions {
         self.render_deadline = self.render_deadline.min(self.lease / 3);
         self.flush = self.flush.min(self.lease / 3);
         self.linger = self.linger.min(Duration::from_secs(1));
+        self.save = self.save.min(self.lease / 3);
         self
     }
 }

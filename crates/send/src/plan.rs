@@ -1,6 +1,7 @@
 //! What a dispatch will take: its shape, how many users and fetches, and how it is cut into chunks.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use corkboard_core::audience::Audience;
 use corkboard_core::campaign::{Campaign, CampaignDefinition, Creation, Delivery};
@@ -13,8 +14,11 @@ use corkboard_template::personal::CompiledCampaign;
 use crate::error::Result;
 use crate::sender::Sender;
 
-/// Users that one chunk is meant to have: enough to be worth a lease, few enough to spread.
-const USERS_PER_CHUNK: u64 = 2_000;
+/// Users that one chunk is meant to have: enough to be worth a lease, which costs a worker three
+/// waits for a disk; few enough to spread.
+const USERS_PER_CHUNK: RangeInclusive<u64> = 2_000..=16_000;
+/// Chunks that a launch is cut into before they grow beyond the least.
+const SPREAD: u64 = 64;
 /// What stands for hosts that only the render knows.
 const DYNAMIC_HOST: &str = "dynamic";
 
@@ -101,9 +105,8 @@ pub(crate) fn shape(definition: &CampaignDefinition, is_static: bool) -> Shape {
 
 /// The chunks of a launch to so many users: slot ranges of about the same size.
 pub(crate) fn scan_chunks(audience: u64) -> Vec<ChunkWork> {
-    let parts = audience
-        .div_ceil(USERS_PER_CHUNK)
-        .clamp(1, u64::from(SLOT_COUNT));
+    let users = (audience / SPREAD).clamp(*USERS_PER_CHUNK.start(), *USERS_PER_CHUNK.end());
+    let parts = audience.div_ceil(users).clamp(1, u64::from(SLOT_COUNT));
     let parts = u16::try_from(parts).unwrap_or(SLOT_COUNT);
     SlotRange::split(parts)
         .map(|slots| ChunkWork::Scan { slots })

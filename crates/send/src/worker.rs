@@ -5,6 +5,7 @@ mod candidate;
 mod page;
 mod render;
 mod standing;
+mod unsaved;
 mod walk;
 mod write;
 
@@ -20,6 +21,7 @@ use crate::backoff;
 use crate::meters::{self, ChunkOutcome};
 use crate::sender::Sender;
 use render::Cards;
+use unsaved::Unsaved;
 use walk::{End, Failure, Progress, Walk};
 
 /// A chunk whose holders end without a word may have ended them, or may have had bad luck with
@@ -137,6 +139,7 @@ impl Sender {
             shutdown,
             progress,
             put_aside: self.inner.waiting.take((dispatch.id, chunk.chunk)),
+            unsaved: Unsaved::new(),
         }
         .run()
         .await

@@ -7,6 +7,7 @@ mod cards;
 mod cohorts;
 mod eligibility;
 mod events;
+mod series;
 mod users;
 
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub use cards::{
 pub use cohorts::{CohortInfo, CohortStage, RetiredCohort};
 pub use eligibility::Eligibility;
 pub use events::{CardEvent, CountRow, EventCounts, RecordedEvents};
+pub(crate) use series::Life;
+pub use series::{Durability, Series};
 pub use users::{ScanDetail, ScanPosition, ScanRequest, UserPage};
 
 use crate::error::Result;
@@ -89,7 +92,8 @@ pub trait CardStore: Send + Sync + std::fmt::Debug {
     /// Writes a batch of cards and counts what was really inserted, atomically: a repeat inserts
     /// nothing and counts nothing. One outcome per card, in order. Decides by the batch's
     /// [`Eligibility`]: between dispatches by the users' receipts. Fails with `Fenced` when a later
-    /// token has been seen for the chunk.
+    /// token has been seen for the chunk, and with `Unavailable` when a batch of its series that was
+    /// to become durable with it is gone.
     async fn write_cards(&self, batch: CardBatch, now: Timestamp) -> Result<Vec<RowOutcome>>;
 
     /// All of a user's cards that have not expired at `now`, dismissed and removed ones included,

@@ -23,10 +23,11 @@ use corkboard_core::user::{AttributeChange, User, UserEvent, UserId};
 use futures_util::future::{join_all, try_join_all};
 
 use crate::card_store::{
-    CardBatch, CardEvent, CardStore, CohortInfo, CountRow, EventCounts, NewCard, Receipt,
-    RecordedEvents, RetiredCohort, RowOutcome, ScanRequest, UserCards, UserPage,
+    CardBatch, CardEvent, CardStore, CohortInfo, CountRow, Durability, EventCounts, NewCard,
+    Receipt, RecordedEvents, RetiredCohort, RowOutcome, ScanRequest, UserCards, UserPage,
 };
 use crate::error::{Result, StoreError};
+use parts::Part;
 
 /// Card databases by the slots that they own.
 #[derive(Debug)]
@@ -126,6 +127,31 @@ impl RoutedCardStore {
             known.insert(cohort);
         }
         Ok(())
+    }
+
+    /// A batch that ends a series ends it also in databases that it has no cards for.
+    async fn end_elsewhere(
+        &self,
+        rest: &CardBatch,
+        parts: &[Part<'_, NewCard>],
+        now: Timestamp,
+    ) -> Result<()> {
+        let Durability::Ends(series) = &rest.durability else {
+            return Ok(());
+        };
+        let place = |card: &NewCard| self.place(rest.workspace, &card.user);
+        let firsts = parts.iter().filter_map(|(_, cards)| cards.first());
+        let has_cards: BTreeSet<usize> = firsts.map(place).collect();
+        let open = series.open_parts().into_iter();
+        let elsewhere = open.filter(|open| !has_cards.contains(open));
+        let ended = elsewhere.map(|place| {
+            let part = CardBatch {
+                durability: rest.durability.part(place),
+                ..rest.clone()
+            };
+            self.databases[place].1.write_cards(part, now)
+        });
+        try_join_all(ended).await.map(drop)
     }
 
     fn turn(&self, dispatch: DispatchId, chunk: u32) -> &tokio::sync::Mutex<()> {
@@ -254,7 +280,13 @@ impl CardStore for RoutedCardStore {
         if parts.is_empty() {
             // Even a batch without cards is looked at, and its lease is raised wherever an older
             // holder may still write.
-            let raised = self.all().map(|one| one.write_cards(rest.clone(), now));
+            let raised = self.all().enumerate().map(|(place, one)| {
+                let part = CardBatch {
+                    durability: rest.durability.part(place),
+                    ..rest.clone()
+                };
+                one.write_cards(part, now)
+            });
             return try_join_all(raised).await.map(|_| Vec::new());
         }
         self.ensure_everywhere(rest.cohort).await?;
@@ -263,14 +295,21 @@ impl CardStore for RoutedCardStore {
                 let turn = self.turn(rest.dispatch, fence.chunk).lock().await;
                 // Nobody writes for an older lease anywhere while a newer one writes somewhere.
                 for database in self.all() {
-                    database.write_cards(rest.clone(), now).await?;
+                    let raise = CardBatch {
+                        durability: Durability::Now,
+                        ..rest.clone()
+                    };
+                    database.write_cards(raise, now).await?;
                 }
                 Some(turn)
             }
             _ => None,
         };
+        self.end_elsewhere(&rest, &parts, now).await?;
         let written = parts.into_iter().map(|(database, cards)| {
+            let place = cards.first().map_or(0, place);
             let part = CardBatch {
+                durability: rest.durability.part(place),
                 cards,
                 ..rest.clone()
             };

@@ -96,6 +96,7 @@ impl Cluster {
         self.cards.run("CHECKPOINT").await?;
         let campaign = first.api.create(campaign).await?;
         let (cpu_before, xid) = (cpu()?, self.cards.next_xid().await?);
+        let server_before = self.cards.server_cpu_seconds()?;
         let wal = self.cards.wal_bytes().await?;
         let mut memory = MemoryWatch::start(first.pid())?;
         let begun = Instant::now();
@@ -120,6 +121,9 @@ impl Cluster {
                 seconds: rounded(seconds),
                 cards_per_second: rounded(per_second(cards, seconds)),
                 cpu_micros_each: rounded(each(cpu()? - cpu_before) * 1e6),
+                server_micros_each: rounded(
+                    each(self.cards.server_cpu_seconds()? - server_before) * 1e6,
+                ),
                 xids_per_1000: rounded(each((self.cards.next_xid().await? - xid) as f64) * 1e3),
                 wal_bytes_each: rounded(each(wal as f64)),
             },

@@ -25,6 +25,9 @@ pub(crate) struct Raw {
     /// Cards a second with everything that belongs to them.
     pub(crate) one_client_per_second: f64,
     pub(crate) two_clients_per_second: f64,
+    /// CPU time of the server for each card, with one client.
+    #[serde(default)]
+    pub(crate) server_micros_each: f64,
 }
 
 /// One table's rows in files: all of them, and each half.
@@ -63,7 +66,9 @@ pub(super) async fn copy(cluster: &Cluster, cohort: &str, cards: u64) -> Result<
         let what = format!("{cards} cards were written, there are {rows_by_table:?}");
         return Err(Failure::unexpected(what));
     }
+    let before = database.server_cpu_seconds()?;
     let one = timed(database, &exported, |one| vec![one.whole.clone()]).await?;
+    let server = database.server_cpu_seconds()? - before;
     let two = timed(database, &exported, |one| one.halves.to_vec()).await?;
     for file in exported
         .iter()
@@ -76,6 +81,7 @@ pub(super) async fn copy(cluster: &Cluster, cohort: &str, cards: u64) -> Result<
         file_bytes_each: rounded(per_second(bytes, per_second(cards, 1.0))),
         one_client_per_second: rounded(per_second(cards, one)),
         two_clients_per_second: rounded(per_second(cards, two)),
+        server_micros_each: rounded(per_second(cards, server).recip() * 1e6),
     })
 }
 

@@ -12,7 +12,7 @@ use crate::reader::Section;
 pub struct SendConfig {
     /// Workers that render and write chunks.
     pub workers: usize,
-    /// Users in one chunk.
+    /// Users that are read, and cards that are written, in one go.
     pub batch: usize,
     /// How long a worker may be silent about its chunk before another one takes it over.
     #[serde(serialize_with = "duration::serialize")]

@@ -10,7 +10,7 @@ use corkboard_core::time::Timestamp;
 use corkboard_core::user::{User, UserId};
 use corkboard_store::StoreError;
 use corkboard_store::card_store::{
-    CardBatch, Eligibility, NewCard, Receipt, RowOutcome, SharedContent, UserCards,
+    CardBatch, Durability, Eligibility, NewCard, Receipt, RowOutcome, SharedContent, UserCards,
 };
 use corkboard_template::personal::{Job, NotRendered};
 use futures_util::{StreamExt, stream};
@@ -178,6 +178,7 @@ impl Inner {
             planned_at: dispatch.planned_at,
             eligibility: Eligibility::of(dispatch),
             fence: None,
+            durability: Durability::Now,
             shared: vec![SharedContent {
                 variant,
                 presentation,

@@ -13,7 +13,9 @@ use corkboard_core::tenancy::Workspace;
 use corkboard_core::time::{Clock, Timestamp};
 use corkboard_core::user::{AttributeChange, UserId};
 use corkboard_feed::{Deps, FeedOptions, FeedQuery, Feeds, LiveHub, Recorded, ReportedEvent};
-use corkboard_store::card_store::{CardBatch, Eligibility, NewCard, RowOutcome, SharedContent};
+use corkboard_store::card_store::{
+    CardBatch, Durability, Eligibility, NewCard, RowOutcome, SharedContent,
+};
 use corkboard_store::control_store::{ChunkWork, NewDispatch};
 use corkboard_store::sqlite::{SqliteCardStore, SqliteControlStore, SqliteOptions};
 use corkboard_store::{CardStore, ControlStore};
@@ -206,6 +208,7 @@ impl World {
             planned_at: dispatch.planned_at,
             eligibility: Eligibility::of(dispatch),
             fence: None,
+            durability: Durability::Now,
             shared: vec![SharedContent {
                 variant,
                 presentation: dispatch.definition.presentation(),

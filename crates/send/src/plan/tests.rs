@@ -119,6 +119,8 @@ fn chunks_follow_the_audience_and_cover_every_slot_once() {
         (2_000, 1),
         (2_001, 2),
         (100_000, 50),
+        (500_000, 65),
+        (5_000_000, 313),
         (u64::MAX, 4_096),
     ] {
         let chunks = scan_chunks(audience);

@@ -119,7 +119,7 @@ impl Walk<'_> {
 
     /// Writes a part of a page behind a card that waits.
     pub(super) async fn keep(&mut self, batch: Batch, aside: &mut Aside) -> Result<(), StoreError> {
-        let tally = self.write(batch).await?;
+        let tally = self.write(batch, self.unsaved.ending()).await?;
         aside.counts.add(&tally);
         if aside.renewed.elapsed() > self.lease() / 3 && self.stay().await? {
             aside.renewed = Instant::now();

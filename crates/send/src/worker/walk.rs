@@ -1,6 +1,7 @@
 //! A worker's walk through one chunk, page by page, never holding more than one.
 
 use std::pin::pin;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use corkboard_core::campaign::Invalid;
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::aside::{Aside, Pause};
 use super::page::Page;
 use super::render::{Cards, Case, Decided};
+use super::unsaved::Unsaved;
 use super::write::Batch;
 use crate::meters;
 use crate::sender::Sender;
@@ -71,7 +73,7 @@ pub(super) struct Progress {
     pub(super) position: Option<ScanPosition>,
     /// Claims without progress, as the control store counts them.
     pub(super) attempt: u32,
-    pub(super) cohort_ready: bool,
+    pub(super) cohort_ready: AtomicBool,
 }
 
 impl Progress {
@@ -79,7 +81,7 @@ impl Progress {
         Self {
             position: chunk.position.clone(),
             attempt: chunk.attempt,
-            cohort_ready: false,
+            cohort_ready: AtomicBool::new(false),
         }
     }
 
@@ -99,6 +101,7 @@ pub(super) struct Walk<'a> {
     /// Cards that were put aside when the chunk was given back. `None`: it was not, as far as this
     /// process knows.
     pub(super) put_aside: Option<Waiting>,
+    pub(super) unsaved: Unsaved,
 }
 
 impl Walk<'_> {
@@ -116,6 +119,7 @@ impl Walk<'_> {
         let mut page = self.read_page(self.progress.position.clone()).await?;
         loop {
             if self.shutdown.is_cancelled() {
+                self.advance(Batch::default()).await?;
                 return Ok(End::ShutDown);
             }
             page = match self.send(page).await? {

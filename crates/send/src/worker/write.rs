@@ -4,18 +4,20 @@
 //! recognised and their counts were never committed, so the repeat counts them once.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use corkboard_core::dispatch::{SkipReason, Tally};
 use corkboard_core::user::UserId;
 use corkboard_store::StoreError;
 use corkboard_store::card_store::{
-    CardBatch, ChunkFence, Eligibility, NewCard, RowOutcome, ScanPosition,
+    CardBatch, ChunkFence, Durability, Eligibility, NewCard, RowOutcome, ScanPosition,
 };
 use futures_util::join;
 
 use super::candidate::position_of;
 use super::page::Page;
 use super::render::{Case, Decided, Outcome};
+use super::unsaved::Unsaved;
 use super::walk::Walk;
 use crate::meters;
 
@@ -56,32 +58,60 @@ impl Batch {
 impl Walk<'_> {
     /// Writes the batch, a part of a page, and moves the position behind it.
     pub(super) async fn advance(&mut self, batch: Batch) -> Result<(), StoreError> {
-        let last = batch.last.clone();
-        let tally = self.write(batch).await?;
-        let Some(last) = last else {
+        let position = batch.last.as_ref();
+        let position = position.map(|last| position_of(self.cards.dispatch, last));
+        if position.is_none() && !self.unsaved.is_some() {
             return Ok(());
-        };
-        let position = position_of(self.cards.dispatch, &last);
-        self.save(&position, &tally).await?;
-        self.progress.moved_to(position);
-        Ok(())
+        }
+        let tally = self.write(batch, self.unsaved.ending()).await?;
+        self.unsaved.add(&tally, position);
+        self.save().await
     }
 
-    /// Writes the rest of a page and moves the position to its end. While that becomes durable, the
-    /// next page is read.
+    /// Writes the rest of a page, while the next one is read. When it is time, moves the position to
+    /// the page's end.
     pub(super) async fn advance_and_read(
         &mut self,
         batch: Batch,
         next: ScanPosition,
     ) -> Result<Page, StoreError> {
-        let tally = self.write(batch).await?;
-        let (saved, page) = join!(self.save(&next, &tally), self.read_page(Some(next.clone())));
-        saved?;
-        self.progress.moved_to(next);
+        let is_due = self.unsaved.is_due(self.sender.inner.options.save);
+        let durability = match is_due || !self.may_leave() {
+            true => self.unsaved.ending(),
+            false => self.unsaved.leaving(),
+        };
+        let this = &*self;
+        let (tally, page) = join!(
+            this.write(batch, durability),
+            this.read_page(Some(next.clone()))
+        );
+        self.unsaved.add(&tally?, Some(next));
+        if is_due {
+            self.save().await?;
+        }
         page
     }
 
-    async fn save(&self, position: &ScanPosition, tally: &Tally) -> Result<(), StoreError> {
+    /// Whether a crash may undo what is not saved. A receipt says to other dispatches that a user has
+    /// had a card, so it must not be taken back.
+    fn may_leave(&self) -> bool {
+        !Eligibility::of(self.cards.dispatch).keeps_receipts()
+    }
+
+    /// Saves the position that has been reached, with its counts. Everything before is durable.
+    async fn save(&mut self) -> Result<(), StoreError> {
+        let Unsaved {
+            tally, position, ..
+        } = std::mem::replace(&mut self.unsaved, Unsaved::new());
+        let Some(position) = position else {
+            return Ok(());
+        };
+        self.checkpoint(&position, &tally).await?;
+        self.progress.moved_to(position);
+        Ok(())
+    }
+
+    async fn checkpoint(&self, position: &ScanPosition, tally: &Tally) -> Result<(), StoreError> {
         let (now, lease) = (self.sender.now(), self.sender.inner.options.lease);
         self.sender
             .control()
@@ -93,19 +123,21 @@ impl Walk<'_> {
 
     /// Writes the batch, the last one of the chunk, and closes the chunk.
     pub(super) async fn finish(&mut self, batch: Batch) -> Result<(), StoreError> {
-        let tally = self.write(batch).await?;
+        let tally = self.write(batch, self.unsaved.ending()).await?;
+        self.unsaved.add(&tally, None);
+        let tally = &self.unsaved.tally;
         self.sender
             .control()
-            .finish_chunk(self.chunk, &tally, self.sender.now())
+            .finish_chunk(self.chunk, tally, self.sender.now())
             .await?;
-        meters::skipped(&tally);
+        meters::skipped(tally);
         Ok(())
     }
 
     /// Refuses writes of whoever held this chunk before: from here on, what is read about a user's
     /// cards of this dispatch stays true.
     pub(super) async fn raise_fence(&mut self) -> Result<(), StoreError> {
-        match self.insert(Vec::new()).await {
+        match self.insert(Vec::new(), Durability::Now).await {
             // Nobody can write to a cohort that is gone.
             Err(StoreError::NoSuchCohort(_)) => Ok(()),
             outcome => outcome.map(drop),
@@ -117,12 +149,16 @@ impl Walk<'_> {
         let Some(position) = self.progress.position.clone() else {
             return Ok(false);
         };
-        self.save(&position, &Tally::default()).await?;
+        self.checkpoint(&position, &Tally::default()).await?;
         Ok(true)
     }
 
     /// Writes the cards of a batch and returns its counts.
-    pub(super) async fn write(&mut self, batch: Batch) -> Result<Tally, StoreError> {
+    pub(super) async fn write(
+        &self,
+        batch: Batch,
+        durability: Durability,
+    ) -> Result<Tally, StoreError> {
         let Batch {
             mut cards,
             repeated: mut touched,
@@ -137,9 +173,10 @@ impl Walk<'_> {
             }
             !expired
         });
-        if !cards.is_empty() {
+        let must_end = self.unsaved.has_left() && matches!(durability, Durability::Ends(_));
+        if !cards.is_empty() || must_end {
             let users: Vec<UserId> = cards.iter().map(|card| card.user.clone()).collect();
-            let outcomes = self.insert(cards).await?;
+            let outcomes = self.insert(cards, durability).await?;
             let mut inserted = 0;
             for (user, outcome) in users.into_iter().zip(outcomes) {
                 match outcome {
@@ -163,11 +200,15 @@ impl Walk<'_> {
         Ok(tally)
     }
 
-    async fn insert(&mut self, cards: Vec<NewCard>) -> Result<Vec<RowOutcome>, StoreError> {
+    async fn insert(
+        &self,
+        cards: Vec<NewCard>,
+        durability: Durability,
+    ) -> Result<Vec<RowOutcome>, StoreError> {
         let dispatch = self.cards.dispatch;
-        if !self.progress.cohort_ready {
+        if !self.progress.cohort_ready.load(Ordering::Relaxed) {
             self.sender.cards().ensure_cohort(dispatch.cohort).await?;
-            self.progress.cohort_ready = true;
+            self.progress.cohort_ready.store(true, Ordering::Relaxed);
         }
         let variants: BTreeSet<u8> = cards.iter().map(|card| card.variant).collect();
         let batch = CardBatch {
@@ -181,6 +222,7 @@ impl Walk<'_> {
                 chunk: self.chunk.chunk,
                 token: self.chunk.token,
             }),
+            durability,
             shared: self.cards.shared(variants.into_iter()),
             cards,
         };

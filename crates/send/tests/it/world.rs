@@ -87,7 +87,7 @@ pub(crate) fn recipient(name: &str, properties: Value) -> Recipient {
     }
 }
 
-/// Options that make small tests see many pages.
+/// Options that make small tests see many pages, and a position saved after each.
 pub(crate) fn options() -> SendOptions {
     SendOptions {
         workers: 2,
@@ -95,6 +95,7 @@ pub(crate) fn options() -> SendOptions {
         poll: Duration::from_millis(10),
         sweep: Duration::from_millis(10),
         flush: Duration::from_millis(20),
+        save: Duration::ZERO,
         backoff: Duration::from_millis(1),
         ..SendOptions::default()
     }

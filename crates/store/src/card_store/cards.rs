@@ -11,6 +11,7 @@ use corkboard_core::time::Timestamp;
 use corkboard_core::user::UserId;
 
 use super::eligibility::Eligibility;
+use super::series::Durability;
 
 /// Proof that the writer holds a chunk: a token that grows with every lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,7 @@ pub struct CardBatch {
     pub eligibility: Eligibility,
     /// Absent for a card written at a user's first impression.
     pub fence: Option<ChunkFence>,
+    pub durability: Durability,
     /// One per variant that `cards` mentions.
     pub shared: Vec<SharedContent>,
     pub cards: Vec<NewCard>,

@@ -71,6 +71,7 @@ pub(super) const COHORTS: Schema = Schema {
         include_str!("schema/cards_0001.sql"),
         include_str!("schema/cards_0002_cohorts.sql"),
         include_str!("schema/cards_0003.sql"),
+        include_str!("schema/cards_0004.sql"),
     ],
 };
 pub(super) const FLAT: Schema = Schema {
@@ -80,6 +81,7 @@ pub(super) const FLAT: Schema = Schema {
         include_str!("schema/cards_0001.sql"),
         include_str!("schema/cards_0002_flat.sql"),
         include_str!("schema/cards_0003.sql"),
+        include_str!("schema/cards_0004.sql"),
     ],
 };
 

@@ -63,6 +63,11 @@ impl Session {
         }
     }
 
+    /// Which database, without credentials.
+    pub(super) fn place(&self) -> &str {
+        &self.place
+    }
+
     /// The driver's client, for what has no method here (`COPY`, pipelines); its calls go through
     /// [`Session::answer`].
     pub(super) fn client(&self) -> &ClientWrapper {
@@ -129,11 +134,16 @@ impl Session {
 
     /// Makes the transaction durable.
     pub(super) async fn commit(&self) -> Result<()> {
+        self.commit_after("").await
+    }
+
+    /// Commits after a last statement, in the same round trip.
+    pub(super) async fn commit_after(&self, last: &str) -> Result<()> {
         // The server would answer such a COMMIT with a quiet ROLLBACK.
         if self.failed.load(Ordering::Relaxed) {
             return Err(failure::aborted("commit"));
         }
-        self.run("commit", "COMMIT").await?;
+        self.run("commit", &format!("{last}; COMMIT")).await?;
         self.open.store(false, Ordering::Relaxed);
         Ok(())
     }

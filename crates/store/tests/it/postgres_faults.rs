@@ -5,6 +5,7 @@ mod disk;
 mod frozen;
 mod lease;
 mod missing_tables;
+mod series;
 mod stuck_reader;
 mod sync;
 

@@ -11,6 +11,7 @@
 //! up to the beginning of the copy and one for the rows, the counts and the commit.
 
 mod claim;
+mod commit;
 mod counting;
 mod decide;
 mod hold;
@@ -29,6 +30,7 @@ use super::owner::Owner;
 use super::tables;
 use crate::card_store::{CardBatch, NewCard, RowOutcome, SharedContent};
 use crate::error::{Result, StoreError};
+use commit::Commit;
 use decide::{Decision, Facts, Terms, decide};
 
 pub(super) use claim::{CLAIM, LOOK, RENEW};
@@ -163,6 +165,7 @@ impl<'a> Writing<'a> {
         let at_once = way == Way::AtOnce && numbers.is_some() && !self.wanted.is_empty();
         let ending = counting::Ending::prepare(&session, &tables).await?;
         let held = Box::pin(hold::begin(self, &session, &tables, at_once)).await?;
+        let commit = Commit::of(self, &session, held.life, numbers.is_none())?;
         let careful = way == Way::Careful;
         let mut facts = vec![Facts::default(); self.wanted.len()];
         held.erasures.note(self, &session, &mut facts).await?;
@@ -192,6 +195,7 @@ impl<'a> Writing<'a> {
             campaign_no: campaign.no,
             lane: store.lanes.next(),
             raise_fence: held.is_new_lease,
+            commit,
         };
         let inserted = if careful {
             let inserted = insert::around(self, &session, &tables, &rows).await?;

@@ -12,7 +12,7 @@ use corkboard_testkit::wait_until;
 use rusqlite::params;
 
 use super::SqliteCardStore;
-use crate::card_store::{CardBatch, CardStore, ChunkFence, NewCard, SharedContent};
+use crate::card_store::{CardBatch, CardStore, ChunkFence, Durability, NewCard, SharedContent};
 use crate::error::StoreError;
 use crate::sqlite::SqliteOptions;
 
@@ -28,6 +28,7 @@ fn batch(token: u64) -> CardBatch {
         planned_at: Timestamp::EPOCH,
         eligibility: crate::card_store::Eligibility::Once,
         fence: Some(ChunkFence { chunk: 0, token }),
+        durability: Durability::Now,
         shared: vec![SharedContent {
             variant: 0,
             presentation: Presentation {

@@ -9,7 +9,8 @@ use corkboard_core::state::Mark;
 use corkboard_core::time::Timestamp;
 use corkboard_core::user::{AttributeChange, UserEvent, UserId};
 use corkboard_store::card_store::{
-    CardBatch, CardEvent, ChunkFence, Eligibility, EventCounts, NewCard, RowOutcome, SharedContent,
+    CardBatch, CardEvent, ChunkFence, Durability, Eligibility, EventCounts, NewCard, RowOutcome,
+    SharedContent,
 };
 use corkboard_store::{CardStore, StoreError};
 use serde_json::Value;
@@ -134,6 +135,7 @@ impl Sending {
             planned_at: self.planned_at,
             eligibility: self.eligibility,
             fence: self.fence,
+            durability: Durability::Now,
             shared: vec![SharedContent {
                 variant: 0,
                 presentation: presentation(),

@@ -1,5 +1,6 @@
 //! Worker processes that share dispatches: each has a store of its own, all one database.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use corkboard_core::dispatch::{DispatchState, Tally};
@@ -9,7 +10,7 @@ use corkboard_store::card_store::ScanPosition;
 use corkboard_store::control_store::ClaimedChunk;
 use corkboard_store::postgres::PgControlStore;
 use corkboard_store::{ControlStore, StoreError};
-use corkboard_testkit::wait_until;
+use tokio::sync::Barrier;
 use tokio::time::Instant;
 
 use super::Postgres;
@@ -88,20 +89,18 @@ async fn a_stop_by_one_process_is_seen_by_the_next_write_of_each_other() {
     );
     let dispatch = begin_campaign(&api, 1, scans(40)).await;
     let mut workers = tokio::task::JoinSet::new();
+    let all_have_claimed = Arc::new(Barrier::new(8));
     for worker in 0..8 {
+        let all_have_claimed = Arc::clone(&all_have_claimed);
         let store = if worker % 2 == 0 {
             one_node.clone()
         } else {
             other_node.clone()
         };
         workers.spawn(async move {
-            // Who meets others at the same chunk may leave with none, and asks again.
-            let free = || async {
-                claim(&store, 10)
-                    .await
-                    .ok_or_else(|| "none is free".to_owned())
-            };
-            let chunk = wait_until(Duration::from_secs(20), "a chunk", free).await;
+            let chunk = claim(&store, 10).await.expect("a chunk");
+            // The first ones could be halfway, and stopped, before the last one has asked.
+            all_have_claimed.wait().await;
             loop {
                 match checkpoint(&store, &chunk, 11).await {
                     Ok(()) => {}

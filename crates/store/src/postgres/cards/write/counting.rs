@@ -6,7 +6,9 @@ use futures_util::future::OptionFuture;
 use futures_util::join;
 use tokio_postgres::Statement;
 
+use super::commit::{Commit, must_write};
 use super::{Writing, hold};
+use crate::card_store::Durability;
 use crate::postgres::cards::attempt::{self, Attempt};
 use crate::postgres::cards::counts::SENT;
 use crate::postgres::cards::tables::Tables;
@@ -40,6 +42,7 @@ pub(super) struct Counting<'a> {
     pub(super) campaign_no: i32,
     pub(super) lane: i16,
     pub(super) raise_fence: bool,
+    pub(super) commit: Commit,
 }
 
 impl Counting<'_> {
@@ -72,14 +75,19 @@ impl Counting<'_> {
             let params: Params<'_> = &[&dispatch, &chunk, &token, &writing.cohort_no];
             attempt::execute(session, "raise fence", &self.ending.raise, params).await
         };
+        let writes_nothing = inserted.is_empty() && must_write(&writing.batch.durability);
+        let raise_fence = self.raise_fence || writes_nothing;
         let (counted, raised, committed) = join!(
             OptionFuture::from((!inserted.is_empty()).then_some(count)),
-            OptionFuture::from(writing.batch.fence.filter(|_| self.raise_fence).map(raise)),
-            session.commit()
+            OptionFuture::from(writing.batch.fence.filter(|_| raise_fence).map(raise)),
+            self.commit.run(session)
         );
         counted.transpose()?;
         raised.transpose()?;
         committed?;
+        if let Durability::Ends(series) = &writing.batch.durability {
+            series.settle();
+        }
         Ok(())
     }
 }

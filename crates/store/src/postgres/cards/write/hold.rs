@@ -11,7 +11,7 @@ use tokio_postgres::{CopyInSink, Row};
 use super::Writing;
 use super::decide::Facts;
 use super::insert::COPY;
-use crate::card_store::ChunkFence;
+use crate::card_store::{ChunkFence, Life};
 use crate::error::{Result, StoreError};
 use crate::postgres::cards::attempt::{self, Attempt, Stop};
 use crate::postgres::cards::owner::Owner;
@@ -20,8 +20,10 @@ use crate::postgres::lock::{Lock, Protects};
 use crate::postgres::session::{Params, Session};
 use crate::postgres::values::{Time, Uuid, get, stored, time};
 
-pub(in crate::postgres::cards) const FENCE: &str =
-    "SELECT token FROM card_fence@ WHERE dispatch = $1 AND chunk = $2";
+/// The lease that has written last, and which life of the server this is.
+pub(in crate::postgres::cards) const FENCE: &str = "SELECT \
+     (SELECT token FROM card_fence@ WHERE dispatch = $1 AND chunk = $2) AS token, \
+     (SELECT life FROM server_life) AS life";
 /// Most erasures since a dispatch was planned that are read whole; should there be more, those of
 /// the batch's users are asked for.
 const FEW: i64 = 256;
@@ -36,6 +38,8 @@ pub(in crate::postgres::cards) const ERASED_OF: &str = "SELECT k.slot, k.owner, 
 pub(super) struct Held {
     /// The fence is still to be raised to this lease.
     pub(super) is_new_lease: bool,
+    /// Of the server, as far as it has a name.
+    pub(super) life: Option<Life>,
     pub(super) erasures: Erasures,
     /// The copy of cards, if it was to begin.
     pub(super) copy: Option<CopyInSink<Bytes>>,
@@ -80,9 +84,9 @@ pub(super) async fn begin(
         )),),
     );
     begun?;
-    let is_new_lease = match (fence, token.transpose()?) {
+    let (is_new_lease, life) = match (fence, token.transpose()?) {
         (Some((fence, _)), Some(rows)) => check(fence, &rows)?,
-        _ => false,
+        _ => (false, None),
     };
     let erased = erased?;
     let erasures = if erased.len() as i64 >= FEW {
@@ -96,6 +100,7 @@ pub(super) async fn begin(
     };
     Ok(Held {
         is_new_lease,
+        life,
         erasures,
         copy: copy.transpose()?,
     })
@@ -130,13 +135,17 @@ pub(super) fn key(writing: &Writing<'_>, fence: ChunkFence) -> (Uuid, i32) {
     (Uuid::of(writing.batch.dispatch), chunk)
 }
 
-/// Fails when a later lease has written. Whether this one has not yet.
-fn check(fence: ChunkFence, rows: &[Row]) -> Attempt<bool> {
-    let latest: Option<i64> = rows.first().map(|row| get(row, "token")).transpose()?;
+/// Fails when a later lease has written. Whether this one has not yet, and the server's life.
+fn check(fence: ChunkFence, rows: &[Row]) -> Attempt<(bool, Option<Life>)> {
+    let Some(row) = rows.first() else {
+        return Ok((true, None));
+    };
+    let (latest, life): (Option<i64>, Option<Uuid>) = (get(row, "token")?, get(row, "life")?);
     if latest.is_some_and(|latest| latest > stored(fence.token)) {
         return Err(Stop::Failed(StoreError::Fenced { chunk: fence.chunk }));
     }
-    Ok(latest != Some(stored(fence.token)))
+    let is_new = latest != Some(stored(fence.token));
+    Ok((is_new, life.map(|life| life.0)))
 }
 
 /// Who was erased after the dispatch was planned.
