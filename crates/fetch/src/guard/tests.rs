@@ -295,6 +295,14 @@ fn good_urls_pass_and_lose_only_their_fragment() {
         "https://xn--exmple-cua.com/%C3%A4?b=1"
     );
     assert_eq!((target.origin().https, target.origin().port), (true, 443));
+    let plain = guard.check_url("http://example.com/").unwrap();
+    assert_eq!((plain.origin().https, plain.origin().port), (false, 80));
+    let longest = format!("http://example.com/{}", "a".repeat(MAX_URL_BYTES - 19));
+    assert!(guard.check_url(&longest).is_ok());
+    assert_eq!(
+        guard.check_url(&format!("{longest}a")),
+        Err(Refusal::TooLong)
+    );
     assert!(guard.check_url("http://8.8.8.8/").is_ok());
     assert!(guard.check_url("https://[2606:4700::1111]/").is_ok());
 }

@@ -10,6 +10,7 @@ mod http2_hostile;
 mod lifecycle;
 mod limits;
 mod metering;
+mod misdeclared;
 mod rebinding;
 mod recording;
 mod redirects;
