@@ -285,4 +285,6 @@ impl Limit {
 }
 
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod tests;
