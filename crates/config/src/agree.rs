@@ -83,6 +83,7 @@ pub(crate) fn check(
     store(config, &mut checks);
     fetch_and_send(config, &mut checks);
     limits(config, &mut checks);
+    edge(config, &mut checks);
 }
 
 fn listeners(config: &Config, checks: &mut Checks<'_>) {
@@ -185,5 +186,17 @@ fn limits(config: &Config, checks: &mut Checks<'_>) {
                 "is less than one second's worth: an even load may be refused",
             );
         }
+    }
+}
+
+fn edge(config: &Config, checks: &mut Checks<'_>) {
+    let edge = &config.edge;
+    if edge.tls_certificate.is_some() != edge.tls_key.is_some() {
+        let message = "needs the other one of edge.tls_certificate and edge.tls_key";
+        checks.problem("edge.tls_certificate", "edge.tls_key", message);
+    }
+    if edge.max_in_flight < edge.min_in_flight {
+        let message = "is less than edge.min_in_flight";
+        checks.problem("edge.max_in_flight", "edge.min_in_flight", message);
     }
 }

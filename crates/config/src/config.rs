@@ -10,6 +10,7 @@ use crate::problem::{Problem, Warning};
 use crate::reader::Section;
 use crate::sections::auth::AuthConfig;
 use crate::sections::cache::CacheConfig;
+use crate::sections::edge::EdgeConfig;
 use crate::sections::feed::FeedConfig;
 use crate::sections::fetch::FetchConfig;
 use crate::sections::limits::LimitsConfig;
@@ -37,6 +38,8 @@ pub struct Config {
     pub send: SendConfig,
     /// What clients may hold and ask for.
     pub limits: LimitsConfig,
+    /// What `listen` speaks, and how much work it takes on.
+    pub edge: EdgeConfig,
     /// Reading cards.
     pub feed: FeedConfig,
     /// What a template may cost.
@@ -99,6 +102,7 @@ impl Config {
         let fetch = root.section("fetch", FetchConfig::read);
         let send = root.section("send", SendConfig::read);
         let limits = root.section("limits", LimitsConfig::read);
+        let edge = root.section("edge", EdgeConfig::read);
         let feed = root.section("feed", FeedConfig::read);
         let template = root.section("template", TemplateConfig::read);
         let log = root.section("log", LogConfig::read);
@@ -112,6 +116,7 @@ impl Config {
             fetch,
             send,
             limits,
+            edge,
             feed,
             template,
             log,

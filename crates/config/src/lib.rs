@@ -21,6 +21,7 @@ pub use layers::{Layers, VARIABLE_PREFIX};
 pub use problem::{Problem, Source, Warning};
 pub use sections::auth::AuthConfig;
 pub use sections::cache::CacheConfig;
+pub use sections::edge::EdgeConfig;
 pub use sections::feed::FeedConfig;
 pub use sections::fetch::FetchConfig;
 pub use sections::limits::LimitsConfig;

@@ -2,6 +2,7 @@
 
 pub(crate) mod auth;
 pub(crate) mod cache;
+pub(crate) mod edge;
 pub(crate) mod feed;
 pub(crate) mod fetch;
 pub(crate) mod limits;

@@ -6,7 +6,9 @@
 
 mod admin;
 mod calls;
+mod certificates;
 mod keeper;
+mod passport;
 mod process;
 mod readiness;
 mod shutdown;
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use corkboard_api::{ApiDeps, router};
 use corkboard_config::Config;
 use corkboard_core::time::SharedClock;
+use corkboard_edge::Certificates;
 use corkboard_feed::{Feeds, LiveHub};
 use corkboard_fetch::{ChannelCallLog, FetchClient, FetchRecord, SystemResolver};
 use corkboard_send::Sender;
@@ -63,6 +66,8 @@ pub(crate) struct Node {
     requests: TaskTracker,
     readiness: Readiness,
     public: Option<Listener>,
+    /// Of the public listener; absent where it speaks plain HTTP.
+    certificates: Option<Certificates>,
     admin: Listener,
 }
 
@@ -85,6 +90,7 @@ impl Node {
     /// Binds, opens and connects everything; serves nothing yet.
     pub(crate) async fn build(config: Config, roles: Vec<Role>, process: Process) -> Outcome<Self> {
         process::raise_open_files();
+        let certificates = certificates::load(&config)?;
         let public = roles
             .contains(&Role::Api)
             .then(|| Listener::bind(config.listen))
@@ -138,6 +144,7 @@ impl Node {
             requests: TaskTracker::new(),
             readiness,
             public,
+            certificates,
             admin,
         })
     }

@@ -4,9 +4,10 @@
 //! All of them run in the connection's own task (a handler may move a request body elsewhere, which
 //! costs accuracy at worst), so the atomics are for `Sync`, not for ordering.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::options::EdgeOptions;
@@ -45,7 +46,14 @@ pub(crate) struct Activity {
     blocked: AtomicU64,
     peer_closed: AtomicBool,
     body_unread: AtomicBool,
-    body_timed_out: AtomicBool,
+    /// Many requests at once (HTTP/2), answered in tasks of their own.
+    multiplexed: AtomicBool,
+    /// Requests that are being answered.
+    busy: AtomicU32,
+    /// Parts of multiplexed responses that wait for the client to make room for them.
+    undelivered: AtomicU32,
+    /// Rung when a task of a request has changed what the watchdog goes by.
+    pub(crate) changed: Notify,
 }
 
 impl Activity {
@@ -57,8 +65,24 @@ impl Activity {
             blocked: AtomicU64::new(0),
             peer_closed: AtomicBool::new(false),
             body_unread: AtomicBool::new(false),
-            body_timed_out: AtomicBool::new(false),
+            multiplexed: AtomicBool::new(false),
+            busy: AtomicU32::new(0),
+            undelivered: AtomicU32::new(0),
+            changed: Notify::new(),
         }
+    }
+
+    pub(crate) fn born(&self) -> Instant {
+        self.born
+    }
+
+    /// The connection turned out to speak HTTP/2.
+    pub(crate) fn multiplex(&self) {
+        self.multiplexed.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_multiplexed(&self) -> bool {
+        self.multiplexed.load(Relaxed)
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -85,8 +109,9 @@ impl Activity {
         match self.phase() {
             // The clock of the first header has been running since the connection was accepted.
             Phase::Silent => self.phase.store(Phase::Header as u8, Relaxed),
-            Phase::Idle => self.enter(Phase::Header),
-            Phase::Header | Phase::Busy | Phase::Lingering => {}
+            // Frames that keep a multiplexed connection alive are not the beginning of a request.
+            Phase::Idle if !self.is_multiplexed() => self.enter(Phase::Header),
+            Phase::Idle | Phase::Header | Phase::Busy | Phase::Lingering => {}
         }
     }
 
@@ -98,19 +123,49 @@ impl Activity {
     /// A header is complete.
     pub(crate) fn request_began(&self) {
         self.body_unread.store(false, Relaxed);
-        self.body_timed_out.store(false, Relaxed);
+        self.busy.fetch_add(1, Relaxed);
         self.phase.store(Phase::Busy as u8, Relaxed);
     }
 
     /// The response is handed over; the last of it may still be on its way to the socket.
     pub(crate) fn response_ended(&self) {
-        if self.phase() == Phase::Busy {
+        let last = self.busy.fetch_sub(1, Relaxed) == 1;
+        if last && self.phase() == Phase::Busy {
             self.enter(Phase::Idle);
+        }
+        self.ring();
+    }
+
+    /// A part of a multiplexed response waits for the client to make room.
+    pub(crate) fn part_waits(&self) {
+        if self.undelivered.fetch_add(1, Relaxed) == 0 {
+            self.blocked.store(self.micros().saturating_add(1), Relaxed);
+        }
+        self.ring();
+    }
+
+    /// The client took a part, or gave the response up; the others' time begins anew.
+    pub(crate) fn part_moved(&self) {
+        let others = self.undelivered.fetch_sub(1, Relaxed) > 1;
+        let since = if others {
+            self.micros().saturating_add(1)
+        } else {
+            0
+        };
+        self.blocked.store(since, Relaxed);
+    }
+
+    fn ring(&self) {
+        if self.is_multiplexed() {
+            self.changed.notify_one();
         }
     }
 
     pub(crate) fn wrote(&self) {
-        self.blocked.store(0, Relaxed);
+        // Frames of the protocol itself go through also when no response does.
+        if self.undelivered.load(Relaxed) == 0 {
+            self.blocked.store(0, Relaxed);
+        }
         if self.phase() == Phase::Idle {
             self.since.store(self.micros(), Relaxed);
         }
@@ -127,18 +182,11 @@ impl Activity {
         self.body_unread.store(true, Relaxed);
     }
 
-    pub(crate) fn body_timed_out(&self) {
-        self.body_timed_out.store(true, Relaxed);
-    }
-
-    pub(crate) fn has_body_timed_out(&self) -> bool {
-        self.body_timed_out.load(Relaxed)
-    }
-
     /// Closing now, with the client still sending, would reset the connection and could take the
     /// answer with it: after a body nobody read, or after a header that was refused.
     pub(crate) fn wants_linger(&self) -> bool {
-        !self.peer_closed.load(Relaxed)
+        !self.is_multiplexed()
+            && !self.peer_closed.load(Relaxed)
             && (self.body_unread.load(Relaxed) || self.phase() == Phase::Header)
     }
 

@@ -3,21 +3,26 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::activity::{Activity, Expired, Phase};
 use crate::gate::{Gate, Shared};
+use crate::http2::StreamTasks;
+use crate::opening;
 use crate::options::EdgeOptions;
 use crate::request::RequestBody;
 use crate::socket::Socket;
@@ -71,7 +76,7 @@ impl From<Expired> for Ended {
 /// hyper's part of the options. Its own header timer stays off: it cannot tell an idle connection
 /// from one in mid-header, and arms a timer for every request. `pipeline_flush` stays off too: with
 /// it hyper's write buffer has no bound, and one client that does not read takes all memory.
-pub(crate) fn builder(options: &EdgeOptions) -> http1::Builder {
+fn builder(options: &EdgeOptions) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .header_read_timeout(None)
@@ -83,28 +88,182 @@ pub(crate) fn builder(options: &EdgeOptions) -> http1::Builder {
     builder
 }
 
-/// Serves one connection until it ends, is out of time, or `abort` is cancelled during the drain.
-pub(crate) async fn drive<S, B>(
-    builder: &http1::Builder,
-    stream: TcpStream,
-    service: S,
-    shared: Arc<Shared>,
-    abort: CancellationToken,
-) -> Ended
+/// How the connections of one listener speak.
+pub(crate) struct Protocols {
+    http1: http1::Builder,
+    /// When HTTP/2 is spoken at all.
+    http2: Option<http2::Builder<StreamTasks>>,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Protocols {
+    pub(crate) fn new(options: &EdgeOptions, streams: TaskTracker) -> Self {
+        Self {
+            http1: builder(options),
+            http2: options
+                .http2
+                .then(|| crate::http2::builder(options, streams)),
+            tls: options
+                .tls
+                .as_ref()
+                .map(|certificates| certificates.acceptor(options.http2)),
+        }
+    }
+
+    /// Serves one connection until it ends, is out of time, or `abort` is cancelled during the
+    /// drain.
+    pub(crate) async fn serve<S, B>(
+        &self,
+        stream: TcpStream,
+        service: S,
+        shared: Arc<Shared>,
+        abort: CancellationToken,
+    ) -> Ended
+    where
+        S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        // Boxed, so that a plain connection of HTTP/1.1 does not keep room for the others.
+        if let Some(acceptor) = &self.tls {
+            Box::pin(async {
+                let opening = opening::handshake(acceptor, stream, &shared);
+                let (stream, http2) = match unless_aborted(opening, &abort).await {
+                    Ok(opened) => opened,
+                    Err(ended) => return ended,
+                };
+                let socket = Socket::new(stream, Bytes::new(), Arc::clone(&shared.activity));
+                self.speak(socket, http2, service, shared, abort).await
+            })
+            .await
+        } else if self.http2.is_some() {
+            Box::pin(async {
+                let opening = opening::version(&stream, &shared);
+                let (read, http2) = match unless_aborted(opening, &abort).await {
+                    Ok(opened) => opened,
+                    Err(ended) => return ended,
+                };
+                let socket = Socket::new(stream, read, Arc::clone(&shared.activity));
+                self.speak(socket, http2, service, shared, abort).await
+            })
+            .await
+        } else {
+            let socket = Socket::new(stream, Bytes::new(), Arc::clone(&shared.activity));
+            self.speak_http1(socket, service, shared, abort).await
+        }
+    }
+
+    async fn speak<T, S, B>(
+        &self,
+        socket: Socket<T>,
+        http2: bool,
+        service: S,
+        shared: Arc<Shared>,
+        abort: CancellationToken,
+    ) -> Ended
+    where
+        T: AsyncRead + AsyncWrite + Unpin + 'static,
+        S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        match &self.http2 {
+            Some(builder) if http2 => {
+                shared.activity.multiplex();
+                let gate = Gate {
+                    service,
+                    shared: Arc::clone(&shared),
+                };
+                let http = builder.serve_connection(TokioIo::new(socket), gate);
+                drive(http, &shared, abort).await
+            }
+            _ => self.speak_http1(socket, service, shared, abort).await,
+        }
+    }
+
+    async fn speak_http1<T, S, B>(
+        &self,
+        socket: Socket<T>,
+        service: S,
+        shared: Arc<Shared>,
+        abort: CancellationToken,
+    ) -> Ended
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+        S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone,
+        B: Body<Data = Bytes> + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let gate = Gate {
+            service,
+            shared: Arc::clone(&shared),
+        };
+        let http = self.http1.serve_connection(TokioIo::new(socket), gate);
+        drive(http, &shared, abort).await
+    }
+}
+
+async fn unless_aborted<T>(
+    opening: impl Future<Output = Result<T, Ended>>,
+    abort: &CancellationToken,
+) -> Result<T, Ended> {
+    match abort.run_until_cancelled(opening).await {
+        Some(opened) => opened,
+        None => Err(Ended::Aborted),
+    }
+}
+
+/// A connection of either version: what the watchdog needs of it.
+trait Conversation: Future<Output = hyper::Result<()>> {
+    /// Ends it after what is in flight.
+    fn say_goodbye(self: Pin<&mut Self>);
+}
+
+impl<T, S, B> Conversation for http1::Connection<TokioIo<Socket<T>>, Gate<S>>
 where
+    T: AsyncRead + AsyncWrite + Unpin,
     S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone,
     B: Body<Data = Bytes> + 'static,
     B::Error: Into<BoxError>,
 {
-    let activity = Arc::clone(&shared.activity);
-    let options = Arc::clone(&shared.options);
-    let drain_token = shared.drain.clone();
-    let socket = TokioIo::new(Socket::new(stream, Arc::clone(&activity)));
-    let mut http = pin!(builder.serve_connection(socket, Gate { service, shared }));
-    let timer = pin!(Watchdog::timer(Instant::now() + options.header_timeout));
+    fn say_goodbye(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<T, S, B> Conversation for http2::Connection<TokioIo<Socket<T>>, Gate<S>, StreamTasks>
+where
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    fn say_goodbye(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+/// Polls a connection and its watchdog side by side until one of them ends it.
+async fn drive(http: impl Conversation, shared: &Shared, abort: CancellationToken) -> Ended {
+    let (activity, options) = (&*shared.activity, &*shared.options);
+    let mut http = pin!(http);
+    let timer = pin!(Watchdog::timer(activity.born() + options.header_timeout));
     let mut watchdog = Watchdog::new(timer);
-    let mut draining = pin!(drain_token.cancelled());
+    let mut draining = pin!(shared.drain.cancelled());
     let mut aborting = pin!(abort.cancelled());
+    let mut changed = pin!(activity.changed.notified());
     let mut drain = Drain::NotYet;
 
     poll_fn(|cx| {
@@ -122,18 +281,22 @@ where
             if drain != Drain::NotYet && aborting.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Ended::Aborted);
             }
-            if drain.wants_goodbye(activity.phase()) {
+            if drain.wants_goodbye(activity) {
                 drain = Drain::GoodbyeSaid;
-                http.as_mut().graceful_shutdown();
+                http.as_mut().say_goodbye();
                 continue;
             }
-            return poll_deadlines(cx, &mut watchdog, &activity, &options, drain);
+            if activity.is_multiplexed() {
+                while changed.as_mut().poll(cx).is_ready() {
+                    changed.set(activity.changed.notified());
+                }
+            }
+            return poll_deadlines(cx, &mut watchdog, activity, options, drain);
         }
     })
     .await
 }
 
-/// How far this connection is on its way out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Drain {
     NotYet,
@@ -144,10 +307,12 @@ enum Drain {
 }
 
 impl Drain {
-    fn wants_goodbye(self, phase: Phase) -> bool {
+    fn wants_goodbye(self, activity: &Activity) -> bool {
         match self {
             Self::NotYet | Self::GoodbyeSaid => false,
-            Self::IdleUntil(end) => match phase {
+            // In HTTP/2 a goodbye takes nothing back: requests on their way are still answered.
+            Self::IdleUntil(_) if activity.is_multiplexed() => true,
+            Self::IdleUntil(end) => match activity.phase() {
                 Phase::Silent | Phase::Idle => Instant::now() >= end,
                 Phase::Header | Phase::Busy | Phase::Lingering => true,
             },

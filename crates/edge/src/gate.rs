@@ -1,5 +1,5 @@
-//! What stands between hyper and the router: early refusals, the timed body, and what handlers may
-//! know about the connection.
+//! What stands between hyper and the router: early refusals, admission, the timed body, and what
+//! handlers may know about the connection.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -16,10 +17,11 @@ use tokio_util::sync::CancellationToken;
 use tower::util::Oneshot;
 
 use crate::activity::Activity;
+use crate::admission::{Door, Entry, Ticket, Waiting};
 use crate::meters::Meters;
 use crate::options::EdgeOptions;
-use crate::reply::{Refusal, ReplyBody};
-use crate::request::RequestBody;
+use crate::reply::{HandedOver, Refusal, ReplyBody};
+use crate::request::{BodyFate, RequestBody};
 
 /// The address at the other end of the connection, in the extensions of every request. Behind a
 /// balancer it is the balancer's.
@@ -40,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) drain: CancellationToken,
     pub(crate) options: Arc<EdgeOptions>,
     pub(crate) meters: Arc<Meters>,
+    /// Absent where everybody is admitted.
+    pub(crate) door: Option<Arc<Door>>,
 }
 
 /// The service hyper calls, one for each connection.
@@ -61,22 +65,67 @@ where
     fn call(&self, request: Request<Incoming>) -> Answer<S> {
         let shared = &self.shared;
         shared.meters.requests.increment(1);
-        shared.activity.request_began();
-        let (mut parts, body) = request.into_parts();
+        let handed_over = HandedOver::request_began(Arc::clone(&shared.activity));
+        let (parts, body) = request.into_parts();
+        let (fate, stage) = self.first_stage(parts, body);
+        Answer {
+            stage,
+            shared: Arc::clone(shared),
+            fate,
+            handed_over: Some(handed_over),
+        }
+    }
+}
+
+impl<S> Gate<S>
+where
+    S: tower::Service<Request<RequestBody>> + Clone,
+{
+    fn first_stage(&self, mut parts: Parts, body: Incoming) -> (Option<Arc<BodyFate>>, Stage<S>) {
+        let shared = &self.shared;
         if let Some(refusal) = too_large(&parts.headers, shared.options.max_body_bytes) {
             shared.activity.body_left_unread();
-            return Answer::Refused {
-                refusal,
-                shared: Arc::clone(shared),
-            };
+            return (None, Stage::Refused { refusal });
+        }
+        let mut ticket = None;
+        let mut waiting = None;
+        if let Some(door) = &shared.door {
+            match door.enter(door.inspect(&parts)) {
+                Entry::Admitted(admitted) => ticket = Some(admitted),
+                Entry::Waiting(in_line) => waiting = Some(in_line),
+                Entry::Refused => {
+                    let bodiless = body.is_end_stream();
+                    if !bodiless {
+                        shared.activity.body_left_unread();
+                    }
+                    let refusal = door.refusal(bodiless);
+                    return (None, Stage::Refused { refusal });
+                }
+            }
         }
         parts.extensions.insert(PeerAddr(shared.peer));
         parts.extensions.insert(DrainSignal(shared.drain.clone()));
-        let body = RequestBody::new(body, Arc::clone(&shared.activity), &shared.options);
-        Answer::Served {
-            future: Oneshot::new(self.service.clone(), Request::from_parts(parts, body)),
-            shared: Arc::clone(shared),
+        let mut body = RequestBody::new(body, Arc::clone(&shared.activity), &shared.options);
+        let fate = body.fate();
+        if let Some(ticket) = &ticket {
+            body.park_with(|| ticket.parking());
         }
+        let request = Request::from_parts(parts, body);
+        let service = self.service.clone();
+        let stage = match waiting {
+            Some(waiting) => Stage::InLine {
+                in_line: Some(Box::new(InLine {
+                    waiting,
+                    request,
+                    service,
+                })),
+            },
+            None => Stage::Served {
+                future: Oneshot::new(service, request),
+                ticket,
+            },
+        };
+        (fate, stage)
     }
 }
 
@@ -92,17 +141,43 @@ fn too_large(headers: &HeaderMap, limit: Option<u64>) -> Option<Refusal> {
     (length > limit).then_some(Refusal::BodyTooLarge { length, limit })
 }
 
+/// A request that waits for a place.
+#[derive(Debug)]
+pub(crate) struct InLine<S> {
+    waiting: Waiting,
+    request: Request<RequestBody>,
+    service: S,
+}
+
 pin_project! {
     /// A response in the making.
-    #[project = AnswerPinned]
-    pub(crate) enum Answer<S>
+    pub(crate) struct Answer<S>
     where
         S: tower::Service<Request<RequestBody>>,
     {
-        Refused { refusal: Refusal, shared: Arc<Shared> },
-        Served { #[pin] future: Oneshot<S, Request<RequestBody>>, shared: Arc<Shared> },
+        #[pin]
+        stage: Stage<S>,
+        shared: Arc<Shared>,
+        fate: Option<Arc<BodyFate>>,
+        handed_over: Option<HandedOver>,
     }
 }
+
+pin_project! {
+    #[project = StagePinned]
+    enum Stage<S>
+    where
+        S: tower::Service<Request<RequestBody>>,
+    {
+        Refused { refusal: Refusal },
+        // Boxed, for it is rare, and every connection keeps room for the largest stage.
+        InLine { in_line: Option<Box<InLine<S>>> },
+        Served { #[pin] future: Oneshot<S, Request<RequestBody>>, ticket: Option<Ticket> },
+    }
+}
+
+/// Why a stage in line always has its request: taking it out ends the stage.
+const STAYS: &str = "the request is taken out only where the stage is replaced";
 
 impl<S, B> Future for Answer<S>
 where
@@ -111,26 +186,57 @@ where
     type Output = Result<Response<ReplyBody<B>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (response, shared) = match self.project() {
-            AnswerPinned::Refused { refusal, shared } => (Err(*refusal), shared),
-            AnswerPinned::Served { future, shared } => {
-                let Ok(response) = ready!(future.poll(cx));
-                let timed_out = shared.activity.has_body_timed_out();
-                (
-                    if timed_out {
+        let mut this = self.project();
+        let shared: &Shared = this.shared;
+        let response = loop {
+            match this.stage.as_mut().project() {
+                StagePinned::Refused { refusal } => break Err(*refusal),
+                StagePinned::InLine { in_line } => {
+                    let waiting = &mut in_line.as_mut().expect(STAYS).waiting;
+                    let place = ready!(waiting.poll(cx));
+                    let InLine {
+                        waiting,
+                        mut request,
+                        service,
+                    } = *in_line.take().expect(STAYS);
+                    let next = match place {
+                        Some(ticket) => {
+                            request.body_mut().park_with(|| ticket.parking());
+                            Stage::Served {
+                                future: Oneshot::new(service, request),
+                                ticket: Some(ticket),
+                            }
+                        }
+                        None => Stage::Refused {
+                            refusal: waiting.refusal(this.fate.is_none()),
+                        },
+                    };
+                    this.stage.set(next);
+                }
+                StagePinned::Served { future, ticket } => {
+                    let Ok(response) = ready!(future.poll(cx));
+                    let fate = this.fate.as_deref();
+                    let waited = fate.is_some_and(BodyFate::has_waited);
+                    if let Some(mut ticket) = ticket.take() {
+                        ticket.answered(waited);
+                    }
+                    break if fate.is_some_and(BodyFate::has_timed_out) {
                         Err(Refusal::BodyTimedOut)
                     } else {
                         Ok(response)
-                    },
-                    shared,
-                )
+                    };
+                }
             }
         };
-        let activity = Arc::clone(&shared.activity);
+        let handed_over = this
+            .handed_over
+            .take()
+            .expect("a future is not polled after it was ready");
         Poll::Ready(Ok(match response {
             Ok(response) => {
-                let mut response = response.map(|body| ReplyBody::served(body, activity));
-                if shared.drain.is_cancelled() {
+                let mut response = response.map(|body| ReplyBody::served(body, handed_over));
+                // HTTP/2 says goodbye by a frame of its own.
+                if shared.drain.is_cancelled() && !shared.activity.is_multiplexed() {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(header::CONNECTION, close);
                 }
@@ -138,7 +244,7 @@ where
             }
             Err(refusal) => {
                 shared.meters.refused(refusal.code());
-                refusal.response(activity)
+                refusal.response(handed_over)
             }
         }))
     }

@@ -8,10 +8,13 @@
 
 mod accept;
 mod activity;
+mod admission;
 mod connection;
 mod gate;
+mod http2;
 mod listen;
 mod meters;
+mod opening;
 mod options;
 mod peers;
 mod reply;
@@ -19,12 +22,15 @@ mod request;
 mod serve;
 mod signal;
 mod socket;
+mod tls;
 mod watchdog;
 
+pub use admission::{AdmissionOptions, Inspect, Passport, Priority};
 pub use gate::{DrainSignal, PeerAddr};
-pub use listen::{BACKLOG, ListenError, listen};
+pub use listen::{BACKLOG, ListenError, listen, listen_shared};
 pub use options::EdgeOptions;
 pub use reply::ReplyBody;
 pub use request::{RequestBody, RequestBodyError};
 pub use serve::{DrainReport, serve};
 pub use signal::termination;
+pub use tls::{Certificates, TlsError};

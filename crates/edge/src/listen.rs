@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -25,16 +26,48 @@ pub struct ListenError {
 /// backlog of [`BACKLOG`]. Port 0 picks a free one. Must be called inside a tokio runtime.
 pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
     let bind = || {
-        let socket = if address.is_ipv4() {
-            TcpSocket::new_v4()?
-        } else {
-            TcpSocket::new_v6()?
-        };
-        socket.set_reuseaddr(true)?;
+        let socket = socket(address)?;
         socket.bind(address)?;
         socket.listen(BACKLOG)
     };
     bind().map_err(|source| ListenError { address, source })
+}
+
+/// Like [`listen()`], `count` times on one address (`SO_REUSEPORT`): the kernel gives each
+/// connection to one of them by a hash of its two ends, and each has a backlog of its own. An
+/// address that anybody listens on already is an error, as it is for [`listen()`].
+pub fn listen_shared(
+    address: SocketAddr,
+    count: NonZeroUsize,
+) -> Result<Vec<TcpListener>, ListenError> {
+    let bind = || {
+        // Sockets that share an address let strangers of the same user join in; a second process
+        // would take half of our connections without a word. A socket that shares nothing fails
+        // where any other is, so it goes first. With port 0, it also picks the port.
+        let alone = socket(address)?;
+        alone.bind(address)?;
+        let address = alone.local_addr()?;
+        drop(alone);
+        (0..count.get())
+            .map(|_| {
+                let socket = socket(address)?;
+                socket.set_reuseport(true)?;
+                socket.bind(address)?;
+                socket.listen(BACKLOG)
+            })
+            .collect::<io::Result<Vec<_>>>()
+    };
+    bind().map_err(|source| ListenError { address, source })
+}
+
+fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    socket.set_reuseaddr(true)?;
+    Ok(socket)
 }
 
 #[cfg(test)]

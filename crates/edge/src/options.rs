@@ -3,8 +3,11 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::admission::AdmissionOptions;
+use crate::tls::Certificates;
+
 /// Bounds of one listener. The defaults suit a public listener; tests shorten the times.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct EdgeOptions {
     /// Label of this listener in metrics and logs, such as `public` or `admin`.
     pub name: &'static str,
@@ -42,6 +45,15 @@ pub struct EdgeOptions {
     pub drain_idle_grace: Duration,
     /// After shutdown, how long requests in flight may take before they are cut off.
     pub drain_timeout: Duration,
+    /// Admission control. `None`: every request is admitted, as on a listener for operators, who
+    /// need their answer most when everybody else gets none.
+    pub admission: Option<AdmissionOptions>,
+    /// Speak TLS (1.2 and 1.3), with these certificates. The handshake counts to the time for the
+    /// first header. `None`: plain HTTP, as behind a balancer.
+    pub tls: Option<Certificates>,
+    /// Speak HTTP/2 too: with TLS when both sides choose it, without TLS when the client begins
+    /// with it (prior knowledge).
+    pub http2: bool,
 }
 
 impl Default for EdgeOptions {
@@ -61,6 +73,9 @@ impl Default for EdgeOptions {
             max_body_bytes: Some(1024 * 1024),
             drain_idle_grace: Duration::from_millis(250),
             drain_timeout: Duration::from_secs(20),
+            admission: None,
+            tls: None,
+            http2: false,
         }
     }
 }

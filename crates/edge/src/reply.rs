@@ -19,6 +19,7 @@ pin_project! {
     pub struct ReplyBody<B> {
         #[pin]
         kind: Kind<B>,
+        undelivered: Option<Undelivered>,
         handed_over: HandedOver,
     }
 }
@@ -32,8 +33,16 @@ pin_project! {
     }
 }
 
+/// A request on its connection's books, from its header to the end of its response.
 #[derive(Debug)]
-struct HandedOver(Arc<Activity>);
+pub(crate) struct HandedOver(Arc<Activity>);
+
+impl HandedOver {
+    pub(crate) fn request_began(activity: Arc<Activity>) -> Self {
+        activity.request_began();
+        Self(activity)
+    }
+}
 
 impl Drop for HandedOver {
     fn drop(&mut self) {
@@ -41,66 +50,120 @@ impl Drop for HandedOver {
     }
 }
 
+/// A part of a multiplexed response that waits for its client to make room.
+#[derive(Debug)]
+struct Undelivered(Arc<Activity>);
+
+impl Undelivered {
+    fn new(activity: &Arc<Activity>) -> Option<Self> {
+        activity.is_multiplexed().then(|| {
+            activity.part_waits();
+            Self(Arc::clone(activity))
+        })
+    }
+}
+
+impl Drop for Undelivered {
+    fn drop(&mut self) {
+        self.0.part_moved();
+    }
+}
+
 impl<B> ReplyBody<B> {
-    pub(crate) fn served(body: B, activity: Arc<Activity>) -> Self {
+    pub(crate) fn served(body: B, handed_over: HandedOver) -> Self {
         Self {
             kind: Kind::Served { body },
-            handed_over: HandedOver(activity),
+            // hyper asks for a part only when there is room for it.
+            undelivered: Undelivered::new(&handed_over.0),
+            handed_over,
         }
     }
 }
 
-/// An answer the edge gives by itself, as problem+json; the connection ends after it.
+/// An answer the edge gives by itself, as problem+json.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Refusal {
     /// `Content-Length` is above the limit.
     BodyTooLarge { length: u64, limit: u64 },
     /// The body did not arrive in time.
     BodyTimedOut,
+    /// There is no place for the request.
+    Overloaded {
+        retry_after_seconds: u64,
+        stays_open: bool,
+    },
 }
+
+/// Ready-made, for it is given when there is no time.
+const OVERLOADED: &str = r#"{"type":"urn:corkboard:problem:overloaded","title":"There is more to do than can be done","status":503,"detail":"the request was not looked at; send it again after the time in Retry-After","code":"overloaded"}"#;
 
 impl Refusal {
     pub(crate) fn code(self) -> &'static str {
         match self {
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::BodyTimedOut => "request_timeout",
+            Self::Overloaded { .. } => "overloaded",
         }
     }
 
-    pub(crate) fn response<B>(self, activity: Arc<Activity>) -> Response<ReplyBody<B>> {
-        let (status, title, detail) = match self {
-            Self::BodyTooLarge { length, limit } => (
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "The body is too large",
-                format!("the body has {length} bytes, at most {limit} are accepted"),
-            ),
-            Self::BodyTimedOut => (
-                StatusCode::REQUEST_TIMEOUT,
-                "The request took too long to arrive",
-                "the body did not arrive in time; send it again over a better connection".into(),
-            ),
-        };
-        // No text here needs escaping: literals and numbers only.
-        let json = format!(
-            r#"{{"type":"urn:corkboard:problem:{code}","title":"{title}","status":{},"detail":"{detail}","code":"{code}"}}"#,
-            status.as_u16(),
-            code = self.code(),
-        );
+    pub(crate) fn response<B>(self, handed_over: HandedOver) -> Response<ReplyBody<B>> {
+        let multiplexed = handed_over.0.is_multiplexed();
         let body = Kind::Refused {
-            body: Full::new(Bytes::from(json)),
+            body: Full::new(self.json()),
         };
         let mut response = Response::new(ReplyBody {
             kind: body,
-            handed_over: HandedOver(activity),
+            undelivered: None,
+            handed_over,
         });
-        *response.status_mut() = status;
+        *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        let mut ends = !multiplexed;
+        if let Self::Overloaded {
+            retry_after_seconds,
+            stays_open,
+        } = self
+        {
+            // Opening a connection again would cost more than the answer.
+            ends &= !stays_open;
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
+        }
+        if ends {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         response
+    }
+
+    fn status(self) -> StatusCode {
+        match self {
+            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTimedOut => StatusCode::REQUEST_TIMEOUT,
+            Self::Overloaded { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn json(self) -> Bytes {
+        let (title, detail) = match self {
+            Self::BodyTooLarge { length, limit } => (
+                "The body is too large",
+                format!("the body has {length} bytes, at most {limit} are accepted"),
+            ),
+            Self::BodyTimedOut => (
+                "The request took too long to arrive",
+                "the body did not arrive in time; send it again over a better connection".into(),
+            ),
+            Self::Overloaded { .. } => return Bytes::from_static(OVERLOADED.as_bytes()),
+        };
+        // No text here needs escaping: literals and numbers only.
+        Bytes::from(format!(
+            r#"{{"type":"urn:corkboard:problem:{code}","title":"{title}","status":{},"detail":"{detail}","code":"{code}"}}"#,
+            self.status().as_u16(),
+            code = self.code(),
+        ))
     }
 }
 
@@ -112,8 +175,16 @@ impl<B: Body<Data = Bytes>> Body for ReplyBody<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        match self.project().kind.project() {
-            KindPinned::Served { body } => body.poll_frame(cx),
+        let this = self.project();
+        match this.kind.project() {
+            KindPinned::Served { body } => {
+                *this.undelivered = None;
+                let polled = body.poll_frame(cx);
+                if let Poll::Ready(Some(_)) = polled {
+                    *this.undelivered = Undelivered::new(&this.handed_over.0);
+                }
+                polled
+            }
             KindPinned::Refused { body } => Pin::new(body)
                 .poll_frame(cx)
                 .map_err(|never| match never {}),

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::activity::Activity;
+use crate::admission::Parking;
 use crate::options::EdgeOptions;
 
 /// The body of a request as handlers see it: hyper's, which fails when the client is too slow.
@@ -23,9 +25,31 @@ pub struct RequestBody {
     activity: Arc<Activity>,
     whole: Duration,
     progress: Duration,
+    /// Absent for requests without a body.
+    fate: Option<Arc<BodyFate>>,
+    /// The request's place, for as long as its client is slow.
+    parking: Option<Parking>,
     /// Present once a read had to wait: most bodies arrive with their header and never need it.
     clock: Option<BodyClock>,
     ended: bool,
+}
+
+/// What became of a request's body, for the one who answers the request.
+#[derive(Debug, Default)]
+pub(crate) struct BodyFate {
+    waited: AtomicBool,
+    timed_out: AtomicBool,
+}
+
+impl BodyFate {
+    /// The client was slower than we are.
+    pub(crate) fn has_waited(&self) -> bool {
+        self.waited.load(Relaxed)
+    }
+
+    pub(crate) fn has_timed_out(&self) -> bool {
+        self.timed_out.load(Relaxed)
+    }
 }
 
 #[derive(Debug)]
@@ -58,8 +82,40 @@ impl RequestBody {
             activity,
             whole: options.body_timeout,
             progress: options.body_progress_timeout,
+            fate: (!ended).then(Arc::default),
+            parking: None,
             clock: None,
             ended,
+        }
+    }
+
+    pub(crate) fn fate(&self) -> Option<Arc<BodyFate>> {
+        self.fate.clone()
+    }
+
+    /// Says whose place is given to others while the client is slow.
+    pub(crate) fn park_with(&mut self, parking: impl FnOnce() -> Parking) {
+        if !self.ended {
+            self.parking = Some(parking());
+        }
+    }
+
+    fn has_timed_out(&self) -> bool {
+        self.fate.as_ref().is_some_and(|fate| fate.has_timed_out())
+    }
+
+    fn time_out(&self) {
+        if let Some(fate) = &self.fate {
+            fate.timed_out.store(true, Relaxed);
+        }
+    }
+
+    fn wait_for_client(&mut self) {
+        if let Some(fate) = &self.fate {
+            fate.waited.store(true, Relaxed);
+        }
+        if let Some(parking) = &mut self.parking {
+            parking.park();
         }
     }
 
@@ -97,16 +153,22 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         let this = &mut *self;
-        if this.activity.has_body_timed_out() && !this.ended {
+        if !this.ended && this.has_timed_out() {
             return Poll::Ready(Some(Err(RequestBodyError::TimedOut)));
         }
-        match Pin::new(&mut this.inner).poll_frame(cx) {
+        let polled = Pin::new(&mut this.inner).poll_frame(cx);
+        if let Poll::Ready(_) = polled
+            && let Some(parking) = &mut this.parking
+        {
+            parking.unpark();
+        }
+        match polled {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(clock) = &mut this.clock {
                     clock.waiting = false;
                     // A drip that always has a byte ready must not outrun the clock.
                     if Instant::now() >= clock.whole_at && !this.inner.is_end_stream() {
-                        this.activity.body_timed_out();
+                        this.time_out();
                     }
                 }
                 this.ended = this.inner.is_end_stream();
@@ -119,13 +181,16 @@ impl Body for RequestBody {
                 this.ended = true;
                 Poll::Ready(None)
             }
-            Poll::Pending => match this.poll_clock(cx) {
-                Poll::Ready(()) => {
-                    this.activity.body_timed_out();
-                    Poll::Ready(Some(Err(RequestBodyError::TimedOut)))
+            Poll::Pending => {
+                this.wait_for_client();
+                match this.poll_clock(cx) {
+                    Poll::Ready(()) => {
+                        this.time_out();
+                        Poll::Ready(Some(Err(RequestBodyError::TimedOut)))
+                    }
+                    Poll::Pending => Poll::Pending,
                 }
-                Poll::Pending => Poll::Pending,
-            },
+            }
         }
     }
 

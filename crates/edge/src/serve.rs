@@ -9,15 +9,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::server::conn::http1;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::accept;
 use crate::activity::Activity;
-use crate::connection::{self, BoxError, Ended};
+use crate::admission::Door;
+use crate::connection::{BoxError, Ended, Protocols};
 use crate::gate::Shared;
 use crate::meters::Meters;
 use crate::options::EdgeOptions;
@@ -77,6 +78,10 @@ where
         .connections_limit
         .set(edge.options.max_connections as f64);
 
+    let mut helpers = JoinSet::new();
+    if let Some(door) = edge.door.clone() {
+        helpers.spawn(async move { door.pulse().await });
+    }
     // The permit comes before the connection: at the cap nobody is accepted.
     while let Some(permit) = edge.unless_stopped(reserve(&slots, &edge.meters)).await {
         let next = edge
@@ -99,10 +104,13 @@ where
 struct Edge {
     options: Arc<EdgeOptions>,
     meters: Arc<Meters>,
-    builder: Arc<http1::Builder>,
+    protocols: Arc<Protocols>,
     peers: Arc<Peers>,
     tasks: TaskTracker,
+    /// Requests of HTTP/2; each ends with its connection.
+    streams: TaskTracker,
     served: AtomicU64,
+    door: Option<Arc<Door>>,
     drain: CancellationToken,
     abort: CancellationToken,
 }
@@ -110,13 +118,19 @@ struct Edge {
 impl Edge {
     fn new(mut options: EdgeOptions, shutdown: &CancellationToken) -> Self {
         // Idle connections must have gone before what is left is cut off.
+        let streams = TaskTracker::new();
         options.drain_idle_grace = options.drain_idle_grace.min(options.drain_timeout / 2);
         Self {
             meters: Arc::new(Meters::new(options.name)),
-            builder: Arc::new(connection::builder(&options)),
+            protocols: Arc::new(Protocols::new(&options, streams.clone())),
             peers: Peers::new(options.max_connections_per_peer),
             tasks: TaskTracker::new(),
+            streams,
             served: AtomicU64::new(0),
+            door: options
+                .admission
+                .as_ref()
+                .map(|admission| Door::new(admission, options.name)),
             drain: shutdown.child_token(),
             abort: CancellationToken::new(),
             options: Arc::new(options),
@@ -158,18 +172,20 @@ impl Edge {
             drain: self.drain.child_token(),
             options: Arc::clone(&self.options),
             meters: Arc::clone(&self.meters),
+            door: self.door.clone(),
         });
-        let builder = Arc::clone(&self.builder);
+        let protocols = Arc::clone(&self.protocols);
         let abort = self.abort.clone();
         let place = Place::new(permit, peer_slot, Arc::clone(&self.meters));
         self.tasks.spawn(async move {
-            place.end(connection::drive(&builder, stream, service, shared, abort).await);
+            place.end(protocols.serve(stream, service, shared, abort).await);
         });
     }
 
     async fn finish(self) -> DrainReport {
         let open = self.tasks.len();
         self.tasks.close();
+        self.streams.close();
         tracing::info!(listener = self.options.name, open, "draining connections");
         let mut aborted = 0;
         if tokio::time::timeout(self.options.drain_timeout, self.tasks.wait())
@@ -178,13 +194,14 @@ impl Edge {
         {
             aborted = self.tasks.len();
             self.abort.cancel();
-            if tokio::time::timeout(ABORT_PATIENCE, self.tasks.wait())
-                .await
-                .is_err()
-            {
+            let ended = async {
+                self.tasks.wait().await;
+                self.streams.wait().await;
+            };
+            if tokio::time::timeout(ABORT_PATIENCE, ended).await.is_err() {
                 tracing::error!(
                     listener = self.options.name,
-                    stuck = self.tasks.len(),
+                    stuck = self.tasks.len() + self.streams.len(),
                     "connections are stuck in a handler that does not yield"
                 );
             }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::activity::Activity;
@@ -17,15 +18,18 @@ const LINGER_BYTES: usize = 64 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Socket<T> {
     inner: T,
+    /// What was read before the version of HTTP was known.
+    read_before: Bytes,
     activity: Arc<Activity>,
     goodbye_said: bool,
     thrown_away: usize,
 }
 
 impl<T> Socket<T> {
-    pub(crate) fn new(inner: T, activity: Arc<Activity>) -> Self {
+    pub(crate) fn new(inner: T, read_before: Bytes, activity: Arc<Activity>) -> Self {
         Self {
             inner,
+            read_before,
             activity,
             goodbye_said: false,
             thrown_away: 0,
@@ -46,6 +50,12 @@ impl<T: AsyncRead + Unpin> AsyncRead for Socket<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.read_before.is_empty() {
+            let part = self.read_before.len().min(buf.remaining());
+            buf.put_slice(&self.read_before.split_to(part));
+            self.activity.received();
+            return Poll::Ready(Ok(()));
+        }
         let (before, room) = (buf.filled().len(), buf.remaining());
         ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
         if buf.filled().len() > before {

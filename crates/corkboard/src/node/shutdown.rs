@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::admin::{self, Admin};
 use super::keeper::Keeper;
 use super::readiness::Readiness;
-use super::{Listener, Node, calls, watch};
+use super::{Listener, Node, calls, certificates, passport, watch};
 use crate::cli::Role;
 use crate::exit::{Failure, Outcome};
 use crate::settings;
@@ -113,7 +113,11 @@ impl Running {
         let admin = Serving::start(&tasks, node.admin, admin_service, admin_options());
         let public_address = node.public.as_ref().map(|listener| listener.address);
         let public = node.public.map(|listener| {
-            let options = settings::edge_options(&node.config.limits);
+            let certificates = node.certificates;
+            if let Some(certificates) = certificates.clone() {
+                work.spawn(certificates::keep_fresh(certificates, end_work.clone()));
+            }
+            let options = settings::edge_options(&node.config, passport::inspect, certificates);
             Serving::start(&tasks, listener, service, options)
         });
         node.readiness.set(true);

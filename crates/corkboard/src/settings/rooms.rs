@@ -2,8 +2,8 @@
 //! does not name keeps the room's default.
 
 use corkboard_api::ApiOptions;
-use corkboard_config::{Config, LimitsConfig};
-use corkboard_edge::EdgeOptions;
+use corkboard_config::Config;
+use corkboard_edge::{AdmissionOptions, Certificates, EdgeOptions, Inspect};
 use corkboard_feed::FeedOptions;
 use corkboard_fetch::FetchOptions;
 use corkboard_send::SendOptions;
@@ -92,8 +92,22 @@ pub(crate) fn api_options(config: &Config) -> ApiOptions {
     }
 }
 
-/// The public listener's bounds.
-pub(crate) fn edge_options(limits: &LimitsConfig) -> EdgeOptions {
+/// The public listener's bounds. `inspect` says what admission control goes by, `tls` is what was
+/// loaded from the configured files.
+pub(crate) fn edge_options(
+    config: &Config,
+    inspect: Inspect,
+    tls: Option<Certificates>,
+) -> EdgeOptions {
+    let (limits, edge) = (&config.limits, &config.edge);
+    let admission = AdmissionOptions {
+        min_in_flight: edge.min_in_flight,
+        max_in_flight: edge.max_in_flight,
+        max_waiting: edge.max_waiting,
+        target: edge.queue_target,
+        slow_start: edge.slow_start,
+        ..AdmissionOptions::new(inspect)
+    };
     EdgeOptions {
         name: "public",
         max_connections: limits.max_connections,
@@ -105,6 +119,9 @@ pub(crate) fn edge_options(limits: &LimitsConfig) -> EdgeOptions {
         write_timeout: limits.write_timeout,
         max_body_bytes: Some(limits.max_body),
         drain_timeout: limits.drain_timeout,
+        admission: edge.admission.then_some(admission),
+        tls,
+        http2: edge.http2,
         ..EdgeOptions::default()
     }
 }

@@ -5,8 +5,11 @@
     reason = "a failed step of a test is a failed test"
 )]
 
+mod admission;
 mod drain;
+mod http2;
 mod limits;
 mod protocol;
 mod server;
 mod time_outs;
+mod tls;

@@ -245,6 +245,13 @@ impl Client {
         start.elapsed()
     }
 
+    /// The connection ends, after whatever the server had to say.
+    pub(crate) async fn ended(&mut self) {
+        let mut bytes = Vec::new();
+        let ended = timeout(DEADLINE, self.stream.read_to_end(&mut bytes)).await;
+        let _end_or_reset = ended.expect("the server keeps the connection open");
+    }
+
     /// Nothing has arrived by now.
     pub(crate) async fn has_nothing(&self) -> bool {
         let nothing =

@@ -1,0 +1,112 @@
+use super::super::Passport;
+use super::*;
+
+fn inspect(_: &http::request::Parts) -> Passport {
+    Passport::new(Priority::Read, b"")
+}
+
+fn limit() -> Limit {
+    Limit::new(&AdmissionOptions {
+        slow_start: Duration::ZERO,
+        ..AdmissionOptions::new(inspect)
+    })
+}
+
+/// `count` windows in which the limit binds and every request takes `took` milliseconds.
+fn windows(limit: &mut Limit, from: u64, count: u64, took: u64) -> u64 {
+    for window in from..from + count {
+        let end = Duration::from_millis(100 * (window + 1));
+        limit.somebody_waited();
+        limit.in_flight(whole(limit.get()));
+        for _ in 0..ENOUGH {
+            limit.sample(end, Priority::Read, Duration::from_millis(took));
+        }
+    }
+    from + count
+}
+
+fn whole(value: f64) -> u32 {
+    u32::try_from(value as i64).unwrap()
+}
+
+#[test]
+fn it_grows_while_work_takes_no_longer_and_stops_at_the_ceiling() {
+    let mut limit = limit();
+    let after = windows(&mut limit, 0, 10, 10);
+    assert!((140.0..200.0).contains(&limit.get()), "{}", limit.get());
+    windows(&mut limit, after, 100, 10);
+    assert!((limit.get() - 1_024.0).abs() < 1e-6);
+}
+
+#[test]
+fn it_falls_to_the_floor_when_work_takes_longer_and_learns_anew_there() {
+    let mut limit = limit();
+    let after = windows(&mut limit, 0, 20, 10);
+    let high = limit.get();
+    let after = windows(&mut limit, after, 12, 100);
+    assert!(limit.get() < high / 3.0, "{} of {high}", limit.get());
+    windows(&mut limit, after, 60, 100);
+    assert!(
+        limit.get() > 100.0,
+        "the new pace has become the baseline: {}",
+        limit.get()
+    );
+}
+
+#[test]
+fn one_slow_kind_of_request_does_not_make_the_others_look_slow() {
+    let mut limit = limit();
+    windows(&mut limit, 0, 5, 1);
+    let before = limit.get();
+    limit.somebody_waited();
+    limit.in_flight(whole(before));
+    for _ in 0..ENOUGH {
+        limit.sample(
+            Duration::from_millis(600),
+            Priority::Batch,
+            Duration::from_secs(1),
+        );
+    }
+    assert!(limit.get() > before);
+}
+
+#[test]
+fn late_scheduling_lowers_it_and_a_single_hiccup_does_not() {
+    let mut limit = limit();
+    let after = windows(&mut limit, 0, 20, 10);
+    let high = limit.get();
+    limit.lag(Duration::from_millis(300));
+    limit.lag(Duration::from_millis(1));
+    let after = windows(&mut limit, after, 1, 10);
+    assert!(limit.get() > high, "the least of the window counts");
+    limit.lag(Duration::from_millis(30));
+    windows(&mut limit, after, 1, 10);
+    assert!(limit.get() < high);
+}
+
+#[test]
+fn after_a_cold_start_the_ceiling_rises_with_time() {
+    let mut limit = Limit::new(&AdmissionOptions::new(inspect));
+    let after = windows(&mut limit, 0, 10, 10);
+    assert!(limit.get() <= 64.0 + 960.0 / 10.0 + 1.0, "{}", limit.get());
+    windows(&mut limit, after, 60, 10);
+    assert!(limit.get() > 500.0, "{}", limit.get());
+}
+
+proptest::proptest! {
+    #[test]
+    fn it_stays_between_floor_and_ceiling_whatever_happens(
+        steps in proptest::collection::vec((0_u64..400, 0_u64..10_000_000, 0_u32..5_000, 0_u64..200), 1..300)
+    ) {
+        let mut limit = Limit::new(&AdmissionOptions::new(inspect));
+        let mut now = Duration::ZERO;
+        for (wait, took, in_flight, lag) in steps {
+            now += Duration::from_millis(wait);
+            limit.in_flight(in_flight);
+            limit.lag(Duration::from_millis(lag));
+            limit.somebody_waited();
+            limit.sample(now, Priority::ALL[took as usize % 4], Duration::from_micros(took));
+            proptest::prop_assert!((64.0..=1_024.0).contains(&limit.get()));
+        }
+    }
+}

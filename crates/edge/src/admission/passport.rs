@@ -1,0 +1,81 @@
+//! What is known of a request before any work is done for it: how much it matters, and whose it is.
+
+/// How much a request matters when not all can be served; the first is served first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// People look at the answer: feeds and the origin's content.
+    Read = 0,
+    /// What people did; their devices can send it again.
+    Event = 1,
+    /// A brand's own systems, a few objects at a time.
+    Server = 2,
+    /// A brand's own systems, many objects at a time.
+    Batch = 3,
+}
+
+impl Priority {
+    /// All of them, the most important first.
+    pub const ALL: [Self; 4] = [Self::Read, Self::Event, Self::Server, Self::Batch];
+
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Event => "event",
+            Self::Server => "server",
+            Self::Batch => "batch",
+        }
+    }
+
+    /// The part of the limit that this priority and all below it may hold while others wait.
+    pub(crate) fn share(self) -> f64 {
+        match self {
+            Self::Read => 1.0,
+            Self::Event => 0.9,
+            Self::Server => 0.75,
+            Self::Batch => 0.5,
+        }
+    }
+}
+
+/// Reads a request's [`Passport`] from its unverified head. Runs for every request before anything
+/// else, so it must be cheap and must not fail.
+pub type Inspect = fn(&http::request::Parts) -> Passport;
+
+/// What admission goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Passport {
+    /// Which requests go first.
+    pub priority: Priority,
+    /// A hash of who is behind the request: those with the same one share a turn. Nothing is
+    /// verified yet, so a liar can compete with the one whose name he uses, and with nobody else.
+    pub tenant: u8,
+}
+
+impl Passport {
+    /// `name` is whatever tells tenants apart, such as the id of an app or of a key.
+    #[must_use]
+    pub fn new(priority: Priority, name: &[u8]) -> Self {
+        // FNV-1a, folded: 256 turns are enough to keep one tenant out of nearly all others' way.
+        let hash = name.iter().fold(0x811c_9dc5_u32, |hash, byte| {
+            (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+        });
+        let [a, b, c, d] = hash.to_le_bytes();
+        Self {
+            priority,
+            tenant: a ^ b ^ c ^ d,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenants_spread_over_the_turns() {
+        let turns: std::collections::BTreeSet<u8> = (0..1_000)
+            .map(|number| Passport::new(Priority::Read, format!("app_{number}").as_bytes()).tenant)
+            .collect();
+        assert!(turns.len() > 230, "{}", turns.len());
+    }
+}
