@@ -1,10 +1,12 @@
 //! The accept loop, time-outs, connection caps and drain that every role serves through.
 //!
 //! [`serve()`] takes a bound listener, a tower service (an `axum::Router` is one) and a token, and
-//! answers HTTP/1.1 until the token is cancelled. What a hostile or broken client can hold is
-//! bounded here: connections, header bytes, and the time spent silent, in a header, in a body, idle
-//! or not reading its response. What a request means is not known here. HTTP/2 and TLS are left to
-//! a balancer in front. Start reading in `serve.rs`, then `connection.rs`.
+//! answers HTTP until the token is cancelled: HTTP/1.1, and TLS and HTTP/2 where the options ask
+//! for them. What a hostile or broken client can hold is bounded here: connections, header bytes,
+//! and the time spent silent, in a header, in a body, idle or not reading its response. So is what
+//! all clients together ask for: [`AdmissionOptions`] says how much work is taken on. What a
+//! request means is not known here. Start reading in `serve.rs`, then `connection.rs`, then
+//! `admission.rs`.
 
 mod accept;
 mod activity;

@@ -46,8 +46,8 @@ impl<T> Core<T> {
         Self {
             limit: Limit::new(options),
             max_waiting: options.max_waiting,
-            target: options.target.min(options.patience),
-            patience: options.patience,
+            target: options.target,
+            patience: options.longest_wait(),
             held: [0; 4],
             queue: Queue::new(),
             empty_at: Duration::ZERO,
@@ -189,7 +189,7 @@ impl<T> Core<T> {
             return false;
         }
         let lower: i64 = self.held[priority as usize..].iter().sum();
-        !congested || whole(room * priority.share()) > usize::try_from(lower).unwrap_or(0)
+        !congested || whole(room * priority.share()).max(1) > usize::try_from(lower).unwrap_or(0)
     }
 }
 

@@ -44,7 +44,7 @@ impl Door {
             core: Mutex::new(Core::new(options)),
             born: Instant::now(),
             inspect: options.inspect,
-            patience: options.patience,
+            patience: options.longest_wait(),
             retry_after: options.retry_after,
             meters: DoorMeters::new(listener, options),
         })

@@ -19,7 +19,8 @@ pub struct AdmissionOptions {
     /// How long a request may wait in congestion, that is, when somebody has been waiting for
     /// [`Self::patience`] without a break.
     pub target: Duration,
-    /// How long a request may wait otherwise: a burst is served, not refused.
+    /// How long a request may wait otherwise: a burst is served, not refused. Never less than
+    /// [`Self::target`].
     pub patience: Duration,
     /// After the start, how long the ceiling takes to rise from the floor to its value.
     pub slow_start: Duration,
@@ -42,5 +43,9 @@ impl AdmissionOptions {
             slow_start: Duration::from_secs(10),
             retry_after: Duration::from_secs(4),
         }
+    }
+
+    pub(crate) fn longest_wait(&self) -> Duration {
+        self.patience.max(self.target)
     }
 }

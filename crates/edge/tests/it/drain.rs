@@ -154,3 +154,34 @@ async fn connections_waiting_in_the_backlog_at_shutdown_are_served() {
         }
     );
 }
+
+#[tokio::test]
+async fn under_load_no_request_fails_at_the_drain() {
+    for http2 in [false, true] {
+        let mut server = Server::start(EdgeOptions { http2, ..patient() });
+        let mut clients = tokio::task::JoinSet::new();
+        for number in 0..32 {
+            let mut client = server.connect().await;
+            clients.spawn(async move {
+                // As fast as it can, until it is told to leave; a reset or an end fails the test.
+                loop {
+                    client.get(&format!("/{number}!")).await;
+                    if client.until("!").await.contains("connection: close") {
+                        return client.until_closed().await;
+                    }
+                }
+            });
+        }
+        let mut other = server.connect().await;
+        for _ in 0..100 {
+            other.get("/other").await;
+            other.until("/other").await;
+        }
+        server.shutdown.cancel();
+        while let Some(rest) = clients.join_next().await {
+            assert_eq!(rest.unwrap(), "");
+        }
+        let report = server.report().await;
+        assert_eq!((report.served, report.drained, report.aborted), (33, 33, 0));
+    }
+}

@@ -162,3 +162,24 @@ async fn a_handler_that_panics_ends_its_own_connection_only() {
     server.gate.notify_one();
     bystander.until("opened").await;
 }
+
+#[tokio::test]
+async fn a_crowd_that_is_silent_or_in_half_a_header_keeps_nobody_waiting() {
+    let server = Server::start(patient());
+    let mut crowd = Vec::new();
+    for number in 0..300 {
+        let mut one = server.connect().await;
+        if number % 3 == 0 {
+            one.send("GET / HTTP/1.1\r\nhost: cro").await;
+        }
+        crowd.push(one);
+    }
+    let mut client = server.connect().await;
+    for _ in 0..200 {
+        client.get("/served").await;
+        client.until("/served").await;
+    }
+    for one in &crowd {
+        assert!(one.has_nothing().await, "nothing is closed before its time");
+    }
+}
