@@ -175,17 +175,21 @@ impl Protocols {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
+        // Boxed one by one, so that neither keeps room for the other.
         match &self.http2 {
             Some(builder) if http2 => {
                 shared.activity.multiplex();
-                let gate = Gate {
-                    service,
-                    shared: Arc::clone(&shared),
-                };
-                let http = builder.serve_connection(TokioIo::new(socket), gate);
-                drive(http, &shared, abort).await
+                Box::pin(async {
+                    let gate = Gate {
+                        service,
+                        shared: Arc::clone(&shared),
+                    };
+                    let http = pin!(builder.serve_connection(TokioIo::new(socket), gate));
+                    drive(http, &shared, abort).await
+                })
+                .await
             }
-            _ => self.speak_http1(socket, service, shared, abort).await,
+            _ => Box::pin(self.speak_http1(socket, service, shared, abort)).await,
         }
     }
 
@@ -206,7 +210,7 @@ impl Protocols {
             service,
             shared: Arc::clone(&shared),
         };
-        let http = self.http1.serve_connection(TokioIo::new(socket), gate);
+        let http = pin!(self.http1.serve_connection(TokioIo::new(socket), gate));
         drive(http, &shared, abort).await
     }
 }
@@ -255,10 +259,14 @@ where
     }
 }
 
-/// Polls a connection and its watchdog side by side until one of them ends it.
-async fn drive(http: impl Conversation, shared: &Shared, abort: CancellationToken) -> Ended {
+/// Polls a connection and its watchdog side by side until one of them ends it. The connection stays
+/// where it is: handed over, it would take its room twice in every idle task.
+async fn drive(
+    mut http: Pin<&mut impl Conversation>,
+    shared: &Shared,
+    abort: CancellationToken,
+) -> Ended {
     let (activity, options) = (&*shared.activity, &*shared.options);
-    let mut http = pin!(http);
     let timer = pin!(Watchdog::timer(activity.born() + options.header_timeout));
     let mut watchdog = Watchdog::new(timer);
     let mut draining = pin!(shared.drain.cancelled());

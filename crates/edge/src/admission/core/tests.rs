@@ -1,3 +1,5 @@
+//! Who gets in, who waits and who goes, step by step and at random.
+
 use super::*;
 
 fn inspect(_: &http::request::Parts) -> Passport {

@@ -1,3 +1,5 @@
+//! The limit as it learns: growing, shrinking, learning anew, and never out of its bounds.
+
 use super::super::Passport;
 use super::*;
 
