@@ -1,10 +1,11 @@
 //! One cache for several nodes: one call for all of them, and right answers without it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use corkboard_core::connected::{ConnectedContent, FetchRequest, FetchSource};
+use corkboard_core::connected::{ConnectedContent, FetchCaching, FetchRequest, FetchSource};
 use corkboard_core::time::SystemClock;
 use corkboard_fetch::tier::{MemoryTier, TierKey, TierLook, TierLost};
 use corkboard_fetch::{DiscardCallLog, FetchClient, FetchOptions, ResponseTier};
@@ -97,6 +98,21 @@ async fn what_differs_is_not_shared_and_failures_are_not_kept() {
     let busy = peer.url("/busy");
     expect_failure(&fetch(0, 1, get(&busy)).await, 503, "503");
     assert_eq!(text(&fetch(1, 1, get(&busy)).await), "now");
+    // Who wants it younger than it may be does not get what the other may.
+    let longer = FetchRequest {
+        caching: FetchCaching::MaxAge(Duration::from_secs(3_600)),
+        ..get(&url)
+    };
+    assert_eq!(text(&fetch(1, 1, longer).await), "ok");
+    assert_eq!(peer.calls("/a"), 4, "its own memory is young enough");
+    let young = peer.url("/young");
+    assert_eq!(text(&fetch(0, 1, get(&young)).await), "ok");
+    let longer = FetchRequest {
+        caching: FetchCaching::MaxAge(Duration::from_secs(3_600)),
+        ..get(&young)
+    };
+    assert_eq!(text(&fetch(1, 1, longer).await), "ok");
+    assert_eq!(peer.calls("/young"), 2, "each age has its own");
     let gone = peer.url("/gone");
     for node in [0, 1] {
         expect_failure(&fetch(node, 1, get(&gone)).await, 404, "404");
@@ -150,4 +166,32 @@ async fn without_its_help_every_answer_is_right_and_hardly_later() {
         };
         assert!(start.elapsed() < most, "{bad:?}: {:?}", start.elapsed());
     }
+}
+
+/// Counts what it never answers.
+#[derive(Debug, Default)]
+struct Silent(AtomicUsize);
+
+#[async_trait]
+impl ResponseTier for Silent {
+    async fn look(&self, _: &TierKey, _: Duration) -> Result<TierLook, TierLost> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_tier_that_does_not_answer_is_not_asked_again_at_once() {
+    let peer = Peer::start().await;
+    peer.on("/*", Reply::text("ok"));
+    let silent = Arc::new(Silent::default());
+    let tier: Arc<dyn ResponseTier> = Arc::clone(&silent) as Arc<dyn ResponseTier>;
+    let nodes = nodes(1, &tier);
+    let start = Instant::now();
+    for number in 0..10 {
+        let url = peer.url(&format!("/{number}"));
+        assert_eq!(text(&nodes[0].fetch(scope(1), get(&url)).await), "ok");
+    }
+    let most = 1 + start.elapsed().as_secs();
+    assert!(silent.0.load(Ordering::SeqCst) as u64 <= most);
 }
