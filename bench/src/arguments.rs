@@ -15,15 +15,19 @@ pub(crate) enum Bench {
     Feed,
     /// A part of `Send` that is only looked at: its results are shown and not kept.
     SendRate,
+    Liquid,
+    Fetch,
 }
 
 impl Bench {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Expiry,
         Self::Reads,
         Self::Events,
         Self::Send,
         Self::Feed,
+        Self::Liquid,
+        Self::Fetch,
     ];
 
     /// As on the command line, and as the results file is called.
@@ -35,6 +39,8 @@ impl Bench {
             Self::Send => "send",
             Self::Feed => "feed",
             Self::SendRate => "send-rate",
+            Self::Liquid => "liquid",
+            Self::Fetch => "fetch",
         }
     }
 
@@ -48,6 +54,7 @@ impl Bench {
             Self::Feed | Self::Expiry | Self::Reads | Self::Events | Self::SendRate => {
                 Duration::from_mins(18)
             }
+            Self::Liquid | Self::Fetch => Duration::from_mins(12),
         }
     }
 }
@@ -95,7 +102,10 @@ mod tests {
     fn all_benches_run_unless_some_are_named() {
         let parse = |line: &str| Arguments::parse(line.split_whitespace()).unwrap();
         assert_eq!(parse(""), parse("all"));
-        assert_eq!(parse("send feed expiry events reads"), parse("all"));
+        assert_eq!(
+            parse("send feed expiry events reads liquid fetch"),
+            parse("all")
+        );
         assert_eq!(parse("feed --quick").benches, BTreeSet::from([Bench::Feed]));
         assert!(parse("--quick").is_quick);
         assert!(parse("report").benches.is_empty());

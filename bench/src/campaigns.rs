@@ -42,9 +42,13 @@ pub(crate) fn broadcast(number: usize) -> Value {
 
 /// As [`personal`], with one call to `url` for each user.
 pub(crate) fn connected(url: &str) -> Value {
+    fetching(&format!("{url}?user={{{{ user.user_id }}}} :save offer"))
+}
+
+/// As [`personal`], with a call: its URL and its options, which save an `offer`.
+pub(crate) fn fetching(call: &str) -> Value {
     let description = format!(
-        "{{% connected_content {url}?user={{{{ user.user_id }}}} :save offer %}}\
-         {{{{ offer.text }}}} until {{{{ offer.until }}}}. {DESCRIPTION}"
+        "{{% connected_content {call} %}}{{{{ offer.text }}}} until {{{{ offer.until }}}}. {DESCRIPTION}"
     );
     campaign(
         "Offer, connected",

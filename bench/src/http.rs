@@ -76,6 +76,12 @@ impl Api {
         text(&self.post(&path, &json!({}), 202).await?, "dispatch_id")
     }
 
+    /// Stops a campaign for good.
+    pub(crate) async fn stop(&self, campaign: &str) -> Result<()> {
+        let path = format!("/v1/campaigns/{campaign}/stop");
+        self.post(&path, &json!({}), 200).await.map(drop)
+    }
+
     pub(crate) async fn progress(&self, dispatch: &str) -> Result<Progress> {
         let path = format!("/v1/dispatches/{dispatch}");
         let value = parsed(&path, &self.client.get(&path).try_send().await?, 200)?;

@@ -1,4 +1,5 @@
-//! Reproducible comparisons of what is built here: `cargo xtask bench [feed|send|expiry|reads|events|all|report] [--quick]`.
+//! Reproducible comparisons of what is built here:
+//! `cargo xtask bench [feed|send|expiry|reads|events|liquid|fetch|all|report] [--quick]`.
 //!
 //! A node under test is a process of its own, driven over HTTP and the command line like anybody
 //! else's. Three benches go below that: they drive the card store on PostgreSQL by itself, because
@@ -14,7 +15,9 @@ mod events;
 mod expiry;
 mod failure;
 mod feed;
+mod fetch;
 mod http;
+mod liquid;
 mod machine;
 mod nginx;
 mod node;
@@ -75,6 +78,9 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if words == [fetch::peer::WORD] {
+        return fetch::peer::serve().await;
+    }
     let arguments = Arguments::parse(words.iter().map(String::as_str))?;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let work = folder.join(".work");
@@ -121,6 +127,8 @@ async fn measure(setting: &Setting, bench: Bench) -> Result<()> {
         Bench::Feed => results::write(setting, name, &Box::pin(feed::run(setting)).await?),
         Bench::Reads => results::write(setting, name, &Box::pin(reads::run(setting)).await?),
         Bench::SendRate => Box::pin(send::show_rates(setting)).await,
+        Bench::Fetch => results::write(setting, name, &Box::pin(fetch::run(setting)).await?),
+        Bench::Liquid => results::write(setting, name, &Box::pin(liquid::run(setting)).await?),
         Bench::Events => results::write(setting, name, &Box::pin(events::run(setting)).await?),
     }
 }

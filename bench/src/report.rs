@@ -3,6 +3,8 @@
 mod events;
 mod expiry;
 mod feed;
+mod fetch;
+mod liquid;
 mod reads;
 mod send;
 
@@ -13,6 +15,8 @@ use crate::events::EventRows;
 use crate::expiry::ExpiryRows;
 use crate::failure::{Result, While as _};
 use crate::feed::FeedRows;
+use crate::fetch::FetchRows;
+use crate::liquid::LiquidRows;
 use crate::reads::ReadRows;
 use crate::results::{self, Results};
 use crate::send::SendRows;
@@ -44,6 +48,14 @@ pub(crate) fn write(folder: &Path) -> Result<()> {
     if let Some(results) = results::read::<FeedRows>(folder, "feed")? {
         page.push_str(&heading("Reading feeds", &results));
         page.push_str(&feed::section(&results.rows, folder)?);
+    }
+    if let Some(results) = results::read::<LiquidRows>(folder, "liquid")? {
+        page.push_str(&heading("Rendering a card", &results));
+        page.push_str(&liquid::section(&results.rows, folder)?);
+    }
+    if let Some(results) = results::read::<FetchRows>(folder, "fetch")? {
+        page.push_str(&heading("Connected content", &results));
+        page.push_str(&fetch::section(&results.rows, folder)?);
     }
     let path = folder.join("report.md");
     std::fs::write(&path, &page).at(&path)?;

@@ -78,9 +78,25 @@ impl Load<'_> {
         }
         command.arg(format!("{}/v1/feed", self.base));
         let printed = child::output(command).await?;
-        Summary::parse(&printed)
-            .ok_or_else(|| Failure::unexpected(format!("wrk printed something else:\n{printed}")))
+        parsed(&printed)
     }
+}
+
+/// The same URL again and again, from one thread on whichever CPU is free.
+pub(crate) async fn against(url: &str, connections: usize, seconds: u64) -> Result<Summary> {
+    let mut command = child::command(Path::new("wrk"), None);
+    command.args(["--threads", "1", "--latency"]);
+    command.args(["--connections", &connections.to_string()]);
+    command
+        .args(["--duration", &format!("{seconds}s")])
+        .arg(url);
+    let printed = child::output(command).await?;
+    parsed(&printed)
+}
+
+fn parsed(printed: &str) -> Result<Summary> {
+    Summary::parse(printed)
+        .ok_or_else(|| Failure::unexpected(format!("wrk printed something else:\n{printed}")))
 }
 
 /// Checks that the generator is there before minutes of work are spent.
