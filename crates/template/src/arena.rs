@@ -122,21 +122,21 @@ impl Arena {
 
     /// The value under `key` of a map whose keys lie in this arena.
     pub(crate) fn get(&self, seq: Seq, key: &str) -> Option<Value> {
-        self.get_hashed(seq, key, hash(key))
+        self.find(seq, key, hash(key)).copied()
     }
 
-    /// Like [`Self::get`], for a key whose hash is known.
+    /// Like [`Self::get`] where it lies, for a key whose hash is known.
     #[inline]
-    pub(crate) fn get_hashed(&self, seq: Seq, key: &str, hash: u32) -> Option<Value> {
+    pub(crate) fn find(&self, seq: Seq, key: &str, hash: u32) -> Option<&Value> {
         let entries = self.map(seq);
         let start = seq.start as usize;
         let hashes = self.hashes.get(start..start + entries.len())?;
         if entries.len() <= SCAN_LIMIT {
             let mut from = 0;
             while let Some(place) = hashes[from..].iter().position(|other| *other == hash) {
-                let entry = entries[from + place];
+                let entry = &entries[from + place];
                 if self.str(entry.key) == key {
-                    return Some(entry.value);
+                    return Some(&entry.value);
                 }
                 from += place + 1;
             }
@@ -151,7 +151,7 @@ impl Arena {
                 .then_with(|| entries.get(place).map_or("", |e| self.str(e.key)).cmp(key))
         });
         let place = *order.get(found.ok()?)?;
-        entries.get(place as usize).map(|e| e.value)
+        entries.get(place as usize).map(|e| &e.value)
     }
 
     pub(crate) fn add_text(&mut self, store: Store, text: &str) -> Result<Text, ArenaFull> {

@@ -8,6 +8,11 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess
 use crate::arena::{Arena, ArenaFull, Entry};
 use crate::value::{Seq, Store, Text, Value};
 
+/// Room is made for so many members of a fetched object before they are there.
+const MEMBERS_EXPECTED: usize = 64;
+/// Bytes of a key with a short value.
+const TEXT_OF_A_MEMBER: usize = 32;
+
 /// Parsed render data: one JSON value. Cloning shares it.
 ///
 /// Maps keep the order of the text they were parsed from. Integers beyond 64 bits keep their digits.
@@ -59,6 +64,11 @@ impl Data {
     /// Like [`Self::from_json`], with members added to the top object unless they are there.
     pub(crate) fn from_json_with(value: &serde_json::Value, extra: &[(&str, i64)]) -> Self {
         let mut arena = Arena::default();
+        // Most of what is fetched is small and flat: room for that is made at once, for more as it comes.
+        let members = value.as_object().map_or(0, serde_json::Map::len);
+        let members = extra.len() + members.min(MEMBERS_EXPECTED);
+        arena.expect(members);
+        arena.text.reserve(members.saturating_mul(TEXT_OF_A_MEMBER));
         let root = copy(value, extra, &mut arena).unwrap_or(Value::Nil);
         Self {
             arena: Arc::new(arena),
@@ -99,7 +109,7 @@ fn copy(
 ) -> Result<Value, ArenaFull> {
     use serde_json::Value as Json;
     let mut open: Vec<Open<'_>> = Vec::new();
-    let (mut items, mut entries) = (Vec::new(), Vec::new());
+    let (mut items, mut entries) = (Vec::new(), Vec::with_capacity(arena.entries.capacity()));
     let mut next = value;
     loop {
         let mut done = match next {

@@ -174,7 +174,6 @@ impl Machine {
             }
             State::Ended => return Ok(Step::Done),
         }
-        self.rt.meter.enter();
         let outcome = self.steps();
         self.rt.meter.leave();
         match &outcome {
@@ -291,16 +290,16 @@ impl Machine {
                     let verdict = self.rt.compare(left, comparison, right)?;
                     self.stack.push(Value::Bool(verdict));
                 }
-                Op::EmitPath(path) => {
-                    let value = match self.load_plain(&program, path) {
-                        Some(value) => value,
-                        None => self.load(&program, path)?,
-                    };
-                    self.rt.print(value, &mut self.output)?;
-                }
+                Op::EmitPath(path) => match &self.load_plain(&program, path) {
+                    Some(value) => self.rt.print(value, &mut self.output)?,
+                    None => {
+                        let value = self.load(&program, path)?;
+                        self.rt.print(&value, &mut self.output)?;
+                    }
+                },
                 Op::Emit => {
                     let value = self.pop();
-                    self.rt.print(value, &mut self.output)?;
+                    self.rt.print(&value, &mut self.output)?;
                 }
                 Op::Jump(target) => self.pc = target as usize,
                 Op::JumpIfFalse(target) => {

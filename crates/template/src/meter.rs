@@ -1,7 +1,8 @@
 //! Fuel and computing time of one render.
 //!
 //! Fuel is what decides, because it is the same on every machine; the deadline is the safety net
-//! under it. The clock is looked at once per [`STRIDE`] units of fuel, so that metering stays cheap.
+//! under it. The clock is looked at once per [`STRIDE`] units of fuel, so that metering stays cheap; most
+//! renders end before the first look and read no clock at all.
 //! The counters are cells, so that reading a long value can cost fuel without being a change.
 
 use std::cell::Cell;
@@ -21,7 +22,8 @@ const BYTES_PER_UNIT: usize = 64;
 pub(crate) struct Meter {
     fuel: Cell<u64>,
     next_look: Cell<u64>,
-    running_since: Option<Instant>,
+    /// Since the first look of this run.
+    running_since: Cell<Option<Instant>>,
     spent: Duration,
     deadline: Duration,
 }
@@ -31,23 +33,17 @@ impl Meter {
         Self {
             fuel: Cell::new(limits.fuel),
             next_look: Cell::new(limits.fuel.saturating_sub(STRIDE)),
-            running_since: None,
+            running_since: Cell::new(None),
             spent: Duration::ZERO,
             deadline: limits.deadline,
         }
     }
 
-    /// Starts or continues counting time.
-    pub(crate) fn enter(&mut self) {
-        self.running_since = Some(Instant::now());
-    }
-
     /// Stops counting time: done, failed or suspended.
     pub(crate) fn leave(&mut self) {
-        self.spent += self
-            .running_since
-            .take()
-            .map_or(Duration::ZERO, |since| since.elapsed());
+        if let Some(since) = self.running_since.take() {
+            self.spent += since.elapsed();
+        }
     }
 
     #[inline]
@@ -92,9 +88,10 @@ impl Meter {
     #[cold]
     fn look(&self) -> Result<(), TemplateError> {
         self.next_look.set(self.fuel.get().saturating_sub(STRIDE));
-        let running = self
-            .running_since
-            .map_or(Duration::ZERO, |since| since.elapsed());
+        let now = Instant::now();
+        let since = self.running_since.get().unwrap_or(now);
+        self.running_since.set(Some(since));
+        let running = now.duration_since(since);
         if self.spent + running > self.deadline {
             return Err(TemplateError::new(
                 codes::DEADLINE_EXCEEDED,

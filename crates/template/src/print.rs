@@ -20,10 +20,11 @@ enum Step {
 }
 
 impl Runtime {
-    /// Writes a value as an output does: lists run together, nil is nothing.
+    /// Writes a value as an output does: lists run together, nil is nothing. It reads the value where it
+    /// is: one that was put together a moment ago is slow to copy.
     #[inline]
-    pub(crate) fn print(&self, value: Value, out: &mut impl Print) -> Result<(), TemplateError> {
-        match value {
+    pub(crate) fn print(&self, value: &Value, out: &mut impl Print) -> Result<(), TemplateError> {
+        match *value {
             Value::Text(text) => {
                 self.meter.charge_bytes(text.len as usize)?;
                 out.print(self.str(text))
@@ -37,7 +38,7 @@ impl Runtime {
                 out.print(&format!("{from}..{to}"))
             }
             Value::Loop(_) => out.print("Liquid::ForloopDrop"),
-            Value::List(_) | Value::Map(_) => self.print_nested(value, out),
+            Value::List(_) | Value::Map(_) => self.print_nested(*value, out),
         }
     }
 
@@ -50,7 +51,7 @@ impl Runtime {
     ) -> Result<(), TemplateError> {
         match value {
             Value::List(_) => self.print_steps(Step::Inspect(value), out),
-            other => self.print(other, out),
+            other => self.print(&other, out),
         }
     }
 
@@ -97,14 +98,14 @@ impl Runtime {
                     out.print("{")?;
                     steps.push(Step::InspectEntries(seq, 0));
                 }
-                Step::Value(scalar) => self.print(scalar, out)?,
+                Step::Value(scalar) => self.print(&scalar, out)?,
                 Step::Inspect(Value::List(seq)) => {
                     out.print("[")?;
                     steps.push(Step::InspectItems(seq, 0));
                 }
                 Step::Inspect(Value::Text(text)) => quote(self.str(text), out)?,
                 Step::Inspect(Value::Nil) => out.print("nil")?,
-                Step::Inspect(scalar) => self.print(scalar, out)?,
+                Step::Inspect(scalar) => self.print(&scalar, out)?,
             }
         }
         Ok(())

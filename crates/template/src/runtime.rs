@@ -77,7 +77,7 @@ impl Runtime {
 
     /// Adds a finished arena, such as a fetched document.
     pub(crate) fn add_store(&mut self, arena: Arc<Arena>) -> Result<Store, TemplateError> {
-        let store = Store(u16::try_from(self.stores.len()).map_err(|_| out_of_memory())?);
+        let store = Store(u32::try_from(self.stores.len()).map_err(|_| out_of_memory())?);
         self.stores.push(arena);
         Ok(store)
     }
@@ -89,7 +89,7 @@ impl Runtime {
         } else {
             // Stores are only ever added, so a coordinate made by this runtime is in range.
             self.stores
-                .get(usize::from(store.0))
+                .get(store.0 as usize)
                 .map_or(&self.heap, |arena| arena)
         }
     }
@@ -101,7 +101,7 @@ impl Runtime {
 
     /// Item `index` of a list.
     pub(crate) fn item(&self, seq: Seq, index: usize) -> Option<Value> {
-        let value = *self.arena(seq.store).list(seq).get(index)?;
+        let value = self.arena(seq.store).list(seq).get(index)?;
         Some(seen(value, seq.store))
     }
 
@@ -113,23 +113,21 @@ impl Runtime {
                 store: seq.store,
                 ..entry.key
             },
-            seen(entry.value, seq.store),
+            seen(&entry.value, seq.store),
         ))
     }
 
     /// The value under `key` of a map.
     pub(crate) fn get(&self, seq: Seq, key: &str) -> Option<Value> {
-        self.arena(seq.store)
-            .get(seq, key)
-            .map(|value| seen(value, seq.store))
+        let value = self.arena(seq.store).get(seq, key)?;
+        Some(seen(&value, seq.store))
     }
 
     /// The value under a key whose hash is known.
     #[inline]
     pub(crate) fn get_hashed(&self, seq: Seq, key: Text, hash: u32) -> Option<Value> {
-        self.arena(seq.store)
-            .get_hashed(seq, self.str(key), hash)
-            .map(|value| seen(value, seq.store))
+        let value = self.arena(seq.store).find(seq, self.str(key), hash)?;
+        Some(seen(value, seq.store))
     }
 
     /// First and last number of a range.
@@ -229,10 +227,9 @@ impl Runtime {
 }
 
 #[inline]
-fn seen(value: Value, store: Store) -> Value {
-    // Values on the heap are absolute; values in shared arenas point into their own arena.
-    if store == Store::HEAP || store == Store::TEMPLATE {
-        value
+fn seen(value: &Value, store: Store) -> Value {
+    if store.is_absolute() {
+        *value
     } else {
         value.seen_from(store)
     }
@@ -251,6 +248,20 @@ impl Sink<'_> {
             return Err(out_of_memory());
         }
         self.out.push_str(text);
+        Ok(())
+    }
+
+    /// Adds a text that is changed in place.
+    pub(crate) fn push_changed(
+        &mut self,
+        text: &str,
+        change: fn(&mut str),
+    ) -> Result<(), TemplateError> {
+        let start = self.out.len();
+        self.push_str(text)?;
+        if let Some(added) = self.out.get_mut(start..) {
+            change(added);
+        }
         Ok(())
     }
 

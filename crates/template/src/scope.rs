@@ -60,7 +60,7 @@ impl Scope {
             Store(
                 Store::DATA
                     .0
-                    .saturating_add(u16::try_from(index).unwrap_or(u16::MAX)),
+                    .saturating_add(u32::try_from(index).unwrap_or(u32::MAX)),
             )
         };
         if let Some(index) = self.roots.iter().rposition(|(root, _)| root == name) {

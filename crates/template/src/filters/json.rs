@@ -56,10 +56,10 @@ pub(super) fn json(rt: &mut Runtime, input: Value, _: &Args<'_>) -> Result<Value
                 Step::Value(Value::Nil) => out.push_str("null")?,
                 Step::Value(Value::Float(n)) if !n.is_finite() => out.push_str("null")?,
                 Step::Value(Value::Float(n)) => out.push_str(&float(n))?,
-                Step::Value(number @ (Value::Int(_) | Value::Bool(_))) => rt.print(number, out)?,
+                Step::Value(number @ (Value::Int(_) | Value::Bool(_))) => rt.print(&number, out)?,
                 Step::Value(other) => {
                     out.push('"')?;
-                    rt.print(other, out)?;
+                    rt.print(&other, out)?;
                     out.push('"')?;
                 }
             }

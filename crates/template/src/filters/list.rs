@@ -21,7 +21,7 @@ pub(super) fn join(
             if index > 0 {
                 out.push_str(glue)?;
             }
-            rt.print(*item, out)
+            rt.print(item, out)
         })
     })
 }

@@ -17,14 +17,19 @@ impl Machine {
             return None;
         };
         let place = self.slots.get(slot as usize)?;
-        let mut value = place.scoped.or(place.local).or(place.global)?;
+        // A reference goes from member to member; only what is found at the end is copied.
+        let mut found = place.value()?;
+        let mut inside = None;
         for segment in program.segments.get(path.from as usize..path.to as usize)? {
-            let (Segment::Name { name, hash, .. }, Value::Map(seq)) = (segment, value) else {
+            let (Segment::Name { name, hash, .. }, Value::Map(seq)) = (segment, found) else {
                 return None;
             };
-            value = self.rt.get_hashed(seq, *name, *hash)?;
+            let store = inside.unwrap_or(seq.store);
+            let arena = self.rt.arena(store);
+            found = arena.find(*seq, self.rt.str(*name), *hash)?;
+            inside = (!store.is_absolute()).then_some(store);
         }
-        Some(value)
+        Some(inside.map_or(*found, |store| found.seen_from(store)))
     }
 
     pub(super) fn load(&mut self, program: &Program, path: u32) -> Result<Value, TemplateError> {
@@ -71,8 +76,8 @@ impl Machine {
 
     pub(super) fn variable(&mut self, slot: u32) -> Value {
         match self.slots.get(slot as usize) {
-            Some(place) => match place.scoped.or(place.local).or(place.global) {
-                Some(value) => value,
+            Some(place) => match place.value() {
+                Some(value) => *value,
                 None => self.global(slot),
             },
             None => Value::Nil,

@@ -80,7 +80,7 @@ impl Machine {
         }
         self.loop_serial = self.loop_serial.wrapping_add(1);
         let serial = self.loop_serial;
-        let depth = u16::try_from(self.loops.len()).unwrap_or(u16::MAX);
+        let depth = u32::try_from(self.loops.len()).unwrap_or(u32::MAX);
         let running = Value::Loop(LoopRef { depth, serial });
         let outer = (
             self.slots
@@ -193,7 +193,7 @@ impl Machine {
 
     /// `forloop.name`. Nil once the loop is over.
     pub(super) fn loop_property(&self, running: LoopRef, name: Text) -> Value {
-        let depth = usize::from(running.depth);
+        let depth = running.depth as usize;
         let Some(frame) = self
             .loops
             .get(depth)
@@ -226,7 +226,7 @@ impl Machine {
             .enumerate();
         let parent = outer.rev().find(|(_, frame)| frame.spec.has_parent());
         parent.map_or(Value::Nil, |(depth, frame)| {
-            let depth = u16::try_from(depth).unwrap_or(u16::MAX);
+            let depth = u32::try_from(depth).unwrap_or(u32::MAX);
             Value::Loop(LoopRef {
                 depth,
                 serial: frame.serial,

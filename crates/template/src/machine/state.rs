@@ -15,6 +15,14 @@ pub(super) struct Slot {
     pub(super) global: Option<Value>,
 }
 
+impl Slot {
+    #[inline]
+    pub(super) fn value(&self) -> Option<&Value> {
+        let assigned = || self.local.as_ref().or(self.global.as_ref());
+        self.scoped.as_ref().or_else(assigned)
+    }
+}
+
 impl Machine {
     pub(crate) fn pop(&mut self) -> Value {
         self.stack.pop().unwrap_or(Value::Nil)
@@ -30,7 +38,7 @@ impl Machine {
 
     /// Prints a value.
     pub(crate) fn emit(&mut self, value: Value) -> Result<(), TemplateError> {
-        self.rt.print(value, &mut self.output)
+        self.rt.print(&value, &mut self.output)
     }
 
     pub(crate) fn cell(&self, cell: u32) -> Value {

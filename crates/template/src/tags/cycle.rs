@@ -59,7 +59,7 @@ fn name_group(m: &mut Machine, _: u32) -> Result<(), TemplateError> {
     };
     let group = m.rt.build(|rt, out| {
         out.push(kind)?;
-        rt.print(name, out)
+        rt.print(&name, out)
     })?;
     m.push(group);
     Ok(())
