@@ -140,13 +140,7 @@ impl Engines {
 
 async fn build(sources: &Path, target: &Path) -> Result<PathBuf> {
     let mut command = child::command(Path::new("cargo"), None);
-    command.args([
-        "build",
-        "--release",
-        "--locked",
-        "--quiet",
-        "--manifest-path",
-    ]);
+    command.args(["build", "--release", "--quiet", "--manifest-path"]);
     command.arg(sources.join("Cargo.toml"));
     command.arg("--target-dir").arg(target);
     child::output(command).await?;

@@ -39,6 +39,11 @@ impl Meter {
         }
     }
 
+    /// Starts counting time at once, not at the first look: for what takes time that no fuel stands for.
+    pub(crate) fn enter(&mut self) {
+        self.running_since.set(Some(Instant::now()));
+    }
+
     /// Stops counting time: done, failed or suspended.
     pub(crate) fn leave(&mut self) {
         if let Some(since) = self.running_since.take() {
@@ -70,9 +75,8 @@ impl Meter {
 
     /// What is left of the computing time.
     pub(crate) fn time_left(&self) -> Duration {
-        let running = self
-            .running_since
-            .map_or(Duration::ZERO, |since| since.elapsed());
+        let since = self.running_since.get();
+        let running = since.map_or(Duration::ZERO, |since| since.elapsed());
         self.deadline.saturating_sub(self.spent + running)
     }
 
