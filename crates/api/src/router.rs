@@ -64,7 +64,8 @@ fn client_routes() -> OpenApiRouter<ApiState> {
 /// What the brand's own systems call.
 fn server_routes() -> OpenApiRouter<ApiState> {
     use server::{
-        calls, campaigns, dispatches, launches, preview, stats, track, user_cards, users,
+        calls, campaigns, content_blocks, credentials, dispatches, launches, preview, stats, track,
+        user_cards, users,
     };
     OpenApiRouter::new()
         .routes(routes!(track::track_users))
@@ -79,6 +80,24 @@ fn server_routes() -> OpenApiRouter<ApiState> {
             campaigns::get_campaign,
             campaigns::replace_campaign,
             campaigns::delete_campaign
+        ))
+        .routes(routes!(
+            content_blocks::create_content_block,
+            content_blocks::list_content_blocks
+        ))
+        .routes(routes!(
+            content_blocks::get_content_block,
+            content_blocks::replace_content_block,
+            content_blocks::delete_content_block
+        ))
+        .routes(routes!(
+            credentials::create_credential,
+            credentials::list_credentials
+        ))
+        .routes(routes!(
+            credentials::get_credential,
+            credentials::replace_credential,
+            credentials::delete_credential
         ))
         .routes(routes!(launches::launch_campaign))
         .routes(routes!(launches::trigger_campaign))

@@ -2,6 +2,8 @@
 
 pub(crate) mod calls;
 pub(crate) mod campaigns;
+pub(crate) mod content_blocks;
+pub(crate) mod credentials;
 pub(crate) mod dispatches;
 pub(crate) mod launches;
 pub(crate) mod preview;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use corkboard_core::time::SharedClock;
 use corkboard_feed::Feeds;
+use corkboard_fetch::Vault;
 use corkboard_send::Sender;
 use corkboard_store::{CardStore, ControlStore};
 use tokio_util::task::TaskTracker;
@@ -19,6 +20,8 @@ pub struct ApiDeps {
     pub control: Arc<dyn ControlStore>,
     pub sender: Sender,
     pub feeds: Feeds,
+    /// Seals stored credentials; without it there can be none.
+    pub vault: Option<Arc<Vault>>,
     pub clock: SharedClock,
     /// Owns the requests that go on when their client has left.
     pub tasks: TaskTracker,
@@ -68,6 +71,7 @@ pub(crate) struct Inner {
     pub(crate) control: Arc<dyn ControlStore>,
     pub(crate) sender: Sender,
     pub(crate) feeds: Feeds,
+    pub(crate) vault: Option<Arc<Vault>>,
     pub(crate) clock: SharedClock,
     pub(crate) tasks: TaskTracker,
     pub(crate) tokens: TokenVerifier,
@@ -88,6 +92,7 @@ impl ApiState {
             control: deps.control,
             sender: deps.sender,
             feeds: deps.feeds,
+            vault: deps.vault,
             clock: deps.clock,
             tasks: deps.tasks,
             tokens,

@@ -16,6 +16,7 @@ use crate::sections::fetch::FetchConfig;
 use crate::sections::limits::LimitsConfig;
 use crate::sections::log::LogConfig;
 use crate::sections::origin::OriginConfig;
+use crate::sections::secrets::SecretsConfig;
 use crate::sections::send::SendConfig;
 use crate::sections::store::StoreConfig;
 use crate::sections::template::TemplateConfig;
@@ -34,6 +35,8 @@ pub struct Config {
     pub cache: CacheConfig,
     /// Connected content.
     pub fetch: FetchConfig,
+    /// Keys for what is sealed in the database.
+    pub secrets: SecretsConfig,
     /// The pipeline.
     pub send: SendConfig,
     /// What clients may hold and ask for.
@@ -100,6 +103,7 @@ impl Config {
         let store = root.section("store", StoreConfig::read);
         let cache = root.section("cache", CacheConfig::read);
         let fetch = root.section("fetch", FetchConfig::read);
+        let secrets = root.section("secrets", SecretsConfig::read);
         let send = root.section("send", SendConfig::read);
         let limits = root.section("limits", LimitsConfig::read);
         let edge = root.section("edge", EdgeConfig::read);
@@ -114,6 +118,7 @@ impl Config {
             store: store?,
             cache,
             fetch,
+            secrets,
             send,
             limits,
             edge,

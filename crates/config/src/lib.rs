@@ -27,6 +27,7 @@ pub use sections::fetch::FetchConfig;
 pub use sections::limits::LimitsConfig;
 pub use sections::log::{LogConfig, LogFormat, LogLevel};
 pub use sections::origin::{EndpointConfig, EndpointSource, OriginConfig};
+pub use sections::secrets::{SecretKey, SecretsConfig};
 pub use sections::send::SendConfig;
 pub use sections::store::{DatabaseConfig, DatabaseLayout, StoreConfig, StoreKind};
 pub use sections::template::TemplateConfig;

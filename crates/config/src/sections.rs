@@ -8,6 +8,7 @@ pub(crate) mod fetch;
 pub(crate) mod limits;
 pub(crate) mod log;
 pub(crate) mod origin;
+pub(crate) mod secrets;
 pub(crate) mod send;
 pub(crate) mod store;
 pub(crate) mod template;

@@ -3,6 +3,8 @@
 mod delivery;
 mod validate;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub use delivery::Delivery;
@@ -42,6 +44,10 @@ pub struct CampaignDefinition {
     #[serde(default)]
     pub remove_on: Vec<String>,
     pub variants: Vec<Variant>,
+    /// The sources of the content blocks that the texts name, as a dispatch has frozen them. Empty
+    /// in what an author writes, who names stored ones.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub content_blocks: BTreeMap<String, String>,
 }
 
 fn main_feed() -> String {

@@ -83,9 +83,9 @@ scopes! {
     UsersWrite = "users:write",
     /// Read users and their cards.
     UsersRead = "users:read",
-    /// Create, change and delete campaigns; remove cards.
+    /// Create, change and delete campaigns and content blocks; remove cards.
     CampaignsWrite = "campaigns:write",
-    /// Read campaigns, statistics, dispatches, explanations; preview.
+    /// Read campaigns, content blocks, statistics, dispatches, explanations; preview.
     CampaignsRead = "campaigns:read",
     /// Launch and stop campaigns.
     CampaignsLaunch = "campaigns:launch",
@@ -93,12 +93,16 @@ scopes! {
     CampaignsTrigger = "campaigns:trigger",
     /// Read the connected-content call log.
     FetchesRead = "fetches:read",
+    /// Store, replace and delete credentials of connected content.
+    CredentialsWrite = "credentials:write",
+    /// Read the names and hosts of credentials; nobody reads what is secret of them.
+    CredentialsRead = "credentials:read",
 }
 
 /// The text names no scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{0}' is not a scope; known are users:write, users:read, campaigns:write, campaigns:read, campaigns:launch, campaigns:trigger, fetches:read"
+    "'{0}' is not a scope; known are users:write, users:read, campaigns:write, campaigns:read, campaigns:launch, campaigns:trigger, fetches:read, credentials:write, credentials:read"
 )]
 pub struct ParseScopeError(pub String);
 

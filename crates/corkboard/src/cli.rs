@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use admin::{
-    AppCommand, AppCreate, CohortsCommand, KeyCommand, KeyCreate, WorkspaceCommand,
+    AppCommand, AppCreate, CohortsCommand, KeyCommand, KeyCreate, SecretsCommand, WorkspaceCommand,
 };
 pub(crate) use node::{Demo, Role, Serve};
 pub(crate) use tools::{ConfigCommand, Doctor, Render};
@@ -59,6 +59,13 @@ pub(crate) enum Command {
         config: ConfigFile,
         #[command(subcommand)]
         command: KeyCommand,
+    },
+    /// Keys that seal the stored credentials of connected content
+    Secrets {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: SecretsCommand,
     },
     /// List cohorts of cards by expiry, drop those that are over
     Cohorts {

@@ -9,6 +9,7 @@ mod migrate;
 mod not_yet;
 mod openapi;
 mod render;
+mod secrets;
 mod serve;
 mod version;
 mod workspace;
@@ -34,6 +35,7 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::Workspace { config, command } => workspace::run(&config, command),
         Command::App { config, command } => app::run(&config, command),
         Command::Key { config, command } => key::run(&config, command),
+        Command::Secrets { config, command } => secrets::run(&config, &command),
         Command::Cohorts { config, command } => cohorts::run(&config, &command),
         Command::Topology(_) => not_yet::topology(),
         Command::Doctor(arguments) => doctor::run(&arguments),

@@ -53,6 +53,8 @@ async fn serve(dir: std::path::PathBuf, mut config: Config, process: Process) ->
     let endpoint = Endpoint::bind(remembered.endpoint_port)?;
     allow(&mut config, endpoint.port());
     free_admin_port(&mut config);
+    // Behind those that the environment gives.
+    config.secrets.keys.extend(remembered.secret_key());
     let node = Node::build(config, Role::ALL.to_vec(), process).await?;
 
     if remembered.endpoint_port == 0 {

@@ -7,6 +7,7 @@
 mod admin;
 mod calls;
 mod certificates;
+mod credentials;
 mod keeper;
 mod passport;
 mod process;
@@ -22,7 +23,7 @@ use corkboard_config::Config;
 use corkboard_core::time::SharedClock;
 use corkboard_edge::Certificates;
 use corkboard_feed::{Feeds, LiveHub};
-use corkboard_fetch::{ChannelCallLog, FetchClient, FetchRecord, SystemResolver};
+use corkboard_fetch::{ChannelCallLog, FetchClient, FetchRecord, SystemResolver, Vault};
 use corkboard_send::Sender;
 use corkboard_store::postgres::watch::DatabaseWatch;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -36,6 +37,7 @@ use crate::settings;
 use crate::stores::Stores;
 use crate::telemetry::LogControl;
 use crate::watches;
+use credentials::StoredCredentials;
 use readiness::Readiness;
 
 /// Calls that may wait to be written to the call log; about 3 KiB each at most.
@@ -61,6 +63,7 @@ pub(crate) struct Node {
     pub(crate) sender: Sender,
     feeds: Feeds,
     fetcher: Arc<FetchClient>,
+    vault: Option<Arc<Vault>>,
     calls: mpsc::Receiver<FetchRecord>,
     /// Requests that go on when their client has left.
     requests: TaskTracker,
@@ -91,6 +94,7 @@ impl Node {
     pub(crate) async fn build(config: Config, roles: Vec<Role>, process: Process) -> Outcome<Self> {
         process::raise_open_files();
         let certificates = certificates::load(&config)?;
+        let vault = settings::vault(&config.secrets)?;
         let public = roles
             .contains(&Role::Api)
             .then(|| Listener::bind(config.listen))
@@ -108,7 +112,9 @@ impl Node {
             Arc::new(call_log),
             Arc::new(SystemResolver::default()),
         );
-        let fetcher = Arc::new(fetcher.map_err(|error| Failure::usage(story(&error)))?);
+        let fetcher = fetcher.map_err(|error| Failure::usage(story(&error)))?;
+        let credentials = StoredCredentials::new(Arc::clone(&stores.control), vault.clone());
+        let fetcher = Arc::new(fetcher.with_credentials(Arc::new(credentials)));
         let hub = LiveHub::new();
         let sender = Sender::new(
             corkboard_send::Deps {
@@ -140,6 +146,7 @@ impl Node {
             sender,
             feeds,
             fetcher,
+            vault,
             calls,
             requests: TaskTracker::new(),
             readiness,
@@ -168,6 +175,7 @@ impl Node {
                 control: Arc::clone(&self.stores.control),
                 sender: self.sender.clone(),
                 feeds: self.feeds.clone(),
+                vault: self.vault.clone(),
                 clock: Arc::clone(&self.process.clock),
                 tasks: self.requests.clone(),
             },

@@ -1,6 +1,7 @@
 //! Reading the configuration, and saying it in each room's own words.
 
 mod rooms;
+mod secrets;
 mod urls;
 
 use std::fs;
@@ -13,6 +14,8 @@ use crate::exit::{Failure, Outcome};
 pub(crate) use rooms::{
     api_options, edge_options, feed_options, fetch_options, send_options, template_limits,
 };
+
+pub(crate) use secrets::vault;
 
 /// A configuration that may be used, and what is dubious about it.
 #[derive(Debug)]

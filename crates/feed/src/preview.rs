@@ -1,7 +1,7 @@
 //! A card as one user would get it, rendered by the same engine over the same fetches, and kept
 //! nowhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,7 +94,7 @@ impl Feeds {
         if !problems.is_empty() {
             return Err(FeedError::InvalidCard(problems));
         }
-        let compiled = compile(request.card.clone(), &options.template_limits)?;
+        let compiled = self.compile(workspace, request.card.clone()).await?;
         let (user, tracked) = self.preview_user(workspace, request.user).await?;
         let job = Job {
             workspace,
@@ -155,6 +155,32 @@ impl Feeds {
         })
     }
 
+    /// The card, compiled with the content blocks that it names, as they are now.
+    async fn compile(
+        &self,
+        workspace: WorkspaceId,
+        card: CardContent,
+    ) -> Result<CompiledCampaign, FeedError> {
+        let limits = &self.options().template_limits;
+        let mut definition = definition(card);
+        let bare = CompiledCampaign::compile(&definition, limits).map_err(refused)?;
+        let names: Vec<String> = bare
+            .content_blocks()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        if names.is_empty() {
+            return Ok(bare);
+        }
+        let control = &self.deps().control;
+        let named = control.named_content_blocks(workspace, &names).await?;
+        if let Some(known) = &named.known {
+            return Err(refused(bare.missing_blocks(&named.found, known)));
+        }
+        definition.content_blocks = named.found;
+        CompiledCampaign::compile(&definition, limits).map_err(refused)
+    }
+
     /// The user, and whether it is one that is known (or given).
     async fn preview_user(
         &self,
@@ -183,15 +209,15 @@ impl Feeds {
     }
 }
 
-/// Compiles a card as a campaign's only variant.
-fn compile(card: CardContent, limits: &Limits) -> Result<CompiledCampaign, FeedError> {
+/// A card as a campaign's only variant.
+fn definition(card: CardContent) -> CampaignDefinition {
     let variant = Variant {
         name: "preview".to_owned(),
         weight: 1,
         control: false,
         card: Some(card),
     };
-    let definition = CampaignDefinition {
+    CampaignDefinition {
         name: "preview".to_owned(),
         feed: "main".to_owned(),
         priority: 0,
@@ -204,17 +230,20 @@ fn compile(card: CardContent, limits: &Limits) -> Result<CompiledCampaign, FeedE
         reeligible_after_seconds: None,
         remove_on: Vec::new(),
         variants: vec![variant],
+        content_blocks: BTreeMap::new(),
+    }
+}
+
+/// Problems of the definition, with the paths of the request.
+fn refused(problems: Vec<Invalid>) -> FeedError {
+    let here = |problem: Invalid| {
+        let path = problem
+            .path
+            .strip_prefix("/variants/0")
+            .unwrap_or(&problem.path);
+        Invalid::new(path, problem.message)
     };
-    CompiledCampaign::compile(&definition, limits).map_err(|problems| {
-        let here = |problem: Invalid| {
-            let path = problem
-                .path
-                .strip_prefix("/variants/0")
-                .unwrap_or(&problem.path);
-            Invalid::new(path, problem.message)
-        };
-        FeedError::InvalidCard(problems.into_iter().map(here).collect())
-    })
+    FeedError::InvalidCard(problems.into_iter().map(here).collect())
 }
 
 /// A warning for each attribute that the card reads and the user has not.

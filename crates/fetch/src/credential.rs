@@ -4,9 +4,13 @@
 //! anywhere else, so it is checked against the parsed URL that is connected to, and it travels over
 //! TLS only. Values are never shown again: `Debug` and the log know only the hosts.
 
-use std::collections::{BTreeMap, HashMap};
+mod binding;
+mod book;
+mod secret;
+mod vault;
+
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use base64::Engine;
@@ -18,6 +22,11 @@ use url::Host;
 
 use crate::guard::Origin;
 use crate::request::OWNED;
+use binding::Binding;
+
+pub use book::CredentialBook;
+pub use secret::Secret;
+pub use vault::{KeyError, Sealed, Vault, VaultError};
 
 /// Why something is no credential.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,55 +43,6 @@ pub enum CredentialError {
     Value(String),
     #[error("a user name for basic authentication has no colon")]
     User,
-}
-
-/// `host`, `host:port`, `*.domain` or `*.domain:port`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Binding {
-    /// With a wildcard, what has to follow the first label's dot.
-    host: Host<String>,
-    wildcard: bool,
-    /// Absent: any port that may be called.
-    port: Option<u16>,
-}
-
-impl Binding {
-    fn parse(text: &str) -> Result<Self, CredentialError> {
-        let wrong = || CredentialError::Host(text.chars().take(64).collect());
-        let (name, port) = match text.rsplit_once(':') {
-            Some((name, port)) if !port.ends_with(']') => {
-                (name, Some(port.parse::<u16>().map_err(|_| wrong())?))
-            }
-            _ => (text, None),
-        };
-        let (name, wildcard) = match name.strip_prefix("*.") {
-            Some(domain) => (domain, true),
-            None => (name, false),
-        };
-        let host = Host::parse(name).map_err(|_| wrong())?;
-        // `*.com` would be half of the internet, and an address has no subdomains.
-        let narrow = matches!(&host, Host::Domain(domain) if domain.contains('.'));
-        if name.contains('*') || (wildcard && !narrow) {
-            return Err(wrong());
-        }
-        Ok(Self {
-            host,
-            wildcard,
-            port,
-        })
-    }
-
-    fn covers(&self, origin: &Origin) -> bool {
-        if self.port.is_some_and(|port| port != origin.port) {
-            return false;
-        }
-        match (&self.host, &origin.host) {
-            (Host::Domain(domain), Host::Domain(name)) if self.wildcard => name
-                .strip_suffix(domain.as_str())
-                .is_some_and(|front| front.len() > 1 && front.ends_with('.')),
-            (bound, host) => bound == host,
-        }
-    }
 }
 
 /// Headers to send to certain hosts.
@@ -174,8 +134,14 @@ impl Credential {
         self.bindings.iter().any(|binding| binding.covers(origin))
     }
 
+    /// What goes to this very host by its address leaves no wire to listen on.
     pub(crate) fn allows_scheme(&self, origin: &Origin) -> bool {
-        origin.https || self.plain_http
+        let stays_here = match origin.host {
+            Host::Ipv4(address) => address.is_loopback(),
+            Host::Ipv6(address) => address.is_loopback(),
+            Host::Domain(_) => false,
+        };
+        origin.https || self.plain_http || stays_here
     }
 
     /// Its headers win over those that the template wrote.
@@ -217,129 +183,5 @@ impl Credentials for NoCredentials {
     }
 }
 
-type Page = BTreeMap<String, Arc<Credential>>;
-
-/// Credentials held in memory. Clones are the same book.
-#[derive(Debug, Clone, Default)]
-pub struct CredentialBook {
-    pages: Arc<Mutex<HashMap<WorkspaceId, Page>>>,
-}
-
-impl CredentialBook {
-    fn pages(&self) -> MutexGuard<'_, HashMap<WorkspaceId, Page>> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds or replaces one.
-    pub fn put(&self, workspace: WorkspaceId, name: &str, credential: Credential) {
-        let mut pages = self.pages();
-        let page = pages.entry(workspace).or_default();
-        page.insert(name.to_owned(), Arc::new(credential));
-    }
-
-    /// Takes one out; calls that name it are refused from then on.
-    pub fn remove(&self, workspace: WorkspaceId, name: &str) {
-        if let Some(page) = self.pages().get_mut(&workspace) {
-            page.remove(name);
-        }
-    }
-}
-
-#[async_trait]
-impl Credentials for CredentialBook {
-    async fn find(
-        &self,
-        workspace: WorkspaceId,
-        name: &str,
-    ) -> Result<Option<Arc<Credential>>, CredentialsUnavailable> {
-        let pages = self.pages();
-        Ok(pages
-            .get(&workspace)
-            .and_then(|page| page.get(name))
-            .cloned())
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::guard::Guard;
-
-    fn covers(host: &str, url: &str) -> bool {
-        let credential = Credential::headers([("x-key", "secret")], &[host]).unwrap();
-        let target = Guard::new(Vec::new(), Vec::new()).check_url(url).unwrap();
-        credential.covers(target.origin())
-    }
-
-    #[test]
-    fn a_credential_goes_to_its_hosts_only() {
-        for (host, url) in [
-            ("example.com", "https://example.com/a"),
-            ("EXAMPLE.com", "https://Example.COM:8443/"),
-            ("example.com:8443", "https://example.com:8443/"),
-            ("*.example.com", "https://a.example.com/"),
-            ("*.example.com", "https://a.b.example.com/"),
-            ("8.8.8.8", "https://8.8.8.8/"),
-            ("[2606:4700::1111]:443", "https://[2606:4700::1111]/"),
-        ] {
-            assert!(covers(host, url), "{host} {url}");
-        }
-        for (host, url) in [
-            ("example.com", "https://example.com.evil.example/"),
-            ("example.com", "https://a.example.com/"),
-            ("example.com", "https://notexample.com/"),
-            ("example.com", "https://example.com./"),
-            ("example.com:8443", "https://example.com/"),
-            ("*.example.com", "https://example.com/"),
-            ("*.example.com", "https://notexample.com/"),
-            ("*.example.com", "https://a.example.com.evil.example/"),
-            ("*.example.com", "https://.example.com/"),
-            ("8.8.8.8", "https://8.8.8.9/"),
-        ] {
-            assert!(!covers(host, url), "{host} {url}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_credential_is_refused() {
-        let with = |name, value, hosts: &[&str]| Credential::headers([(name, value)], hosts);
-        for host in [
-            "",
-            "*",
-            "*.com",
-            "*.8.8.8.8",
-            "a b",
-            "example.com:x",
-            "a.*.example.com",
-        ] {
-            let refused = with("x-key", "v", &[host]);
-            assert!(matches!(refused, Err(CredentialError::Host(_))), "{host}");
-        }
-        assert_eq!(with("x-key", "v", &[]), Err(CredentialError::NoHost));
-        for name in ["Host", "content-length", "a b", ""] {
-            let refused = with(name, "v", &["example.com"]);
-            assert!(matches!(refused, Err(CredentialError::Header(_))), "{name}");
-        }
-        let split = with("x-key", "a\r\nb: c", &["example.com"]);
-        assert_eq!(split, Err(CredentialError::Value("x-key".to_owned())));
-        let user = Credential::basic("a:b", "c", &["example.com"]);
-        assert_eq!(user, Err(CredentialError::User));
-        let none = Credential::headers([], &["example.com"]);
-        assert_eq!(none, Err(CredentialError::NoHeader));
-    }
-
-    #[test]
-    fn its_values_are_never_shown() {
-        let basic = Credential::basic("user", "secret", &["example.com"]).unwrap();
-        let shown = format!("{basic:?}");
-        let encoded = STANDARD.encode("user:secret");
-        assert!(
-            !shown.contains("secret") && !shown.contains(&encoded),
-            "{shown}"
-        );
-        let mut headers = HeaderMap::new();
-        basic.apply(&mut headers);
-        assert_eq!(headers[AUTHORIZATION], format!("Basic {encoded}"));
-        assert!(headers[AUTHORIZATION].is_sensitive());
-    }
-}
+mod tests;

@@ -35,7 +35,9 @@ pub mod tier;
 mod tls;
 
 pub use client::FetchClient;
-pub use credential::{Credential, CredentialBook, Credentials, NoCredentials};
+pub use credential::{
+    Credential, CredentialBook, CredentialError, Credentials, NoCredentials, Sealed, Secret, Vault,
+};
 pub use guard::Guard;
 pub use log::{CallLog, ChannelCallLog, DiscardCallLog, FetchRecord};
 pub use meter::describe_metrics;

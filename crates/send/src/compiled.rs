@@ -1,15 +1,17 @@
 //! Compiled campaigns, kept for as long as they are in use: one compile per version, not per page.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use corkboard_core::campaign::{CampaignDefinition, Invalid};
 use corkboard_core::id::CampaignId;
 use corkboard_template::Limits;
 use corkboard_template::personal::CompiledCampaign;
+use sha2::{Digest, Sha256};
 
-/// A campaign's id and version: what a definition is frozen under.
-type Key = (CampaignId, u32);
+/// What a definition is frozen under: the campaign's id and version, and the content blocks of the
+/// time, which change without it.
+type Key = (CampaignId, u32, Option<[u8; 32]>);
 
 /// A bounded cache; when it is full the campaign used least recently goes.
 #[derive(Debug)]
@@ -43,7 +45,7 @@ impl CompiledCache {
         version: u32,
         definition: &CampaignDefinition,
     ) -> Result<Arc<CompiledCampaign>, Vec<Invalid>> {
-        let key = (campaign, version);
+        let key = (campaign, version, digest(&definition.content_blocks));
         if let Some(found) = self.find(key) {
             return Ok(found);
         }
@@ -69,6 +71,19 @@ impl CompiledCache {
         *used = now;
         Some(Arc::clone(found))
     }
+}
+
+/// Tells sets of content blocks apart; most campaigns have none.
+fn digest(blocks: &BTreeMap<String, String>) -> Option<[u8; 32]> {
+    if blocks.is_empty() {
+        return None;
+    }
+    let mut hash = Sha256::new();
+    for text in blocks.iter().flat_map(|(name, source)| [name, source]) {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    }
+    Some(hash.finalize().into())
 }
 
 #[cfg(test)]
@@ -102,6 +117,20 @@ mod tests {
         let cache = CompiledCache::new(2, Limits::default());
         let campaign = CampaignId::generate(Timestamp::EPOCH);
         assert!(cache.get(campaign, 1, &definition("{{ x")).is_err());
-        assert!(cache.find((campaign, 1)).is_none());
+        assert!(cache.find((campaign, 1, None)).is_none());
+    }
+
+    #[test]
+    fn versions_with_other_content_blocks_are_kept_apart() {
+        let cache = CompiledCache::new(4, Limits::default());
+        let campaign = CampaignId::generate(Timestamp::EPOCH);
+        let get = |text: &str| {
+            let mut definition = definition("{{ content_blocks.${a} }}");
+            definition.content_blocks = BTreeMap::from([("a".to_owned(), text.to_owned())]);
+            cache.get(campaign, 1, &definition).unwrap()
+        };
+        let (old, new) = (get("old"), get("new"));
+        assert!(!Arc::ptr_eq(&old, &new));
+        assert!(Arc::ptr_eq(&old, &get("old")) && Arc::ptr_eq(&new, &get("new")));
     }
 }

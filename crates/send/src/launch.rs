@@ -71,7 +71,8 @@ impl Sender {
             CampaignState::Active => Some(self.inner.relaunch.lock().await),
             CampaignState::Stopped => return Err(WrongState::CampaignStopped.into()),
         };
-        let (new, plan) = self.freeze(&campaign, dispatch).await?;
+        let campaign = &*self.with_blocks(&campaign).await?;
+        let (new, plan) = self.freeze(campaign, dispatch).await?;
         let (dispatch, fresh) = self
             .control()
             .insert_dispatch(new, &[campaign.state])

@@ -7,6 +7,7 @@
 //! recognises cards that are there already. `docs/pipeline.md` walks through a dispatch.
 
 mod backoff;
+mod blocks;
 mod compiled;
 mod error;
 mod freeze;
@@ -23,6 +24,7 @@ mod trigger;
 mod waiting;
 mod worker;
 
+pub use blocks::MOST_BLOCK_BYTES;
 pub use error::{SendError, WrongState};
 pub use launch::Launched;
 pub use options::{Deps, SendOptions};

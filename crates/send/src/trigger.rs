@@ -66,6 +66,7 @@ impl Sender {
     /// Stores a dispatch to named recipients. `Stale` when the campaign has changed meanwhile.
     pub(crate) async fn dispatch_to(&self, campaign: &Campaign, order: Order) -> Result<Dispatch> {
         let now = self.now();
+        let campaign = &*self.with_blocks(campaign).await?;
         let compiled = self.compiled(campaign.id, campaign.version, &campaign.definition)?;
         let mut dispatch = frozen(campaign, order.id, order.cause, now, now)?;
         dispatch.shape = shape(&campaign.definition, compiled.is_static());

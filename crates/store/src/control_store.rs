@@ -1,7 +1,9 @@
-//! Everything that is keyed by a workspace: tenants, campaigns, dispatches, chunks, idempotency,
-//! the call log. One installation has one control store.
+//! Everything that is keyed by a workspace: tenants, campaigns, content blocks, credentials,
+//! dispatches, chunks, idempotency, the call log. One installation has one control store.
 
 mod calls;
+mod content_blocks;
+mod credentials;
 mod dispatches;
 mod idempotency;
 mod live;
@@ -14,6 +16,10 @@ use corkboard_core::tenancy::{ApiKey, App, Workspace};
 use corkboard_core::time::Timestamp;
 
 pub use calls::{CallFilter, CallRow};
+pub use content_blocks::{
+    ContentBlock, ContentBlockHead, ContentBlockStore, MOST_CONTENT_BLOCKS, NamedBlocks,
+};
+pub use credentials::{CredentialStore, MOST_CREDENTIALS, StoredCredential};
 pub use dispatches::{
     ChunkWork, ClaimRequest, ClaimedChunk, DispatchProgress, NewDispatch, StopOutcome,
 };
@@ -26,7 +32,9 @@ use crate::page::{Page, PageRequest};
 
 /// Tenants, campaigns, dispatches, chunks, idempotency and the call log.
 #[async_trait]
-pub trait ControlStore: Send + Sync + std::fmt::Debug {
+pub trait ControlStore:
+    ContentBlockStore + CredentialStore + Send + Sync + std::fmt::Debug
+{
     // --- tenancy
 
     /// Fails with `Conflict` when the name is taken.

@@ -52,6 +52,34 @@ pub(crate) fn rows_wanted(page: &PageRequest) -> i64 {
     i64::from(page.limit.clamp(1, MAX_PAGE)) + 1
 }
 
+/// Of a list in the order of names: the name behind which the wanted page begins; empty for the
+/// first one, and names are not.
+pub(crate) fn name_before(page: &PageRequest) -> Result<String> {
+    let Some(text) = &page.after else {
+        return Ok(String::new());
+    };
+    let name = URL_SAFE_NO_PAD.decode(text).ok();
+    name.and_then(|name| String::from_utf8(name).ok())
+        .filter(|name| !name.is_empty() && !name.contains('\0'))
+        .ok_or(StoreError::BadCursor)
+}
+
+/// [`cut`] for a list in the order of names.
+pub(crate) fn cut_by_name<T>(
+    mut items: Vec<T>,
+    page: &PageRequest,
+    name: impl Fn(&T) -> &str,
+) -> Page<T> {
+    let limit = page.limit.clamp(1, MAX_PAGE) as usize;
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items
+        .last()
+        .filter(|_| more)
+        .map(|item| URL_SAFE_NO_PAD.encode(name(item)));
+    Page { items, next }
+}
+
 /// Cuts what was read to the page's size; the last item kept says where the next page begins.
 pub(crate) fn cut<T, const N: usize>(
     mut items: Vec<T>,

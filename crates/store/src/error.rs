@@ -25,6 +25,9 @@ pub enum StoreError {
     /// Rows for a cohort that does not exist (already retired, or its tables were dropped by hand).
     #[error("cohort {0} does not exist: it was retired, or its tables were dropped")]
     NoSuchCohort(Cohort),
+    /// There may be no more of these.
+    #[error("there are {most} {what} already: delete one first")]
+    Full { what: &'static str, most: u32 },
     /// A new cohort would need one file or partition more than there may be.
     #[error("there are {most} cohorts already: retire those that have ended")]
     TooManyCohorts { most: usize },

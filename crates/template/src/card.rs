@@ -186,6 +186,14 @@ impl CardTemplate {
             .flat_map(|(_, template)| template.variables())
     }
 
+    /// The content blocks that the fields name, each with the field's path.
+    pub(crate) fn content_blocks(&self) -> impl Iterator<Item = (String, &str)> {
+        self.fields.iter().flat_map(|(name, template)| {
+            let named = template.content_blocks();
+            named.map(|block| (name.path(), block))
+        })
+    }
+
     /// What an author should look at: the field's path with each warning.
     #[must_use]
     pub fn warnings(&self) -> Vec<(String, Warning)> {

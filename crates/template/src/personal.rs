@@ -3,6 +3,7 @@
 //! Whoever makes cards goes through here (the pipeline, a feed at first impression, a preview), so
 //! that all of them arrive at the same card.
 
+mod blocks;
 mod fields;
 mod job;
 
@@ -89,13 +90,17 @@ pub struct NotRendered {
 }
 
 impl CompiledCampaign {
-    /// Compiles every text of every variant.
+    /// Compiles every text of every variant, with the content blocks that the definition carries.
     ///
     /// # Errors
     /// Everything that does not compile, with paths like `/variants/0/card/title`, and line and
     /// column in the message.
     pub fn compile(definition: &CampaignDefinition, limits: &Limits) -> Result<Self, Vec<Invalid>> {
-        Self::compile_with(definition, &Partials::default(), limits)
+        let partials = Partials {
+            content_blocks: definition.content_blocks.clone(),
+            ..Partials::default()
+        };
+        Self::compile_with(definition, &partials, limits)
     }
 
     /// Like [`Self::compile`], with the content blocks and partials that the texts may use.

@@ -36,7 +36,9 @@ pub(crate) mod scope {
         CampaignsRead,
         CampaignsLaunch,
         CampaignsTrigger,
-        FetchesRead
+        FetchesRead,
+        CredentialsWrite,
+        CredentialsRead
     );
 }
 

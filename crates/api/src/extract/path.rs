@@ -54,6 +54,40 @@ single!(
     corkboard_core::id::DispatchId: "there is no such dispatch"
 );
 
+/// The name of a stored thing.
+#[derive(Debug)]
+pub(crate) struct ObjectName<const BLOCK: bool>(pub(crate) String);
+
+/// A content block's.
+pub(crate) type BlockName = ObjectName<true>;
+/// A credential's.
+pub(crate) type CredentialName = ObjectName<false>;
+
+impl<const BLOCK: bool> ObjectPath for ObjectName<BLOCK> {
+    const ABSENT: &'static str = if BLOCK {
+        "there is no such content block"
+    } else {
+        "there is no such credential"
+    };
+
+    fn from_segments(segments: &[String]) -> Option<Self> {
+        match segments {
+            [only] if is_name(only) => Some(Self(only.clone())),
+            _ => None,
+        }
+    }
+}
+
+/// Longest name of a stored thing.
+const MOST_NAME: usize = 100;
+
+/// What may stand in a template as it is: a letter or `_`, then letters, digits, `_` and `-`.
+pub(crate) fn is_name(text: &str) -> bool {
+    let first = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
+    let later = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    text.len() <= MOST_NAME && text.bytes().next().is_some_and(first) && text.bytes().all(later)
+}
+
 impl ObjectPath for UserId {
     const ABSENT: &'static str = "there is no such user";
 

@@ -57,6 +57,12 @@ codes! {
     NotApiTriggered = "not_api_triggered", CONFLICT, "The campaign is not triggered by API";
     /// The object was changed by someone else meanwhile; read it again.
     Conflict = "conflict", CONFLICT, "The object has changed";
+    /// Something of this name exists already; names are unique in a workspace.
+    NameTaken = "name_taken", CONFLICT, "The name is taken";
+    /// The workspace has as many of these as it may have; delete one first.
+    LimitReached = "limit_reached", CONFLICT, "There may be no more of these";
+    /// Campaigns that are not stopped use the content block; change or stop them first.
+    ContentBlockInUse = "content_block_in_use", CONFLICT, "The content block is in use";
     /// A request with the same idempotency key is being worked on.
     RequestInFlight = "request_in_flight", CONFLICT, "The same request is in flight";
     /// The body is larger than the server takes.
@@ -73,6 +79,8 @@ codes! {
     Internal = "internal", INTERNAL_SERVER_ERROR, "Internal error";
     /// The server has too much to do, or too many live connections.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "The server has too much to do";
+    /// The installation has no key to seal credentials with; its operator sets `secrets.keys`.
+    SecretsUnavailable = "secrets_unavailable", SERVICE_UNAVAILABLE, "Credentials cannot be sealed here";
     /// The database cannot be reached.
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE, "The store is unavailable";
     /// The disk is full: nothing can be written, reads go on.

@@ -19,6 +19,7 @@ impl From<StoreError> for Problem {
                 Code::Conflict,
                 format!("{what} has changed meanwhile; read it again"),
             ),
+            StoreError::Full { .. } => Self::new(Code::LimitReached, error.to_string()),
             StoreError::BadCursor => Self::new(
                 Code::InvalidCursor,
                 "use the next_cursor of the page before, unchanged",

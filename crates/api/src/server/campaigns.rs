@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::{Extension, Json};
 use corkboard_core::campaign::{Campaign, CampaignDefinition, CampaignState, Delivery};
-use corkboard_core::id::CampaignId;
+use corkboard_core::id::{CampaignId, WorkspaceId};
 use corkboard_core::time::Timestamp;
 use http::StatusCode;
 use serde::Serialize;
@@ -71,7 +71,7 @@ pub(crate) async fn create_campaign(
     ApiJson(definition): ApiJson<CampaignDefinition>,
 ) -> Result<(StatusCode, Json<CampaignDocument>)> {
     let now = state.clock.now();
-    check(&state, &definition)?;
+    check(&state, caller.workspace, &definition).await?;
     let key = key.as_deref();
     let id = new_id(
         caller.workspace,
@@ -178,7 +178,7 @@ pub(crate) async fn replace_campaign(
         }
         CampaignState::Active | CampaignState::Draft => {}
     }
-    check(&state, &definition)?;
+    check(&state, caller.workspace, &definition).await?;
     if !relaunched {
         campaign.state = CampaignState::Active;
     }
@@ -213,8 +213,15 @@ pub(crate) async fn delete_campaign(
     }
 }
 
-fn check(state: &ApiState, definition: &CampaignDefinition) -> Result<()> {
-    let problems = state.sender.check(definition);
+async fn check(
+    state: &ApiState,
+    workspace: WorkspaceId,
+    definition: &CampaignDefinition,
+) -> Result<()> {
+    let mut problems = state.sender.check(definition);
+    if problems.is_empty() {
+        problems = state.sender.check_blocks(workspace, definition).await?;
+    }
     if problems.is_empty() {
         Ok(())
     } else {

@@ -73,6 +73,14 @@ pub(crate) struct KeyCreate {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum SecretsCommand {
+    /// Print a new key, for secrets.keys
+    Generate,
+    /// Seal all stored credentials with the first key of the configuration
+    Reseal,
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum CohortsCommand {
     /// List cohorts by database: rows, bytes, age, next drop
     List {

@@ -11,8 +11,10 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use corkboard_api::auth::ApiKeySecret;
+use corkboard_config::SecretKey;
 use corkboard_core::id::{ApiKeyId, AppId, CampaignId, WorkspaceId};
 use corkboard_core::time::{Clock as _, SystemClock};
+use corkboard_fetch::Vault;
 use serde::{Deserialize, Serialize};
 
 use super::{campaigns, memory};
@@ -29,6 +31,9 @@ pub(super) struct Remembered {
     /// HS256, base64url.
     app_secret: String,
     pub(super) api_key: String,
+    /// Seals stored credentials; an older demo has none yet.
+    #[serde(default)]
+    secret_key: Option<String>,
     /// 0 until it is known.
     pub(super) endpoint_port: u16,
     pub(super) campaigns: Campaigns,
@@ -50,19 +55,37 @@ impl Remembered {
     pub(super) fn open(dir: &Path) -> Outcome<Self> {
         let file = memory(dir);
         match fs::read(&file) {
-            Ok(text) => serde_json::from_slice(&text).map_err(|error| {
-                Failure::usage(format!(
-                    "{} is not what a demo has written ({error}); start with another --dir",
-                    file.display()
-                ))
-            }),
+            Ok(text) => {
+                let read: Self = serde_json::from_slice(&text).map_err(|error| {
+                    Failure::usage(format!(
+                        "{} is not what a demo has written ({error}); start with another --dir",
+                        file.display()
+                    ))
+                })?;
+                read.with_secret_key(dir)
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let new = Self::generate()?;
-                new.save(dir)?;
-                Ok(new)
+                new.with_secret_key(dir)
             }
             Err(error) => Err(unusable(dir, &error)),
         }
+    }
+
+    /// Makes the key before anything can be sealed with it.
+    fn with_secret_key(mut self, dir: &Path) -> Outcome<Self> {
+        if self.secret_key.is_none() {
+            let key = Vault::generate("demo");
+            let key = key.map_err(|error| Failure::Internal(error.to_string()))?;
+            self.secret_key = Some(key);
+            self.save(dir)?;
+        }
+        Ok(self)
+    }
+
+    /// For `secrets.keys`.
+    pub(super) fn secret_key(&self) -> Option<SecretKey> {
+        self.secret_key.clone().map(SecretKey)
     }
 
     fn generate() -> Outcome<Self> {
@@ -75,6 +98,7 @@ impl Remembered {
             app: AppId::generate(now),
             app_secret: URL_SAFE_NO_PAD.encode(secret),
             api_key: ApiKeySecret::generate(ApiKeyId::generate(now)).reveal(),
+            secret_key: None,
             endpoint_port: 0,
             campaigns: Campaigns {
                 welcome: CampaignId::generate(now),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use corkboard_core::connected::{ConnectedContent, FetchRequest, FetchSource};
 use corkboard_core::time::SystemClock;
 use corkboard_fetch::{
-    ChannelCallLog, Credential, CredentialBook, FetchClient, FetchOptions, Resolve,
+    ChannelCallLog, Credential, CredentialBook, FetchClient, FetchOptions, Resolve, Secret,
 };
 use corkboard_testkit::{Peer, Reply};
 
@@ -71,7 +71,7 @@ async fn a_credential_that_does_not_belong_there_makes_no_call() {
         book.put(scope(1).workspace, name, credential);
     };
     here("elsewhere", "other.example");
-    here("here", "127.0.0.1");
+    here("here", "localhost");
     let (client, _records) = client_with(open_options(), &book);
     for (name, workspace, reason) in [
         ("elsewhere", 1, "bound to other hosts"),
@@ -79,12 +79,29 @@ async fn a_credential_that_does_not_belong_there_makes_no_call() {
         ("here", 2, "no stored credential 'here'"),
         ("unknown", 1, "no stored credential 'unknown'"),
     ] {
-        let request = with_credential(&peer.url("/"), name);
+        let request = with_credential(&peer.url_as("localhost", "/"), name);
         let refused = client.fetch(scope(workspace), request).await;
         expect_failure(&refused, 0, reason);
         assert_eq!(refused.report.source, FetchSource::Refused);
     }
     assert_eq!(peer.connections(), 0);
+}
+
+#[tokio::test]
+async fn to_an_address_of_this_very_host_a_credential_goes_without_tls() {
+    let peer = Peer::start().await;
+    peer.on("/", Reply::text("welcome"));
+    let book = CredentialBook::default();
+    let bearer = Secret::Bearer {
+        token: "t0ken".to_owned(),
+    };
+    let bearer = bearer.credential(&["127.0.0.1".to_owned()]).unwrap();
+    book.put(scope(1).workspace, "here", bearer);
+    let (client, _records) = client_with(open_options(), &book);
+    let request = with_credential(&peer.url("/"), "here");
+    assert_eq!(text(&client.fetch(scope(1), request).await), "welcome");
+    let seen = &peer.requests()[0];
+    assert_eq!(seen.header("authorization"), Some("Bearer t0ken"));
 }
 
 #[tokio::test]

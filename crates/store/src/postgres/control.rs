@@ -9,6 +9,8 @@ mod calls;
 mod campaigns;
 mod chunks;
 mod columns;
+mod content_blocks;
+mod credentials;
 mod dispatches;
 mod hot_reads;
 pub(super) mod housekeeping;
@@ -48,7 +50,10 @@ use chunks::Held;
 pub(super) const SCHEMA: Schema = Schema {
     name: "control",
     rival: None,
-    migrations: &[include_str!("schema/control_0001.sql")],
+    migrations: &[
+        include_str!("schema/control_0001.sql"),
+        include_str!("schema/control_0002.sql"),
+    ],
 };
 
 /// Every statement here has an index, and partitions are now empty, now long: no statistic of the

@@ -8,6 +8,8 @@ mod calls;
 mod campaigns;
 mod chunks;
 mod columns;
+mod content_blocks;
+mod credentials;
 mod dispatches;
 mod housekeeping;
 mod idempotency;
@@ -40,7 +42,10 @@ use crate::error::{Result, StoreError};
 use crate::page::{Page, PageRequest};
 use chunks::Held;
 
-const MIGRATIONS: &[&str] = &[include_str!("schema/control_0001.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/control_0001.sql"),
+    include_str!("schema/control_0002.sql"),
+];
 
 /// Everything that is keyed by a workspace, in one file of its own.
 #[derive(Debug, Clone)]

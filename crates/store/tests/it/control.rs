@@ -6,6 +6,8 @@
 mod calls;
 mod campaigns;
 mod chunks;
+mod content_blocks;
+mod credentials;
 mod dispatches;
 mod durability;
 mod idempotency;
@@ -69,6 +71,21 @@ macro_rules! suite {
                 of_concurrent_changes_one_is_stored,
                 a_campaign_without_dispatches_can_be_deleted,
                 event_campaigns_are_those_with_cards_to_give_or_to_take_away;
+            content_blocks:
+                a_block_is_stored_once_by_its_name,
+                a_block_is_absent_for_other_workspaces,
+                blocks_are_listed_by_name_without_their_sources,
+                a_replaced_block_has_the_next_version,
+                what_templates_name_is_found_and_the_rest_is_known_by_its_absence,
+                beyond_the_bound_no_block_is_stored,
+                campaigns_that_may_use_blocks_are_those_that_are_not_stopped;
+            credentials:
+                a_credential_is_stored_once_by_its_name,
+                a_credential_is_absent_for_other_workspaces,
+                credentials_are_listed_by_name,
+                a_replaced_credential_keeps_its_time_of_creation,
+                all_credentials_are_walked_through_workspace_by_workspace,
+                sealing_anew_loses_no_change_that_came_first;
             dispatches:
                 a_dispatch_is_stored_as_given_and_activates_its_campaign,
                 a_repeat_returns_the_dispatch_unchanged,

@@ -25,7 +25,7 @@ struct Input {
     /// Variables.
     #[serde(default)]
     data: Option<Data>,
-    /// Partials by name.
+    /// By name: for `render` and `include`, and as content blocks.
     #[serde(default)]
     templates: BTreeMap<String, String>,
 }
@@ -123,8 +123,8 @@ async fn answer(line: &[u8], options: &RenderOptions, fetcher: &FetchClient) -> 
         })
     };
     let partials = Partials {
+        content_blocks: input.templates.clone(),
         templates: input.templates,
-        ..Partials::default()
     };
     let template = match Template::compile_with(&input.template, &partials, &options.limits) {
         Ok(template) => template,

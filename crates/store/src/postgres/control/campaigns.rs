@@ -63,6 +63,24 @@ pub(super) const HEEDING_EVENTS: Statement = Statement::new(
         )
     ),
 );
+/// For the rare question which campaigns a content block has to stay for.
+const WITH_CONTENT_BLOCKS: Statement = Statement::new(
+    "list campaigns with content blocks",
+    select_campaign!(
+        "WHERE workspace = $1 AND state <> 'stopped'
+           AND position('content_blocks' IN definition::text) > 0"
+    ),
+);
+
+pub(super) async fn with_content_blocks(
+    session: &Session,
+    workspace: WorkspaceId,
+) -> Result<Vec<Campaign>> {
+    let rows = session
+        .all(&WITH_CONTENT_BLOCKS, &[&Uuid::of(workspace)])
+        .await?;
+    rows.iter().map(read).collect()
+}
 
 pub(super) async fn insert(session: &Session, campaign: &Campaign) -> Result<(Campaign, bool)> {
     let inserted = session

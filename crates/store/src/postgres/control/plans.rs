@@ -3,7 +3,8 @@
 use corkboard_core::time::Day;
 use tokio_postgres::types::Type;
 
-use super::{beginning, calls, campaigns, chunks, dispatches, idempotency, leases, live};
+use super::{beginning, calls, campaigns, chunks, content_blocks, credentials, dispatches};
+use super::{idempotency, leases, live};
 use super::{queue, stopping, tenancy};
 use crate::error::Result;
 use crate::postgres::plan;
@@ -23,6 +24,11 @@ const HOT: &[Statement] = &[
     campaigns::UPDATE,
     campaigns::DELETE,
     campaigns::HEEDING_EVENTS,
+    content_blocks::FIND,
+    content_blocks::LIST,
+    content_blocks::SOURCES,
+    credentials::FIND,
+    credentials::LIST,
     stopping::STATE,
     stopping::OPEN_DISPATCHES,
     stopping::STOP,

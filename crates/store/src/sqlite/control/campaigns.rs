@@ -45,6 +45,22 @@ pub(super) const HEEDING_EVENTS: &str = select_campaign!(
     "WHERE workspace = ?1 AND heeds_events = 1 AND (state = 'active'
      OR (state = 'stopped' AND cards_until > ?2 AND cancelled_at IS NULL))"
 );
+/// For the rare question which campaigns a content block has to stay for.
+const WITH_CONTENT_BLOCKS: &str = select_campaign!(
+    "WHERE workspace = ?1 AND state <> 'stopped' AND instr(definition, 'content_blocks') > 0"
+);
+
+pub(super) fn with_content_blocks(
+    connection: &Connection,
+    workspace: WorkspaceId,
+) -> Result<Vec<Campaign>> {
+    all(
+        connection,
+        WITH_CONTENT_BLOCKS,
+        [workspace.to_bytes()],
+        read,
+    )
+}
 
 pub(super) fn insert(connection: &Connection, campaign: &Campaign) -> Result<(Campaign, bool)> {
     let inserted = change(

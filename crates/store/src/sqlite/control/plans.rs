@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{calls, campaigns, chunks, dispatches, idempotency, live};
+use super::{calls, campaigns, chunks, content_blocks, credentials, dispatches, idempotency, live};
 use crate::error::Result;
 
 /// Statements whose cost must not grow with what has been stored, by name.
@@ -12,6 +12,11 @@ const HOT: &[(&str, &str)] = &[
     ("stop campaign: chunks", campaigns::DROP_CHUNKS),
     ("stop campaign: dispatches", campaigns::STOP_DISPATCHES),
     ("delete campaign", campaigns::DELETE),
+    ("find content block", content_blocks::FIND),
+    ("list content blocks", content_blocks::LIST),
+    ("read content blocks", content_blocks::SOURCES),
+    ("find credential", credentials::FIND),
+    ("list credentials", credentials::LIST),
     ("find dispatch", dispatches::FIND),
     ("list dispatches", dispatches::LIST),
     ("list due dispatches", dispatches::DUE),
