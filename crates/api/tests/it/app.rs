@@ -12,6 +12,7 @@ use corkboard_core::time::{SharedClock, Timestamp};
 use corkboard_core::user::UserId;
 use corkboard_edge::EdgeOptions;
 use corkboard_feed::{FeedOptions, Feeds, LiveHub};
+use corkboard_fetch::Vault;
 use corkboard_send::{SendOptions, Sender};
 use corkboard_store::sqlite::{SqliteCardStore, SqliteControlStore, SqliteOptions};
 use corkboard_store::{CardStore, ControlStore};
@@ -51,6 +52,12 @@ impl TestApp {
     }
 
     pub(crate) async fn start_with(options: ApiOptions) -> Self {
+        let key = Vault::generate("test").expect("random numbers");
+        let vault = Vault::new(&[key]).expect("a key");
+        Self::start_with_vault(options, Some(vault)).await
+    }
+
+    pub(crate) async fn start_with_vault(options: ApiOptions, vault: Option<Vault>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let sqlite = SqliteOptions::default();
         let cards: Arc<dyn CardStore> =
@@ -90,6 +97,7 @@ impl TestApp {
             control: control.clone(),
             sender,
             feeds,
+            vault: vault.map(Arc::new),
             clock: shared,
             tasks: tasks.clone(),
         };

@@ -46,6 +46,7 @@ async fn operations(app: &TestApp) -> Vec<(Method, String, bool)> {
             let real = path
                 .replace("{id}", id)
                 .replace("{user_id}", "ada")
+                .replace("{name}", "footer")
                 .replace("{card_id}", &card);
             let real = if path == "/v1/explain" {
                 format!("{real}?user_id=ada&campaign_id={campaign}")

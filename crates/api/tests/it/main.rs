@@ -4,11 +4,13 @@
 
 mod app;
 mod campaigns;
+mod content_blocks;
 mod credentials;
 mod feeds;
 mod hostile;
 mod idempotency;
 mod openapi;
 mod sending;
+mod stored_credentials;
 mod tokens;
 mod users;

@@ -27,6 +27,16 @@ const CONTRACT: &[&str] = &[
     "POST /v1/preview",
     "GET /v1/explain",
     "GET /v1/fetches",
+    "POST /v1/content_blocks",
+    "GET /v1/content_blocks",
+    "GET /v1/content_blocks/{name}",
+    "PUT /v1/content_blocks/{name}",
+    "DELETE /v1/content_blocks/{name}",
+    "POST /v1/credentials",
+    "GET /v1/credentials",
+    "GET /v1/credentials/{name}",
+    "PUT /v1/credentials/{name}",
+    "DELETE /v1/credentials/{name}",
 ];
 
 #[test]

@@ -1,5 +1,6 @@
 //! Stores that stop working at a chosen call, as if the process had ended there.
 
+use std::collections::BTreeMap;
 use std::future::{Future, pending};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,8 +21,9 @@ use corkboard_store::card_store::{
     ScanPosition, ScanRequest, UserCards, UserPage,
 };
 use corkboard_store::control_store::{
-    CallFilter, CallRow, ChunkWork, ClaimRequest, ClaimedChunk, DispatchProgress, Idempotent,
-    LiveSet, NewDispatch, StopOutcome, StoredReply,
+    CallFilter, CallRow, ChunkWork, ClaimRequest, ClaimedChunk, ContentBlock, ContentBlockHead,
+    ContentBlockStore, CredentialStore, DispatchProgress, Idempotent, LiveSet, NewDispatch,
+    StopOutcome, StoredCredential, StoredReply,
 };
 use corkboard_store::error::Result;
 use corkboard_store::page::{Page, PageRequest};
@@ -218,6 +220,27 @@ gated! { CardStore for GatedCards {
     fn retire_cohorts(now: Timestamp, grace: Duration, dry_run: bool) -> Vec<RetiredCohort>;
     fn retire_receipts(sending: &[CampaignId], now: Timestamp) -> u32;
     fn prune(now: Timestamp) -> ();
+} }
+
+gated! { ContentBlockStore for GatedControl {
+    fn insert_content_block(block: &ContentBlock) -> (ContentBlock, bool);
+    fn find_content_block(workspace: WorkspaceId, name: &str) -> Option<ContentBlock>;
+    fn list_content_blocks(workspace: WorkspaceId, page: &PageRequest) -> Page<ContentBlockHead>;
+    fn replace_content_block(workspace: WorkspaceId, name: &str, source: &str, now: Timestamp) -> ContentBlock;
+    fn delete_content_block(workspace: WorkspaceId, name: &str) -> ();
+    fn content_block_sources(workspace: WorkspaceId, names: &[String]) -> BTreeMap<String, String>;
+    fn content_block_names(workspace: WorkspaceId) -> Vec<String>;
+    fn campaigns_with_content_blocks(workspace: WorkspaceId) -> Vec<Campaign>;
+} }
+
+gated! { CredentialStore for GatedControl {
+    fn insert_credential(credential: &StoredCredential) -> (StoredCredential, bool);
+    fn find_credential(workspace: WorkspaceId, name: &str) -> Option<StoredCredential>;
+    fn list_credentials(workspace: WorkspaceId, page: &PageRequest) -> Page<StoredCredential>;
+    fn replace_credential(credential: &StoredCredential) -> StoredCredential;
+    fn delete_credential(workspace: WorkspaceId, name: &str) -> ();
+    fn all_credentials(after: Option<(WorkspaceId, &str)>, limit: u32) -> Vec<StoredCredential>;
+    fn reseal_credential(old: &StoredCredential, key: &str, sealed: &[u8]) -> bool;
 } }
 
 gated! { ControlStore for GatedControl {
