@@ -64,8 +64,8 @@ fn client_routes() -> OpenApiRouter<ApiState> {
 /// What the brand's own systems call.
 fn server_routes() -> OpenApiRouter<ApiState> {
     use server::{
-        calls, campaigns, content_blocks, credentials, dispatches, launches, preview, stats, track,
-        user_cards, users,
+        call_export, calls, campaigns, content_blocks, credentials, dispatches, launches, preview,
+        stats, track, user_cards, users,
     };
     OpenApiRouter::new()
         .routes(routes!(track::track_users))
@@ -107,4 +107,5 @@ fn server_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(preview::preview))
         .routes(routes!(stats::explain))
         .routes(routes!(calls::list_fetches))
+        .routes(routes!(call_export::export_fetches))
 }

@@ -1,5 +1,6 @@
 //! The server API: what a brand's own systems call, with an API key of their workspace.
 
+pub(crate) mod call_export;
 pub(crate) mod calls;
 pub(crate) mod campaigns;
 pub(crate) mod content_blocks;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use corkboard_core::connected::{
-    FetchBody, FetchMethod, FetchReport, FetchResponse, FetchScope, FetchSource, FetchVerdict,
+    FetchBody, FetchMethod, FetchReport, FetchRequest, FetchResponse, FetchScope, FetchSource,
+    FetchVerdict,
 };
 use corkboard_core::time::Timestamp;
 use tokio::time::Instant;
@@ -241,6 +242,33 @@ impl Engine {
         Ok((pass, slot.ok_or(Problem::NoSlot(self.queue_timeout))?))
     }
 
+    /// Leaves a record of an answer that needed no call, where such are recorded.
+    pub(crate) fn recall(
+        &self,
+        asked: Asked,
+        request: &FetchRequest,
+        answer: &Answer,
+        source: FetchSource,
+    ) {
+        let previewed = asked.scope.campaign.is_none();
+        let recalled = match source {
+            FetchSource::Stale => true,
+            FetchSource::Cache | FetchSource::Shared => previewed,
+            FetchSource::Network | FetchSource::Refused => false,
+        };
+        if recalled {
+            let record = OpenRecord {
+                log: self.log.as_ref(),
+                asked,
+                method: request.method,
+                url: &request.url,
+                cache: CacheUse::Hit,
+                ended: true,
+            };
+            record.write_as(answer, source);
+        }
+    }
+
     /// Answers without a call, and leaves a record of it.
     pub(crate) fn refuse(
         &self,
@@ -281,10 +309,15 @@ impl OpenRecord<'_> {
     }
 
     fn write(&self, answer: &Answer) {
-        let elapsed = self.asked.start.elapsed();
-        if answer.source() == FetchSource::Network {
-            meter::call_took(elapsed);
+        let source = answer.source();
+        if source == FetchSource::Network {
+            meter::call_took(self.asked.start.elapsed());
         }
+        self.write_as(answer, source);
+    }
+
+    fn write_as(&self, answer: &Answer, source: FetchSource) {
+        let elapsed = self.asked.start.elapsed();
         let (url, host) = for_log(self.url);
         let problem = answer.problem.as_ref().map(ToString::to_string);
         tracing::debug!(
@@ -302,14 +335,23 @@ impl OpenRecord<'_> {
             url,
             host,
             status: answer.status,
-            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            elapsed_ms: millis(elapsed),
+            waited_ms: if source == FetchSource::Network {
+                millis(answer.waited)
+            } else {
+                0
+            },
             bytes: answer.bytes,
-            source: answer.source(),
+            source,
             cache: self.cache,
             attempt: self.asked.attempt,
             problem,
         });
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Drop for OpenRecord<'_> {

@@ -176,7 +176,7 @@ impl FetchClient {
         let _ = timeout(CLOSING_TIME, self.connections.wait()).await;
     }
 
-    async fn answer(&self, asked: Asked, request: FetchRequest) -> (Answer, FetchSource) {
+    async fn answer(&self, asked: Asked, request: &FetchRequest) -> (Answer, FetchSource) {
         let refuse = |problem| {
             let answer = self
                 .engine
@@ -186,7 +186,7 @@ impl FetchClient {
         if self.draining.is_cancelled() {
             return refuse(Problem::ShuttingDown);
         }
-        let prepared = match self.prepare(asked.scope, &request).await {
+        let prepared = match self.prepare(asked.scope, request).await {
             Ok(prepared) => prepared,
             Err(problem) => return refuse(problem),
         };
@@ -355,7 +355,8 @@ impl ConnectedContent for FetchClient {
             attempt: attempt.max(1),
         };
         let retries = request.retries.min(FetchRequest::MOST_RETRIES);
-        let (answer, source) = self.answer(asked, request).await;
+        let (answer, source) = self.answer(asked, &request).await;
+        self.engine.recall(asked, &request, &answer, source);
         let verdict = retry::verdict(&answer, asked.attempt, retries);
         let mut response = answer.into_response(source, start.elapsed());
         response.report.verdict = verdict;

@@ -1,7 +1,9 @@
-//! The call log: one record for every call that was made or refused.
+//! The call log: one record for every call that was made or refused, and for every old answer that
+//! stood in for a failure.
 //!
-//! Answers from the cache and shared answers are not calls and are only counted in the metrics;
-//! logging them would drown the calls in a large send. Recording never waits: where the log is
+//! Answers from the cache and shared answers are not calls: in a large send they would drown the
+//! calls, so there they are only counted in the metrics. A preview, which is one person's question,
+//! leaves a record of them, too. Recording never waits: where the log is
 //! written is the listener's business, and a listener that falls behind loses the newest records
 //! (counted), not the render its time.
 
@@ -35,9 +37,11 @@ pub struct FetchRecord {
     /// As templates see it: an HTTP status, 0 (refused) or 599 (no complete answer).
     pub status: u16,
     pub elapsed_ms: u64,
+    /// The part of it that was spent waiting for leave to call.
+    pub waited_ms: u64,
     /// Bytes of the body that arrived.
     pub bytes: u64,
-    /// `Network` or `Refused`.
+    /// How the answer came about.
     pub source: FetchSource,
     pub cache: CacheUse,
     /// Which try this was, counted from 1.
@@ -48,6 +52,8 @@ pub struct FetchRecord {
 /// What the cache had to do with a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CacheUse {
+    /// It had the answer, or somebody's call under way did.
+    Hit,
     /// It was asked and had nothing fresh.
     Miss,
     /// It was not asked: the request is not to be shared, or was refused.
@@ -60,6 +66,7 @@ impl CacheUse {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Hit => "hit",
             Self::Miss => "miss",
             Self::Bypass => "bypass",
         }

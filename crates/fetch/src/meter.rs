@@ -150,3 +150,20 @@ pub fn describe_metrics() {
         "Call-log records dropped because the listener fell behind"
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_hosts_have_a_label_of_their_own() {
+        let labels = HostLabels::default();
+        for number in 0..10 * NAMED_HOSTS {
+            let host = format!("host-{number}.example");
+            let expected = if number < NAMED_HOSTS { &host } else { "other" };
+            assert_eq!(labels.meter(&host).name(), expected);
+        }
+        assert_eq!(labels.meter("host-0.example").name(), "host-0.example");
+        assert_eq!(labels.names.lock().unwrap().len(), NAMED_HOSTS);
+    }
+}

@@ -168,11 +168,13 @@ async fn a_campaign_that_names_a_missing_block_is_told_where_and_what_is_near() 
 async fn each_dispatch_keeps_the_text_of_its_time() {
     let app = TestApp::start().await;
     store(&app, "greeting", "Hi {{ user.user_id }}").await;
-    let mut scheduled = with_title("{{ content_blocks.${greeting} }}!");
-    scheduled["delivery"] = json!({"kind": "launch", "at": "2026-11-21T11:00:00Z"});
-    let scheduled = app.campaign(&scheduled).await;
-    app.track(json!([{"user_id": "eve"}])).await;
-    let launched = app.launch(&scheduled).await;
+    let mut seen = with_title("{{ content_blocks.${greeting} }}!");
+    seen["delivery"] = json!({"kind": "launch", "at": null});
+    seen["creation"] = json!("at_first_impression");
+    seen["audience"] = json!({"attribute": "vip", "op": "eq", "value": true});
+    let seen = app.campaign(&seen).await;
+    app.track(json!([{"user_id": "eve", "vip": true}])).await;
+    app.launch(&seen).await;
     let triggered = app
         .campaign(&with_title("{{ content_blocks.${greeting} }}!"))
         .await;
@@ -180,8 +182,6 @@ async fn each_dispatch_keeps_the_text_of_its_time() {
     replace(&app, "greeting", "Hello {{ user.user_id }}").await;
     assert_eq!(trigger(&app, &triggered, "bob").await, "Hello bob!");
     assert_eq!(app.feed("ada").await["cards"][0]["title"], "Hi ada!");
-    app.clock.advance(std::time::Duration::from_secs(3_700));
-    app.done(launched["dispatch_id"].as_str().unwrap()).await;
     let eve = app.feed("eve").await;
     assert_eq!(eve["cards"][0]["title"], "Hi eve!", "as launched: {eve}");
     let card = json!({"title": "{{ content_blocks.${greeting} }}"});

@@ -7,6 +7,7 @@ mod campaigns;
 mod content_blocks;
 mod credentials;
 mod feeds;
+mod fetches;
 mod hostile;
 mod idempotency;
 mod openapi;

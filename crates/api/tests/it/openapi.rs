@@ -27,6 +27,7 @@ const CONTRACT: &[&str] = &[
     "POST /v1/preview",
     "GET /v1/explain",
     "GET /v1/fetches",
+    "GET /v1/fetches/export",
     "POST /v1/content_blocks",
     "GET /v1/content_blocks",
     "GET /v1/content_blocks/{name}",

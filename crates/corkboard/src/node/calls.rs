@@ -82,8 +82,10 @@ fn row(record: FetchRecord) -> CallRow {
         host: record.host,
         status: record.status,
         elapsed_ms: u32::try_from(record.elapsed_ms).unwrap_or(u32::MAX),
+        waited_ms: u32::try_from(record.waited_ms).unwrap_or(u32::MAX),
         bytes: record.bytes,
-        source: record.source.as_str().to_owned(),
+        outcome: record.source.as_str().to_owned(),
+        attempt: record.attempt.into(),
         problem: record.problem,
     }
 }
@@ -116,6 +118,7 @@ mod tests {
                 host: "example.com".to_owned(),
                 status: 200,
                 elapsed_ms: 3,
+                waited_ms: 1,
                 bytes: 5,
                 source: FetchSource::Network,
                 cache: CacheUse::Miss,

@@ -12,4 +12,5 @@ mod kills;
 mod postgres;
 mod process;
 mod rendering;
+mod secrets;
 mod tenants;

@@ -121,6 +121,12 @@ impl Served {
         }
     }
 
+    /// All lines on stderr that nobody has taken, after its end.
+    pub(crate) fn rest_of_log(&self) -> String {
+        let lines: Vec<String> = self.stderr.iter().collect();
+        lines.join("\n")
+    }
+
     /// Asks it to end.
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();

@@ -12,12 +12,17 @@ pub struct CallRow {
     pub method: String,
     pub url: String,
     pub host: String,
-    /// HTTP status or a synthetic one (0, 599).
+    /// HTTP status or a synthetic one (0, 529, 598, 599).
     pub status: u16,
+    /// From asking to the answer.
     pub elapsed_ms: u32,
+    /// The part of it that was spent waiting for leave to call.
+    pub waited_ms: u32,
     pub bytes: u64,
-    /// `network`, `shared`, `cache` or `refused`.
-    pub source: String,
+    /// How the answer came about: `network`, `shared`, `cache`, `stale` or `refused`.
+    pub outcome: String,
+    /// Which try this was, counted from 1.
+    pub attempt: u32,
     pub problem: Option<String>,
 }
 
@@ -27,4 +32,7 @@ pub struct CallFilter {
     pub host: Option<String>,
     pub status: Option<u16>,
     pub campaign: Option<CampaignId>,
+    pub outcome: Option<String>,
+    /// Only those that did not end with a 2xx.
+    pub failed: bool,
 }

@@ -53,6 +53,7 @@ pub(super) const SCHEMA: Schema = Schema {
     migrations: &[
         include_str!("schema/control_0001.sql"),
         include_str!("schema/control_0002.sql"),
+        include_str!("schema/control_0003.sql"),
     ],
 };
 

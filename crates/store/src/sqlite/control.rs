@@ -45,6 +45,7 @@ use chunks::Held;
 const MIGRATIONS: &[&str] = &[
     include_str!("schema/control_0001.sql"),
     include_str!("schema/control_0002.sql"),
+    include_str!("schema/control_0003.sql"),
 ];
 
 /// Everything that is keyed by a workspace, in one file of its own.

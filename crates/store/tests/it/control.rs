@@ -138,6 +138,7 @@ macro_rules! suite {
             calls:
                 calls_are_listed_newest_first_page_by_page,
                 each_filter_and_all_together_narrow_the_list,
+                outcomes_and_failures_are_found_among_many_calls,
                 calls_of_other_workspaces_are_not_listed,
                 pruning_forgets_calls_after_thirty_days;
             durability:

@@ -8,7 +8,7 @@ use corkboard_core::time::Day;
 use tokio::sync::Mutex;
 use tokio_postgres::Row;
 
-use super::columns::small;
+use super::columns::{small, stored_small};
 use super::partitions::{Partitioned, Period};
 use crate::control_store::{CallFilter, CallRow};
 use crate::cursor::{Place, cut, rows_wanted};
@@ -31,14 +31,17 @@ pub(super) const MAX_ROWS: f64 = 50_000_000.0;
 /// How long a row is kept at least, unless there are too many.
 pub(super) const KEPT: Duration = Duration::from_secs(30 * 86_400);
 
+/// Of nearly all rows, and of those in no index by outcome.
+const USUAL_OUTCOME: &str = "network";
+
 /// In the order given, which the ids keep.
 pub(super) const APPEND: Statement = Statement::new(
     "append calls",
-    "INSERT INTO call (at, workspace, campaign, method, host, status, elapsed_ms, bytes, source,
-                       problem, url)
+    "INSERT INTO call (at, workspace, campaign, method, host, status, elapsed_ms, bytes, outcome,
+                       problem, url, attempt, waited_ms)
      SELECT * FROM unnest($1::timestamptz[], $2::uuid[], $3::uuid[], $4::text[], $5::text[],
                           $6::integer[], $7::bigint[], $8::bigint[], $9::text[], $10::text[],
-                          $11::text[])",
+                          $11::text[], $12::integer[], $13::bigint[])",
 );
 
 /// One statement per index; what the index does not cover is looked at row by row.
@@ -47,11 +50,13 @@ macro_rules! list_calls {
         Statement::new(
             $name,
             concat!(
-                "SELECT id, at, workspace, campaign, method, host, status, elapsed_ms, bytes,
-                        source, problem, url
+                "SELECT id, at, workspace, campaign, method, host, status, elapsed_ms, waited_ms,
+                        bytes, outcome, attempt, problem, url
                  FROM call WHERE workspace = $1 AND ",
                 $leading,
-                " AND (at, id) < ($5, $6) ORDER BY at DESC, id DESC LIMIT $7"
+                " AND ($8::text IS NULL OR outcome = $8)
+                  AND (NOT $9::boolean OR status NOT BETWEEN 200 AND 299)
+                  AND (at, id) < ($5, $6) ORDER BY at DESC, id DESC LIMIT $7"
             ),
         )
     };
@@ -71,6 +76,17 @@ pub(super) const LIST_OF_HOST: Statement = list_calls!(
 pub(super) const LIST_OF_CAMPAIGN: Statement = list_calls!(
     "list calls of a campaign",
     "campaign = $2 AND ($3::text IS NULL OR host = $3) AND ($4::integer IS NULL OR status = $4)"
+);
+/// The rare outcomes; of the usual one the log is full.
+pub(super) const LIST_OF_OUTCOME: Statement = list_calls!(
+    "list calls of an outcome",
+    "$2::uuid IS NULL AND $3::text IS NULL AND $4::integer IS NULL
+     AND outcome = $8 AND outcome <> 'network'"
+);
+pub(super) const LIST_FAILED: Statement = list_calls!(
+    "list failed calls",
+    "$2::uuid IS NULL AND $3::text IS NULL AND $4::integer IS NULL
+     AND status NOT BETWEEN 200 AND 299"
 );
 
 /// Appends calls; when a day's partition is missing, makes it and tries once more.
@@ -96,6 +112,11 @@ async fn insert(session: &Session, calls: &[CallRow]) -> Result<()> {
         .iter()
         .map(|call| i64::from(call.elapsed_ms))
         .collect();
+    let attempt: Vec<i32> = calls
+        .iter()
+        .map(|call| stored_small(call.attempt))
+        .collect();
+    let waited: Vec<i64> = calls.iter().map(|call| i64::from(call.waited_ms)).collect();
     let bytes: Vec<i64> = calls.iter().map(|call| stored(call.bytes)).collect();
     let text = |of: fn(&CallRow) -> &str| -> Vec<String> {
         calls.iter().map(|call| storable(of(call))).collect()
@@ -116,9 +137,11 @@ async fn insert(session: &Session, calls: &[CallRow]) -> Result<()> {
                 &status,
                 &elapsed,
                 &bytes,
-                &text(|call| &call.source),
+                &text(|call| &call.outcome),
                 &problem,
                 &text(|call| &call.url),
+                &attempt,
+                &waited,
             ],
         )
         .await?;
@@ -141,11 +164,16 @@ pub(super) async fn list(
         host,
         status,
         campaign,
+        outcome,
+        failed,
     } = filter;
+    let rare = outcome.as_deref().is_some_and(|it| it != USUAL_OUTCOME);
     let statement = match (campaign, host, status) {
         (Some(_), _, _) => &LIST_OF_CAMPAIGN,
         (None, Some(_), _) => &LIST_OF_HOST,
         (None, None, Some(_)) => &LIST_OF_STATUS,
+        (None, None, None) if rare => &LIST_OF_OUTCOME,
+        (None, None, None) if *failed => &LIST_FAILED,
         (None, None, None) => &LIST,
     };
     let rows = session
@@ -159,6 +187,8 @@ pub(super) async fn list(
                 &Time(before.at),
                 &i64::from_be_bytes(before.id),
                 &rows_wanted(page),
+                outcome,
+                failed,
             ],
         )
         .await?;
@@ -188,7 +218,9 @@ fn read(row: &Row) -> Result<(i64, CallRow)> {
         })?,
         elapsed_ms: u32::try_from(count(row, "elapsed_ms")?).unwrap_or(u32::MAX),
         bytes: count(row, "bytes")?,
-        source: get(row, "source")?,
+        waited_ms: u32::try_from(count(row, "waited_ms")?).unwrap_or(u32::MAX),
+        outcome: get(row, "outcome")?,
+        attempt: small(row, "attempt")?,
         problem: get(row, "problem")?,
     };
     Ok((get(row, "id")?, call))

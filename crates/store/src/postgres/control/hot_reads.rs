@@ -111,6 +111,8 @@ fn hot(examples: &Row, now: Timestamp) -> Result<Vec<HotRead>> {
                 Box::new(now),
                 Box::new(i64::MAX),
                 Box::new(LIMIT),
+                Box::new(None::<String>),
+                Box::new(false),
             ],
             ONE_PAGE,
         ),

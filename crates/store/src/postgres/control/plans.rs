@@ -63,6 +63,8 @@ const HOT: &[Statement] = &[
     calls::LIST_OF_STATUS,
     calls::LIST_OF_HOST,
     calls::LIST_OF_CAMPAIGN,
+    calls::LIST_OF_OUTCOME,
+    calls::LIST_FAILED,
 ];
 
 /// Of those that know their partition, the plan for the oldest that there is.

@@ -18,10 +18,13 @@ pub(super) const MAX_ROWS: i64 = 1_000_000;
 /// How long a row is kept at most.
 const KEPT: Duration = Duration::from_secs(30 * 86_400);
 
+/// Of nearly all rows, and of those in no index by outcome.
+const USUAL_OUTCOME: &str = "network";
+
 const INSERT: &str = "
-    INSERT INTO call (at, workspace, campaign, method, host, status, elapsed_ms, bytes, source,
-                      problem, url)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    INSERT INTO call (at, workspace, campaign, method, host, status, elapsed_ms, bytes, outcome,
+                      problem, url, attempt, waited_ms)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 /// Ids grow by one with each row, so no more rows are left than this.
 pub(super) const DROP_SURPLUS: &str = "
     DELETE FROM call WHERE id <= (SELECT max(id) FROM call) - ?1";
@@ -32,11 +35,12 @@ pub(super) const DROP_OLD: &str = "
 macro_rules! list_calls {
     ($leading:literal) => {
         concat!(
-            "SELECT id, at, workspace, campaign, method, host, status, elapsed_ms, bytes, source,
-                    problem, url
+            "SELECT id, at, workspace, campaign, method, host, status, elapsed_ms, waited_ms, bytes,
+                    outcome, attempt, problem, url
              FROM call WHERE workspace = ?1 AND ",
             $leading,
-            " AND (at, id) < (?5, ?6) ORDER BY at DESC, id DESC LIMIT ?7"
+            " AND (?8 IS NULL OR outcome = ?8) AND (NOT ?9 OR status NOT BETWEEN 200 AND 299)
+             AND (at, id) < (?5, ?6) ORDER BY at DESC, id DESC LIMIT ?7"
         )
     };
 }
@@ -46,6 +50,12 @@ pub(super) const LIST_OF_HOST: &str =
     list_calls!("?2 IS NULL AND host = ?3 AND (?4 IS NULL OR status = ?4)");
 pub(super) const LIST_OF_CAMPAIGN: &str =
     list_calls!("campaign = ?2 AND (?3 IS NULL OR host = ?3) AND (?4 IS NULL OR status = ?4)");
+/// The rare outcomes; of the usual one the log is full.
+pub(super) const LIST_OF_OUTCOME: &str = list_calls!(
+    "?2 IS NULL AND ?3 IS NULL AND ?4 IS NULL AND outcome = ?8 AND outcome <> 'network'"
+);
+pub(super) const LIST_FAILED: &str =
+    list_calls!("?2 IS NULL AND ?3 IS NULL AND ?4 IS NULL AND status NOT BETWEEN 200 AND 299");
 
 /// Appends calls and drops the oldest beyond `max_rows`, so that the log never outgrows its bound.
 pub(super) fn append(connection: &Connection, calls: &[CallRow], max_rows: i64) -> Result<()> {
@@ -59,9 +69,11 @@ pub(super) fn append(connection: &Connection, calls: &[CallRow], max_rows: i64) 
             call.status,
             call.elapsed_ms,
             stored(call.bytes),
-            call.source,
+            call.outcome,
             call.problem,
             call.url,
+            call.attempt,
+            call.waited_ms,
         ];
         change(connection, INSERT, values)?;
     }
@@ -80,11 +92,16 @@ pub(super) fn list(
         host,
         status,
         campaign,
+        outcome,
+        failed,
     } = filter;
+    let rare = outcome.as_deref().is_some_and(|it| it != USUAL_OUTCOME);
     let sql = match (campaign, host, status) {
         (Some(_), _, _) => LIST_OF_CAMPAIGN,
         (None, Some(_), _) => LIST_OF_HOST,
         (None, None, Some(_)) => LIST_OF_STATUS,
+        (None, None, None) if rare => LIST_OF_OUTCOME,
+        (None, None, None) if *failed => LIST_FAILED,
         (None, None, None) => LIST,
     };
     let values = params![
@@ -95,6 +112,8 @@ pub(super) fn list(
         before.at.as_micros(),
         i64::from_be_bytes(before.id),
         rows_wanted(page),
+        outcome,
+        failed,
     ];
     let rows = all(connection, sql, values, read)?;
     let page = cut(rows, page, |(row_id, call)| Place {
@@ -124,7 +143,9 @@ fn read(row: &Row<'_>) -> Result<(i64, CallRow)> {
         status: row.get("status")?,
         elapsed_ms: row.get("elapsed_ms")?,
         bytes: count(row, "bytes")?,
-        source: row.get("source")?,
+        waited_ms: row.get("waited_ms")?,
+        outcome: row.get("outcome")?,
+        attempt: row.get("attempt")?,
         problem: row.get("problem")?,
     };
     Ok((row.get("id")?, call))

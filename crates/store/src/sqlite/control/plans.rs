@@ -40,6 +40,8 @@ const HOT: &[(&str, &str)] = &[
     ("list calls of a host", calls::LIST_OF_HOST),
     ("list calls of a status", calls::LIST_OF_STATUS),
     ("list calls of a campaign", calls::LIST_OF_CAMPAIGN),
+    ("list calls of an outcome", calls::LIST_OF_OUTCOME),
+    ("list failed calls", calls::LIST_FAILED),
     ("prune calls", calls::DROP_OLD),
     ("prune dispatches", dispatches::PRUNE),
 ];

@@ -26,7 +26,9 @@ fn call(seconds: i64) -> CallRow {
         status: 200,
         elapsed_ms: 1,
         bytes: 1,
-        source: "network".to_owned(),
+        waited_ms: 1,
+        outcome: "network".to_owned(),
+        attempt: 1,
         problem: None,
     }
 }

@@ -19,8 +19,10 @@ fn call(seconds: u64, host: &str, status: u16, campaign: Option<u64>) -> CallRow
         host: host.to_owned(),
         status,
         elapsed_ms: 12,
+        waited_ms: 5,
         bytes: 5_000_000_000,
-        source: "network".to_owned(),
+        outcome: if status == 0 { "refused" } else { "network" }.to_owned(),
+        attempt: 1 + u32::from(status == 599),
         problem: (status == 599).then(|| "timed out".to_owned()),
     }
 }
@@ -83,6 +85,7 @@ pub(crate) async fn each_filter_and_all_together_narrow_the_list(harness: &dyn H
                     host: host.map(str::to_owned),
                     status,
                     campaign: campaign.map(id),
+                    ..CallFilter::default()
                 };
                 let wanted = calls.iter().rev().filter(|call| {
                     host.is_none_or(|host| call.host == host)
@@ -90,6 +93,52 @@ pub(crate) async fn each_filter_and_all_together_narrow_the_list(harness: &dyn H
                         && campaign.is_none_or(|campaign| call.campaign == Some(id(campaign)))
                 });
                 let wanted: Vec<CallRow> = wanted.cloned().collect();
+                assert_eq!(list(&*store, &filter).await, wanted, "{filter:?}");
+            }
+        }
+    }
+}
+
+pub(crate) async fn outcomes_and_failures_are_found_among_many_calls(harness: &dyn Harness) {
+    let store = harness.open().await;
+    let calls: Vec<CallRow> = (0..60)
+        .map(|n| {
+            let status = [200, 204, 0, 301, 503, 299][n % 6];
+            let host = ["a.example", "b.example"][n % 2];
+            let call = call(n as u64, host, status, (n % 5 == 0).then_some(1));
+            match n % 7 {
+                3 => CallRow {
+                    outcome: "stale".to_owned(),
+                    ..call
+                },
+                _ => call,
+            }
+        })
+        .collect();
+    store.append_calls(calls.clone()).await.unwrap();
+    for outcome in [
+        None,
+        Some("network"),
+        Some("stale"),
+        Some("refused"),
+        Some("x"),
+    ] {
+        for failed in [false, true] {
+            for (host, campaign) in [(None, None), (Some("a.example"), None), (None, Some(1))] {
+                let filter = CallFilter {
+                    host: host.map(str::to_owned),
+                    campaign: campaign.map(id),
+                    outcome: outcome.map(str::to_owned),
+                    failed,
+                    ..CallFilter::default()
+                };
+                let wanted = calls.iter().rev().filter(|call| {
+                    outcome.is_none_or(|outcome| call.outcome == outcome)
+                        && (!failed || !(200..300).contains(&call.status))
+                        && host.is_none_or(|host| call.host == host)
+                        && campaign.is_none_or(|campaign| call.campaign == Some(id(campaign)))
+                });
+                let wanted: Vec<CallRow> = wanted.take(50).cloned().collect();
                 assert_eq!(list(&*store, &filter).await, wanted, "{filter:?}");
             }
         }
@@ -119,6 +168,10 @@ pub(crate) async fn calls_of_other_workspaces_are_not_listed(harness: &dyn Harne
         },
         CallFilter {
             campaign: Some(id(1)),
+            ..CallFilter::default()
+        },
+        CallFilter {
+            outcome: Some("network".to_owned()),
             ..CallFilter::default()
         },
     ];

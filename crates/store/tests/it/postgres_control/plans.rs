@@ -44,7 +44,7 @@ const FILL: &str = "
     FROM dispatch, generate_series(0, 5) n WHERE state = 'running';
     INSERT INTO idempotency (workspace, key, request_hash, begun_at, expires_at, held)
     SELECT id, name, '', '2026-11-21 10:00+00', '2026-11-22 10:00+00', true FROM workspace;
-    INSERT INTO call (at, workspace, campaign, bytes, elapsed_ms, status, method, host, source, url)
+    INSERT INTO call (at, workspace, campaign, bytes, elapsed_ms, status, method, host, outcome, url)
     SELECT timestamptz '2026-11-21 10:00+00' + n * interval '1 ms', w.id, gen_random_uuid(), 1, 1,
            n % 600, 'GET', n::text, 'network', ''
     FROM workspace w, generate_series(1, 20) n";
