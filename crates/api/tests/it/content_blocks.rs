@@ -174,7 +174,9 @@ async fn each_dispatch_keeps_the_text_of_its_time() {
     seen["audience"] = json!({"attribute": "vip", "op": "eq", "value": true});
     let seen = app.campaign(&seen).await;
     app.track(json!([{"user_id": "eve", "vip": true}])).await;
-    app.launch(&seen).await;
+    // In force until its cards expire, so nobody waits for its end.
+    let path = format!("/v1/campaigns/{seen}/launch");
+    app.server().post(&path).send().await.expect_status(202);
     let triggered = app
         .campaign(&with_title("{{ content_blocks.${greeting} }}!"))
         .await;
