@@ -16,6 +16,7 @@ mod plan;
 mod pool;
 mod session;
 mod statement;
+mod tls;
 mod url;
 mod values;
 pub mod watch;

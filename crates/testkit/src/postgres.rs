@@ -10,6 +10,7 @@
 mod cluster;
 mod database;
 mod disk;
+mod identity;
 mod processes;
 mod programs;
 mod sweep;
@@ -42,6 +43,8 @@ pub struct PgSettings {
     pub others: Vec<(String, String)>,
     /// Whether its disk can be made to fail.
     pub fragile: bool,
+    /// Whether it speaks TLS to those who ask for it.
+    pub encrypted: bool,
 }
 
 impl PgSettings {
@@ -53,6 +56,7 @@ impl PgSettings {
             synchronous_commit: false,
             others: vec![("full_page_writes".to_owned(), "off".to_owned())],
             fragile: false,
+            encrypted: false,
         }
     }
 
@@ -64,6 +68,7 @@ impl PgSettings {
             synchronous_commit: true,
             others: Vec::new(),
             fragile: false,
+            encrypted: false,
         }
     }
 
@@ -79,6 +84,13 @@ impl PgSettings {
     #[must_use]
     pub fn fragile(mut self) -> Self {
         self.fragile = true;
+        self
+    }
+
+    /// Which speaks TLS, as `localhost`: see [`PgServer::certificate`].
+    #[must_use]
+    pub fn encrypted(mut self) -> Self {
+        self.encrypted = true;
         self
     }
 }
@@ -152,6 +164,13 @@ impl PgServer {
     #[must_use]
     pub fn folder(&self) -> PathBuf {
         self.own(|cluster| cluster.folder().to_owned())
+    }
+
+    /// The certificate that it shows, which is its own root. Only for a server that
+    /// [speaks TLS](PgSettings::encrypted).
+    #[must_use]
+    pub fn certificate(&self) -> PathBuf {
+        self.own(|cluster| identity::certificate(cluster.folder()))
     }
 
     /// Shuts down in order: connections are closed, everything is on disk.

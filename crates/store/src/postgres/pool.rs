@@ -12,12 +12,12 @@ use deadpool_postgres::{
 };
 use futures_util::future::try_join_all;
 use tokio::time::{Instant, timeout_at};
-use tokio_postgres::NoTls;
 use tokio_postgres::config::{Config, Host};
 
 use super::failure;
 use super::options::PgOptions;
 use super::session::Session;
+use super::url::Target;
 use crate::error::{Result, StoreError};
 
 /// The connections of this process to one database. Clones share them.
@@ -37,15 +37,14 @@ impl Pool {
 
     /// The same, with further server settings (as in `-c name=value`) on every connection.
     pub(super) fn with_settings(url: &str, options: &PgOptions, settings: &str) -> Result<Self> {
-        let mut config: Config = url
-            .parse()
-            // The text may hold a password: it is not repeated.
-            .map_err(|error: tokio_postgres::Error| failure::unavailable("postgres://…", error))?;
+        // The text may hold a password: it is not repeated.
+        let Target { mut config, tls } =
+            Target::parse(url).map_err(|error| failure::unavailable("postgres://…", error))?;
         prepare(&mut config, options, settings);
         let place: Arc<str> = place(&config).into();
         let manager = Manager::from_config(
             config,
-            NoTls,
+            tls,
             ManagerConfig {
                 recycling_method: RecyclingMethod::Fast,
             },

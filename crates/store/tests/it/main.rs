@@ -10,5 +10,6 @@ mod control;
 mod plans;
 mod postgres_cards;
 mod postgres_control;
+mod postgres_encryption;
 mod postgres_faults;
 mod postgres_watch;

@@ -9,6 +9,7 @@ use rustix::process::Signal;
 
 use super::PgSettings;
 use super::disk::Disk;
+use super::identity;
 use super::processes::{children, signal};
 use super::programs::{command, output};
 use super::sweep;
@@ -64,6 +65,10 @@ impl Cluster {
         let others = others.map(|(name, value)| (name.as_str(), value.as_str()));
         for (name, value) in ALWAYS.iter().copied().chain(others) {
             lines.push_str(&format!("{name} = '{value}'\n"));
+        }
+        if settings.encrypted {
+            identity::create(&folder);
+            lines.push_str("ssl = on\n");
         }
         fs::write(folder.join("data/postgresql.auto.conf"), lines).expect("initdb made the folder");
         Self {

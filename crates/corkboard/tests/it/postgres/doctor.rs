@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use corkboard_testkit::{PgServer, PgSettings};
+use corkboard_testkit::{PgDatabase, PgServer, PgSettings};
 use serde_json::Value;
 
 use super::installation::Installation;
@@ -100,6 +100,47 @@ async fn settings_that_endanger_data_are_failures() {
     assert!(line.unwrap().contains("set fsync = on"), "{table}");
 }
 
+/// What a server says about itself is asked for by name; here another answers to the name.
+async fn pretend(database: &PgDatabase, function: &str) {
+    let name = database.name();
+    let sql = format!(
+        "CREATE SCHEMA pretence; CREATE FUNCTION pretence.{function};
+         ALTER DATABASE {name} SET search_path = public, pretence, pg_catalog"
+    );
+    let _ = database.sql(&sql).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_and_a_server_that_is_too_old_are_named() {
+    let installation = Installation::migrated().await;
+    let [first, second] = &installation.cards;
+    let clock = "clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS \
+         $$ SELECT pg_catalog.clock_timestamp() + interval '5 minutes' $$";
+    pretend(first, clock).await;
+    let version = "current_setting(name text) RETURNS text LANGUAGE sql STABLE AS $$ SELECT \
+         CASE name WHEN 'server_version_num' THEN '140011' ELSE pg_catalog.current_setting(name) END $$";
+    pretend(second, version).await;
+    let run = installation.run("doctor --json").expect(69);
+    let found = findings(&run);
+    let off = found
+        .iter()
+        .find_map(|one| one.strip_prefix("cards-0 clock fail: the database's clock is "));
+    let off = off.and_then(|one| one.strip_suffix(" s ahead of this host's"));
+    let off: f64 = off.expect("a clock that is off").parse().unwrap();
+    assert!((295.0..305.0).contains(&off), "{off} s: {found:#?}");
+    assert_found(
+        &found,
+        "cards-1 version fail: PostgreSQL 14.11, 15 or newer is needed",
+        "",
+    );
+    assert_found(&found, "control clock ok: ", "");
+    assert_found(&found, "cards-1 clock ok: ", "");
+    assert_found(&found, "cards-0 version ok: ", "");
+    for problem in ["cards-0: clock", "cards-1: version"] {
+        assert!(run.stderr.contains(problem), "{}", run.stderr);
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_never_answers_does_not_hold_the_doctor_up() {
     let frozen = Arc::new(PgServer::start(PgSettings::quick()).await);
@@ -119,7 +160,7 @@ async fn a_server_that_never_answers_does_not_hold_the_doctor_up() {
 async fn urls_that_can_never_work_are_wrong_configuration() {
     let installation = Installation::empty().await;
     let control = installation.control.url();
-    let encrypted = format!("{control}?sslmode=require");
+    let encrypted = format!("{control}?sslmode=verify-full&sslrootcert=/nowhere.pem");
     let bogus = "postgres://me:hidden@db/cards?sslmode=bogus";
     installation.configure([control, &encrypted, bogus]);
     for command in ["doctor", "serve", "migrate", "config check c.toml"] {
@@ -130,7 +171,12 @@ async fn urls_that_can_never_work_are_wrong_configuration() {
             &line
         };
         let refused = crate::process::run(installation.folder.path(), line).expect(64);
-        for part in ["cards-0: url", "asks for TLS", "cards-1: url", "sslmode"] {
+        for part in [
+            "cards-0: url",
+            "sslrootcert that cannot be used",
+            "cards-1: url",
+            "unknown sslmode",
+        ] {
             assert!(refused.stderr.contains(part), "{}", refused.stderr);
         }
         assert!(!refused.stderr.contains("hidden"), "{}", refused.stderr);
