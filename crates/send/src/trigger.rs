@@ -1,6 +1,6 @@
 //! Triggering: a dispatch to recipients that somebody else has named.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use corkboard_core::campaign::{Campaign, CampaignState, Delivery, Invalid};
 use corkboard_core::dispatch::{Cause, Dispatch, Recipient};
@@ -73,9 +73,7 @@ impl Sender {
         dispatch.audience_estimate = order.recipients.len() as u64;
         dispatch.properties = order.properties;
         dispatch.started_at = Some(now);
-        let chunks = vec![ChunkWork::Recipients {
-            recipients: order.recipients,
-        }];
+        let chunks = self.by_database(campaign.workspace, order.recipients);
         let new = NewDispatch { dispatch, chunks };
         let (dispatch, fresh) = self
             .control()
@@ -85,6 +83,17 @@ impl Sender {
             self.announce(&dispatch);
         }
         Ok(dispatch)
+    }
+
+    /// A chunk for each database: while one is away, the users of the others get their cards.
+    fn by_database(&self, workspace: WorkspaceId, recipients: Vec<Recipient>) -> Vec<ChunkWork> {
+        let mut places: BTreeMap<usize, Vec<Recipient>> = BTreeMap::new();
+        for recipient in recipients {
+            let place = self.cards().place(workspace, &recipient.user_id);
+            places.entry(place).or_default().push(recipient);
+        }
+        let chunk = |recipients| ChunkWork::Recipients { recipients };
+        places.into_values().map(chunk).collect()
     }
 }
 

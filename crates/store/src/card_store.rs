@@ -27,6 +27,7 @@ pub use eligibility::Eligibility;
 pub use events::{CardEvent, CountRow, EventCounts, RecordedEvents};
 pub(crate) use series::Life;
 pub use series::{Durability, Series};
+pub(crate) use users::check_storable;
 pub use users::{ScanDetail, ScanPosition, ScanRequest, UserPage};
 
 use crate::error::Result;
@@ -34,10 +35,17 @@ use crate::error::Result;
 /// Users, events, cards, states and receipts of one card database.
 #[async_trait]
 pub trait CardStore: Send + Sync + std::fmt::Debug {
+    /// In which of several databases the user is, counted from 0. What concerns users of one place
+    /// waits for no other database.
+    fn place(&self, _workspace: WorkspaceId, _user: &UserId) -> usize {
+        0
+    }
+
     // --- users
 
     /// Sets and removes attributes, creating users as needed. All of them or none. Fails with
-    /// `Conflict { what: "user attributes (over 64 KiB)" }` when a user's set would grow too large.
+    /// `Conflict { what: "user attributes (over 64 KiB)" }` when a user's set would grow too large, and
+    /// with `Conflict { what: "user attributes (a NUL character)" }` when a text has one.
     async fn change_attributes(
         &self,
         workspace: WorkspaceId,

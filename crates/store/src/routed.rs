@@ -25,6 +25,7 @@ use futures_util::future::{join_all, try_join_all};
 use crate::card_store::{
     CardBatch, CardEvent, CardStore, CohortInfo, CountRow, Durability, EventCounts, NewCard,
     Receipt, RecordedEvents, RetiredCohort, RowOutcome, ScanRequest, UserCards, UserPage,
+    check_storable,
 };
 use crate::error::{Result, StoreError};
 use parts::Part;
@@ -85,16 +86,17 @@ impl RoutedCardStore {
         Self::new(SlotRange::split(parts).zip(databases).collect())
     }
 
-    /// The place of the database that owns a user.
-    fn place(&self, workspace: WorkspaceId, user: &UserId) -> usize {
-        let slot = Slot::of(workspace, user);
-        self.databases
-            .partition_point(|(slots, _)| slots.last < slot)
-    }
-
     fn owner(&self, workspace: WorkspaceId, user: &UserId) -> &dyn CardStore {
         // Every slot has a database: `new` has checked.
         &*self.databases[self.place(workspace, user)].1
+    }
+
+    /// The databases that own some of these slots, with their places.
+    fn owners(&self, slots: SlotRange) -> impl Iterator<Item = (usize, &Arc<dyn CardStore>)> {
+        let databases = self.databases.iter().enumerate();
+        databases
+            .filter(move |(_, (own, _))| own.first <= slots.last && slots.first <= own.last)
+            .map(|(place, (_, database))| (place, database))
     }
 
     fn all(&self) -> impl Iterator<Item = &Arc<dyn CardStore>> {
@@ -109,17 +111,7 @@ impl RoutedCardStore {
         if known().contains(&cohort) {
             return Ok(());
         }
-        let ensured = join_all(self.all().map(|one| one.ensure_cohort(cohort))).await;
-        let mut everywhere = true;
-        for one in ensured {
-            match one {
-                Err(StoreError::NoSuchCohort(cohort)) => {
-                    return Err(StoreError::NoSuchCohort(cohort));
-                }
-                one => everywhere &= one.is_ok(),
-            }
-        }
-        if everywhere {
+        if self.ask_everyone_for(cohort).await? {
             let mut known = known();
             if known.len() >= MAX_ENSURED {
                 known.clear();
@@ -154,6 +146,21 @@ impl RoutedCardStore {
         try_join_all(ended).await.map(drop)
     }
 
+    /// Whether every database has the cohort now. Those that are away keep nobody from the others;
+    /// fails when all are.
+    async fn ask_everyone_for(&self, cohort: Cohort) -> Result<bool> {
+        let ensured = join_all(self.all().map(|one| one.ensure_cohort(cohort))).await;
+        let failures: Vec<_> = ensured.into_iter().filter_map(Result::err).collect();
+        let is_gone = |error: &StoreError| matches!(error, StoreError::NoSuchCohort(_));
+        if failures.iter().any(is_gone) {
+            return Err(StoreError::NoSuchCohort(cohort));
+        }
+        if failures.len() == self.databases.len() {
+            return failures.into_iter().next().map_or(Ok(false), Err);
+        }
+        Ok(failures.is_empty())
+    }
+
     fn turn(&self, dispatch: DispatchId, chunk: u32) -> &tokio::sync::Mutex<()> {
         let mut hash = DefaultHasher::new();
         (dispatch, chunk).hash(&mut hash);
@@ -164,6 +171,12 @@ impl RoutedCardStore {
 
 #[async_trait]
 impl CardStore for RoutedCardStore {
+    fn place(&self, workspace: WorkspaceId, user: &UserId) -> usize {
+        let slot = Slot::of(workspace, user);
+        self.databases
+            .partition_point(|(slots, _)| slots.last < slot)
+    }
+
     /// All or none of each database's; whether any would be refused is looked at before.
     async fn change_attributes(
         &self,
@@ -171,6 +184,7 @@ impl CardStore for RoutedCardStore {
         changes: Vec<AttributeChange>,
         now: Timestamp,
     ) -> Result<()> {
+        check_storable(&changes)?;
         let (parts, _) = self.divide(changes, |change| self.place(workspace, &change.user));
         if parts.len() > 1 {
             for (database, part) in &parts {
@@ -268,8 +282,7 @@ impl CardStore for RoutedCardStore {
     }
 
     async fn ensure_cohort(&self, cohort: Cohort) -> Result<()> {
-        let ensured = self.all().map(|one| one.ensure_cohort(cohort));
-        try_join_all(ensured).await.map(drop)
+        self.ask_everyone_for(cohort).await.map(drop)
     }
 
     async fn write_cards(&self, batch: CardBatch, now: Timestamp) -> Result<Vec<RowOutcome>> {
@@ -280,7 +293,8 @@ impl CardStore for RoutedCardStore {
         if parts.is_empty() {
             // Even a batch without cards is looked at, and its lease is raised wherever an older
             // holder may still write.
-            let raised = self.all().enumerate().map(|(place, one)| {
+            let slots = rest.fence.map_or(SlotRange::ALL, |fence| fence.slots);
+            let raised = self.owners(slots).map(|(place, one)| {
                 let part = CardBatch {
                     durability: rest.durability.part(place),
                     ..rest.clone()
@@ -294,7 +308,7 @@ impl CardStore for RoutedCardStore {
             Some(fence) if parts.len() > 1 => {
                 let turn = self.turn(rest.dispatch, fence.chunk).lock().await;
                 // Nobody writes for an older lease anywhere while a newer one writes somewhere.
-                for database in self.all() {
+                for (_, database) in self.owners(fence.slots) {
                     let raise = CardBatch {
                         durability: Durability::Now,
                         ..rest.clone()

@@ -221,6 +221,7 @@ impl Walk<'_> {
             fence: Some(ChunkFence {
                 chunk: self.chunk.chunk,
                 token: self.chunk.token,
+                slots: self.chunk.work.slots(dispatch.workspace),
             }),
             durability,
             shared: self.cards.shared(variants.into_iter()),

@@ -6,6 +6,7 @@ use corkboard_core::card::{CardContent, Presentation};
 use corkboard_core::cohort::Cohort;
 use corkboard_core::id::{CampaignId, CardId, DispatchId, WorkspaceId};
 use corkboard_core::identity::Occurrence;
+use corkboard_core::slot::SlotRange;
 use corkboard_core::state::CardState;
 use corkboard_core::time::Timestamp;
 use corkboard_core::user::UserId;
@@ -18,6 +19,9 @@ use super::series::Durability;
 pub struct ChunkFence {
     pub chunk: u32,
     pub token: u64,
+    /// Nobody writes a card of the chunk to a user outside of these: databases that own none of them
+    /// are not asked, and may be away.
+    pub slots: SlotRange,
 }
 
 /// What all cards of a dispatch's variant have in common; stored once.

@@ -4,8 +4,10 @@ use corkboard_core::audience::Audience;
 use corkboard_core::id::WorkspaceId;
 use corkboard_core::slot::{Slot, SlotRange};
 use corkboard_core::time::Timestamp;
-use corkboard_core::user::{User, UserId};
+use corkboard_core::user::{AttributeChange, User, UserId, are_storable};
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Result, StoreError};
 
 /// The last user of a page; the next page begins after it. Stored with a chunk's progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +38,20 @@ pub struct ScanRequest<'a> {
     pub now: Timestamp,
     /// Most users of the page.
     pub limit: usize,
+}
+
+/// Fails for texts that not every database can keep. Whoever takes changes from outside says
+/// earlier, and better, which one it is.
+pub(crate) fn check_storable(changes: &[AttributeChange]) -> Result<()> {
+    if changes
+        .iter()
+        .all(|change| are_storable(&change.attributes))
+    {
+        return Ok(());
+    }
+    Err(StoreError::Conflict {
+        what: "user attributes (a NUL character)",
+    })
 }
 
 /// Matching users in scan order.

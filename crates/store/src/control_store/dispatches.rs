@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use corkboard_core::dispatch::{Dispatch, Recipient, Tally};
-use corkboard_core::slot::SlotRange;
+use corkboard_core::id::WorkspaceId;
+use corkboard_core::slot::{Slot, SlotRange};
 use corkboard_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,26 @@ pub enum ChunkWork {
     Scan { slots: SlotRange },
     /// Named recipients, at most 1,000.
     Recipients { recipients: Vec<Recipient> },
+}
+
+impl ChunkWork {
+    /// Slots outside of which nobody gets a card of it.
+    #[must_use]
+    pub fn slots(&self, workspace: WorkspaceId) -> SlotRange {
+        match self {
+            Self::Scan { slots } => *slots,
+            Self::Recipients { recipients } => {
+                let slots = || {
+                    let users = recipients.iter().map(|recipient| &recipient.user_id);
+                    users.map(|user| Slot::of(workspace, user))
+                };
+                match (slots().min(), slots().max()) {
+                    (Some(first), Some(last)) => SlotRange { first, last },
+                    _ => SlotRange::ALL,
+                }
+            }
+        }
+    }
 }
 
 /// What a worker asks for.

@@ -52,7 +52,7 @@ use super::pool::Pool;
 use super::watch::Finding;
 use crate::card_store::{
     CardBatch, CardEvent, CardStore, CohortInfo, CountRow, Receipt, RecordedEvents, RetiredCohort,
-    RowOutcome, ScanRequest, UserCards, UserPage,
+    RowOutcome, ScanRequest, UserCards, UserPage, check_storable,
 };
 use crate::error::Result;
 use card_events::Report;
@@ -170,6 +170,12 @@ impl PgCardStore {
         self.database.cohorts.set(now).await
     }
 
+    /// For how long no dispatch will find its cohort missing, if none is made: more than `enough` as
+    /// far as this process knows already, or what the database says.
+    pub async fn cohort_headroom(&self, now: Timestamp, enough: Duration) -> Result<Duration> {
+        self.database.cohorts.headroom(now, enough).await
+    }
+
     /// How the database runs the statements that are run often, by name; those of cohorts as they
     /// run over these.
     pub async fn plans(&self, cohorts: &[Cohort]) -> Result<Vec<Plan>> {
@@ -224,6 +230,7 @@ impl CardStore for PgCardStore {
         changes: Vec<AttributeChange>,
         now: Timestamp,
     ) -> Result<()> {
+        check_storable(&changes)?;
         users::change(&self.database, workspace, &changes, now).await
     }
 

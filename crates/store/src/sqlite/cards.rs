@@ -34,7 +34,7 @@ use super::failure;
 use super::options::SqliteOptions;
 use crate::card_store::{
     CardBatch, CardEvent, CardStore, CohortInfo, CountRow, Receipt, RecordedEvents, RetiredCohort,
-    RowOutcome, ScanRequest, UserCards, UserPage,
+    RowOutcome, ScanRequest, UserCards, UserPage, check_storable,
 };
 use crate::error::Result;
 use cohorts::Cohorts;
@@ -100,6 +100,7 @@ impl CardStore for SqliteCardStore {
         changes: Vec<AttributeChange>,
         now: Timestamp,
     ) -> Result<()> {
+        check_storable(&changes)?;
         self.users
             .write("change attributes", move |connection| {
                 users::change(connection, workspace, changes, now)

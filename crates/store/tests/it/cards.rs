@@ -35,6 +35,7 @@ macro_rules! suite {
             users:
                 attributes_are_set_merged_and_removed,
                 changes_in_one_call_happen_all_or_not_at_all,
+                a_text_that_not_every_database_keeps_is_refused,
                 a_user_belongs_to_one_workspace,
                 several_users_are_found_in_the_order_asked_for,
                 events_are_summarised_and_create_their_users,

@@ -1,5 +1,5 @@
 //! One of two card databases accepts connections and never answers. Users of the other one do not
-//! notice, however many of the first one's come.
+//! notice, however many of the first one's come, and whoever is named beside them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,5 +132,56 @@ async fn users_of_the_other_database_see_every_request_served_as_fast_as_before(
         }
     })
     .await;
+    node.end().await;
+}
+
+/// Each trigger names users of both databases. Those of the one that answers get their cards at
+/// once, the others when theirs is back, and nobody gets two.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn triggers_reach_the_users_of_the_other_database() {
+    const TRIGGERS: usize = 100;
+    let shared = PgServer::shared().await;
+    let own = Arc::new(PgServer::start(PgSettings::quick()).await);
+    let installation = Installation::on([&shared, &own, &shared]).await;
+    installation.run("migrate").expect(0);
+    let tenant = Tenant::create(&installation);
+    let node = installation.serve("api,worker,keeper");
+    let server = tenant.server(&node);
+    let body = json!({
+        "name": "offer", "audience": "everyone", "delivery": {"kind": "api"},
+        "expiry": {"ttl_seconds": 86_400},
+        "variants": [{"name": "A", "card": {"title": "Hi {{ api_trigger_properties.n }}"}}],
+    });
+    let campaign = server.post("/v1/campaigns", &body, 201).await;
+    let trigger = format!("/v1/campaigns/{}/trigger", campaign["id"].as_str().unwrap());
+    let workspace = tenant.workspace.parse().unwrap();
+    let is_stranded = |user: &String| {
+        let user = UserId::parse(user).unwrap();
+        Slot::of(workspace, &user).number() < 2_048
+    };
+    let (stranded, others): (Vec<String>, Vec<String>) = (0..5 * TRIGGERS)
+        .map(|n| format!("t-{n}"))
+        .partition(is_stranded);
+    let (stranded, others) = (&stranded[..TRIGGERS], &others[..2 * TRIGGERS]);
+    own.freeze();
+    for (call, others) in others.chunks(2).enumerate() {
+        let users = others.iter().chain([&stranded[call]]);
+        let recipients: Vec<_> = users.map(|user| json!({"user_id": user})).collect();
+        let body = json!({"recipients": recipients, "properties": {"n": call}});
+        let _ = server.post(&trigger, &body, 202).await;
+    }
+    let cards = async |at: usize, wanted: usize| {
+        wait_until(PATIENCE, "cards of every recipient", || async {
+            let cards = "SELECT count(*) || ' ' || count(DISTINCT (slot, owner)) FROM card";
+            match installation.cards[at].sql(cards).await.trim() {
+                found if found == format!("{wanted} {wanted}") => Ok(()),
+                found => Err(format!("{found} instead of {wanted}")),
+            }
+        })
+        .await;
+    };
+    cards(1, others.len()).await;
+    own.thaw();
+    cards(0, stranded.len()).await;
     node.end().await;
 }

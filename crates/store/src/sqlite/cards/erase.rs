@@ -18,6 +18,9 @@ use crate::error::{Result, StoreError};
 const EVENT_MEMORY: Duration = Duration::from_secs(48 * 3_600);
 /// Most rows forgotten in one transaction, so that other writes are not kept waiting.
 const PORTION: usize = 2_000;
+/// Most portions of a table in one round: a keeper that comes back after weeks catches up in several
+/// rounds, and has time for the rest in each of them.
+const PORTIONS: usize = 25;
 
 const BURY: &str = "INSERT INTO tombstone (workspace, slot, user_id, erased_at) \
                     VALUES (?1, ?2, ?3, ?4) \
@@ -121,11 +124,11 @@ fn leave_tombstone(connection: &Connection, owner: &Owner, now: Timestamp) -> Re
     Ok(())
 }
 
-/// Forgets bounded side records, a portion at a time.
+/// Forgets bounded side records, a portion at a time, and no more than so many in one round.
 pub(super) async fn prune(store: &SqliteCardStore, now: Timestamp) -> Result<()> {
     for (statement, age) in FORGET {
         let until = now.minus(age).as_micros();
-        loop {
+        for _ in 0..PORTIONS {
             let op = move |connection: &Connection| {
                 let portion = i64::try_from(PORTION).unwrap_or(i64::MAX);
                 Ok(connection

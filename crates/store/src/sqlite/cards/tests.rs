@@ -1,4 +1,4 @@
-//! Races that need the writer held at one point.
+//! Races that need the writer held at one point, and bounds that take many rows to see.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use corkboard_core::card::{CardContent, Presentation};
 use corkboard_core::cohort::Cohort;
 use corkboard_core::id::{CampaignId, DispatchId, Id, WorkspaceId};
+use corkboard_core::slot::SlotRange;
 use corkboard_core::time::Timestamp;
 use corkboard_core::user::UserId;
 use corkboard_testkit::wait_until;
@@ -27,7 +28,11 @@ fn batch(token: u64) -> CardBatch {
         cohort: Cohort::of(Timestamp::EPOCH, expires_at),
         planned_at: Timestamp::EPOCH,
         eligibility: crate::card_store::Eligibility::Once,
-        fence: Some(ChunkFence { chunk: 0, token }),
+        fence: Some(ChunkFence {
+            chunk: 0,
+            token,
+            slots: SlotRange::ALL,
+        }),
         durability: Durability::Now,
         shared: vec![SharedContent {
             variant: 0,
@@ -109,4 +114,23 @@ async fn a_lease_that_passes_on_after_the_first_look_is_still_refused() {
         matches!(given[0], crate::card_store::RowOutcome::Inserted(_)),
         "{given:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_round_forgets_a_bounded_number_of_tombstones() {
+    const FILL: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000) \
+         INSERT INTO tombstone SELECT x'01', 0, 'user-' || i, 0 FROM n";
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteCardStore::open(folder.path(), &SqliteOptions::default()).unwrap();
+    let fill = |connection: &rusqlite::Connection| Ok(connection.execute(FILL, [])?);
+    assert_eq!(store.users.write("fill", fill).await.unwrap(), 60_000);
+    let later = Timestamp::EPOCH.plus(Duration::from_secs(365 * 86_400));
+    for left in [10_000_i64, 0] {
+        store.prune(later).await.unwrap();
+        let count = |connection: &rusqlite::Connection| {
+            let mut count = connection.prepare("SELECT count(*) FROM tombstone")?;
+            Ok(count.query_row([], |row| row.get::<_, i64>(0))?)
+        };
+        assert_eq!(store.users.read("count", count).await.unwrap(), left);
+    }
 }

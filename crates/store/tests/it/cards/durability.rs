@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use corkboard_core::slot::SlotRange;
 use corkboard_core::state::Mark;
 use corkboard_store::card_store::{ChunkFence, RowOutcome};
 use corkboard_store::{CardStore, StoreError};
@@ -66,7 +67,11 @@ pub(crate) async fn everything_acknowledged_is_there_after_a_crash(harness: &dyn
 pub(crate) async fn a_fence_outlives_a_crash(harness: &dyn Harness) {
     let store = harness.open().await;
     let held = |token| Sending {
-        fence: Some(ChunkFence { chunk: 0, token }),
+        fence: Some(ChunkFence {
+            chunk: 0,
+            token,
+            slots: SlotRange::ALL,
+        }),
         ..Sending::new(1)
     };
     held(7).write(&*store, &users(0..1)).await.unwrap();
@@ -163,6 +168,7 @@ pub(crate) async fn two_holders_of_a_lease_never_write_after_the_newer(harness: 
             fence: Some(ChunkFence {
                 chunk: 0,
                 token: u64::from(token),
+                slots: SlotRange::ALL,
             }),
             ..Sending::only(1)
         };

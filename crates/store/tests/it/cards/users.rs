@@ -53,6 +53,41 @@ pub(crate) async fn changes_in_one_call_happen_all_or_not_at_all(harness: &dyn H
         .unwrap();
 }
 
+pub(crate) async fn a_text_that_not_every_database_keeps_is_refused(harness: &dyn Harness) {
+    let store = harness.open().await;
+    let (ann, ben) = (user("ann"), user("ben"));
+    for value in [
+        json!({"a": "x\0y"}),
+        json!({"a": ["\0"]}),
+        json!({"a": {"b": {"\0": 1}}}),
+        json!({"\0": 1}),
+    ] {
+        let good = attributes(&ann, &json!({"a": 1}));
+        let changes = vec![good, attributes(&ben, &value)];
+        let refused = store.change_attributes(workspace(), changes, noon()).await;
+        assert!(
+            matches!(refused, Err(StoreError::Conflict { what }) if what.contains("NUL")),
+            "{value}: {refused:?}"
+        );
+    }
+    let others = [ann, ben];
+    let found = store.find_users(workspace(), &others).await.unwrap();
+    assert_eq!(found, [None, None]);
+    // What a report says about an event besides its name is no row's.
+    let mut event = user_event(1, &others[0], "bought", noon());
+    event.properties.insert("note".to_owned(), json!("\0"));
+    let recorded = store.record_user_events(vec![event], noon()).await;
+    assert_eq!(recorded.unwrap(), [true]);
+    let every = "\u{1}\u{7f}\u{fffd}\u{10ffff}\"\\";
+    let kept = attributes(&others[1], &json!({"a": every}));
+    store
+        .change_attributes(workspace(), vec![kept], noon())
+        .await
+        .unwrap();
+    let found = store.find_user(workspace(), &others[1]).await.unwrap();
+    assert_eq!(found.unwrap().attributes["a"], every);
+}
+
 pub(crate) async fn a_user_belongs_to_one_workspace(harness: &dyn Harness) {
     let store = harness.open().await;
     let ann = user("ann");

@@ -1,6 +1,7 @@
 //! Writing cards exactly once, by receipts and under a lease.
 
 use corkboard_core::identity::card_id;
+use corkboard_core::slot::SlotRange;
 use corkboard_core::user::UserId;
 use corkboard_store::StoreError;
 use corkboard_store::card_store::{ChunkFence, Eligibility, RowOutcome};
@@ -177,7 +178,11 @@ pub(crate) async fn receipts_say_who_has_had_a_card(harness: &dyn Harness) {
 pub(crate) async fn an_older_lease_is_refused_and_writes_nothing(harness: &dyn Harness) {
     let store = harness.open().await;
     let held = |chunk, token| Sending {
-        fence: Some(ChunkFence { chunk, token }),
+        fence: Some(ChunkFence {
+            chunk,
+            token,
+            slots: SlotRange::ALL,
+        }),
         ..Sending::new(1)
     };
     let (old, new) = (held(1, 5), held(1, 6));

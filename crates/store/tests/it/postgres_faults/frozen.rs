@@ -4,18 +4,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use corkboard_core::slot::Slot;
+use corkboard_core::dispatch::Recipient;
+use corkboard_core::slot::{Slot, SlotRange};
 use corkboard_core::user::UserId;
-use corkboard_store::card_store::CardBatch;
+use corkboard_store::card_store::{CardBatch, ChunkFence};
+use corkboard_store::control_store::ChunkWork;
 use corkboard_store::routed::RoutedCardStore;
 use corkboard_store::{CardStore, StoreError};
 use corkboard_testkit::{PgServer, PgSettings, wait_until};
+use serde_json::Map;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{PATIENCE, alone, more_often, number, open};
-use crate::cards::sample::{Sending, cards_of, noon, users, workspace};
+use crate::cards::sample::{Sending, cards_of, inserted, noon, users, workspace};
 
 /// Of each phase, on the databases that are well. One failure is more than 0.05 %.
 const CALLS: usize = 2_000;
@@ -146,6 +149,59 @@ async fn users_of_other_databases_do_not_notice_one_that_hangs() {
     })
     .await;
     assert!(!cards_of(&*store, &others[0], noon()).await.is_empty());
+}
+
+/// A chunk whose users live on two databases, while a third one hangs: neither its cards nor the
+/// raising of its lease wait for that one, also where the cohort is new to this process.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chunk_waits_for_no_database_without_its_users() {
+    let (frozen, hanging) = alone(PgSettings::quick()).await;
+    let shared = PgServer::shared().await;
+    let well = [shared.database().await, shared.database().await];
+    let mut stores: Vec<Arc<dyn CardStore>> = vec![Arc::new(open(&hanging).await)];
+    for database in &well {
+        stores.push(Arc::new(open(database).await));
+    }
+    let store = RoutedCardStore::even(stores).unwrap();
+    let of = |user: &UserId| store.place(workspace(), user);
+    let (stranded, others): (Vec<UserId>, Vec<UserId>) =
+        users(0..60).into_iter().partition(|user| of(user) == 0);
+    assert!(others.iter().any(|user| of(user) == 1) && others.iter().any(|user| of(user) == 2));
+    let slots = |to: &[UserId]| {
+        let recipients = to.iter().map(|user| Recipient {
+            user_id: user.clone(),
+            properties: Map::new(),
+        });
+        let recipients = recipients.collect();
+        ChunkWork::Recipients { recipients }.slots(workspace())
+    };
+    let held = |token, slots| Sending {
+        fence: Some(ChunkFence {
+            chunk: 0,
+            token,
+            slots,
+        }),
+        ..Sending::new(1)
+    };
+    frozen.freeze();
+    let here = slots(&others);
+    let written = held(1, here).write(&store, &others[..20]).await.unwrap();
+    assert_eq!(inserted(&written), 20);
+    // Another worker takes over.
+    assert_eq!(held(2, here).write(&store, &[]).await.unwrap(), []);
+    let stale = held(1, here).write(&store, &others[20..]).await;
+    assert!(matches!(stale, Err(StoreError::Fenced { .. })), "{stale:?}");
+    let written = held(2, here).write(&store, &others).await.unwrap();
+    assert_eq!(inserted(&written), others.len() - 20);
+    // Whoever does not know better asks all of them.
+    let everywhere = held(3, SlotRange::ALL).write(&store, &[]).await;
+    assert!(everywhere.is_err());
+    frozen.thaw();
+    let cards = wait_until(PATIENCE, "the database to be used again", || async {
+        let written = held(3, slots(&stranded)).write(&store, &stranded).await;
+        written.map_err(|error| format!("{error:?}"))
+    });
+    assert_eq!(inserted(&cards.await), stranded.len());
 }
 
 /// Established connections of this machine to a port, as their client end sees them.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use corkboard_core::dispatch::{DispatchState, Tally};
+use corkboard_core::slot::SlotRange;
 use corkboard_store::card_store::ChunkFence;
 use corkboard_store::control_store::{ClaimRequest, ClaimedChunk};
 use corkboard_store::postgres::{PgControlStore, PgOptions};
@@ -33,6 +34,7 @@ fn under(chunk: &ClaimedChunk) -> Sending {
         fence: Some(ChunkFence {
             chunk: chunk.chunk,
             token: chunk.token,
+            slots: SlotRange::ALL,
         }),
         ..Sending::new(1)
     }
@@ -117,7 +119,11 @@ async fn a_write_that_was_under_way_is_whole_and_before_the_next_holders_or_not_
     let database = PgServer::shared().await.database().await;
     let store = Arc::new(open(&database).await);
     let held = |token| Sending {
-        fence: Some(ChunkFence { chunk: 0, token }),
+        fence: Some(ChunkFence {
+            chunk: 0,
+            token,
+            slots: SlotRange::ALL,
+        }),
         ..Sending::new(1)
     };
     held(1).write(&*store, &users(0..3)).await.unwrap();
@@ -183,7 +189,11 @@ async fn a_lease_raised_before_reading_is_raised_on_every_database() {
     }
     let store = RoutedCardStore::even(stores).unwrap();
     let held = |token| Sending {
-        fence: Some(ChunkFence { chunk: 0, token }),
+        fence: Some(ChunkFence {
+            chunk: 0,
+            token,
+            slots: SlotRange::ALL,
+        }),
         ..Sending::new(1)
     };
     held(1).write(&store, &users(0..1)).await.unwrap();

@@ -1,5 +1,6 @@
 //! Cards for a cohort whose tables are not there, though they should be.
 
+use corkboard_core::slot::SlotRange;
 use corkboard_core::state::Mark;
 use corkboard_store::card_store::{ChunkFence, RowOutcome};
 use corkboard_store::{CardStore, StoreError};
@@ -52,7 +53,11 @@ fn number_for(part: usize) -> Sending {
     let part = u8::try_from(part).unwrap();
     Sending {
         expires_at: noon().plus(u32::from(part + 1) * DAY),
-        fence: Some(ChunkFence { chunk: 0, token: 1 }),
+        fence: Some(ChunkFence {
+            chunk: 0,
+            token: 1,
+            slots: SlotRange::ALL,
+        }),
         ..Sending::new(part + 1)
     }
 }
@@ -113,7 +118,11 @@ async fn a_cohort_without_its_contents_takes_no_cards_and_is_named() {
         let name = sending.cohort().to_string();
         database.sql(&format!("DROP TABLE {table}_{name}")).await;
         let sending = Sending {
-            fence: Some(ChunkFence { chunk: 1, token: 1 }),
+            fence: Some(ChunkFence {
+                chunk: 1,
+                token: 1,
+                slots: SlotRange::ALL,
+            }),
             dispatch: dispatch(100),
             ..sending
         };

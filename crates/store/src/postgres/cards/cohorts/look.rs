@@ -79,6 +79,23 @@ impl Cohorts {
         Ok(CohortSet::of(all.collect(), now))
     }
 
+    /// How far the cohorts reach. The database is asked only when those that this process knows of
+    /// would not do for so long.
+    pub(in crate::postgres::cards) async fn headroom(
+        &self,
+        now: Timestamp,
+        enough: Duration,
+    ) -> Result<Duration> {
+        let known = self.known();
+        let live = known.all.iter().filter(|(_, state)| state.is_live());
+        let known = live.map(|(cohort, _)| (*cohort, false)).collect();
+        let headroom = CohortSet::of(known, now).headroom;
+        if headroom >= enough {
+            return Ok(headroom);
+        }
+        Ok(self.set(now).await?.headroom)
+    }
+
     async fn list(&self, session: &Session) -> Attempt<Vec<CohortInfo>> {
         let known = self.look(session).await?;
         let live = known.all.iter().filter(|(_, state)| state.is_live());
