@@ -103,7 +103,7 @@ impl Node {
         let stores = Stores::open(&config.store).await?;
         let name = process::name();
         let watches = watches::of(&config.store, &process.clock)?;
-        let readiness = Readiness::new(&config.store, Arc::clone(&stores.control))?;
+        let readiness = Readiness::new(&config.store, &stores, &process.clock)?;
 
         let (call_log, calls) = ChannelCallLog::new(CALLS_WAITING);
         let fetcher = FetchClient::new(

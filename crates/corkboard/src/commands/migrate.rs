@@ -49,8 +49,13 @@ async fn every_database(databases: Databases) -> Outcome {
         }
         Outcome::Ok(())
     };
-    let migrated = databases.control.migrate().await;
-    let mut told = tell(CONTROL, migrated.map(versions));
+    let control = &databases.control;
+    let migrated = async {
+        let migrated = versions(control.migrate().await?);
+        let made = control.premake_partitions(SystemClock.now()).await?;
+        Ok(with_made(migrated, made, "partitions"))
+    };
+    let mut told = tell(CONTROL, migrated.await);
     for (store, slots) in databases.by_slots() {
         if told.is_err() {
             break;
@@ -60,10 +65,7 @@ async fn every_database(databases: Databases) -> Outcome {
             store.claim_slots(slots).await?;
             // Without them, the first cards would have to wait for a keeper's round.
             let made = store.premake_cohorts(SystemClock.now()).await?.len();
-            Ok(match made {
-                0 => migrated,
-                made => format!("{migrated}, {made} cohorts made"),
-            })
+            Ok(with_made(migrated, made, "cohorts"))
         };
         told = tell(store.name(), migrated.await);
     }
@@ -71,6 +73,13 @@ async fn every_database(databases: Databases) -> Outcome {
     databases.close();
     told?;
     Failure::all(failures)
+}
+
+fn with_made(migrated: String, made: usize, what: &str) -> String {
+    match made {
+        0 => migrated,
+        made => format!("{migrated}, {made} {what} made"),
+    }
 }
 
 fn versions((before, after): (u32, u32)) -> String {

@@ -2,7 +2,8 @@
 //! control database, and not when every card database is away.
 //!
 //! One card database of several that is away makes no node unready: it would take all nodes from the
-//! users of the others. The report names it. What is asked goes over connections of its own, so that
+//! users of the others. The report names it. Nor does a database whose cohorts are not made ahead any
+//! more: all is well today, and the report says until when. What is asked goes over connections of its own, so that
 //! a node under load stays ready.
 
 use std::collections::BTreeMap;
@@ -11,18 +12,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use corkboard_config::{StoreConfig, StoreKind};
+use corkboard_core::time::{SharedClock, Timestamp};
 use corkboard_store::ControlStore;
-use corkboard_store::postgres::PgPing;
+use corkboard_store::postgres::{PgCardStore, PgPing};
 use futures_util::future::join_all;
+use futures_util::join;
 use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::exit::{Outcome, story};
-use crate::stores::CONTROL;
+use crate::stores::{CONTROL, Stores};
 
 /// A store that takes longer than this is as good as none.
 const PATIENCE: Duration = Duration::from_secs(2);
 const OK: &str = "ok";
+/// Cohorts are made for two weeks ahead. Less than half of it, and no keeper has come for a week.
+const HEADROOM: Duration = Duration::from_secs(7 * 86_400);
 
 /// Shared by the admin listener, which asks, and the shutdown, which tells.
 #[derive(Debug, Clone)]
@@ -35,7 +40,11 @@ pub(super) struct Readiness {
 enum Asked {
     Embedded(Arc<dyn ControlStore>),
     /// By name, the control database first.
-    Postgres(Vec<(String, PgPing)>),
+    Postgres {
+        pings: Vec<(String, PgPing)>,
+        cards: Vec<Arc<PgCardStore>>,
+        clock: SharedClock,
+    },
 }
 
 /// The body of `/readyz`.
@@ -49,19 +58,26 @@ pub(super) struct Report {
     /// `ok` or what is wrong, for each PostgreSQL database.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     databases: BTreeMap<String, String>,
+    /// What works, and soon will not if nobody does anything.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    degraded: Vec<String>,
 }
 
 impl Readiness {
-    pub(super) fn new(config: &StoreConfig, control: Arc<dyn ControlStore>) -> Outcome<Self> {
+    pub(super) fn new(config: &StoreConfig, stores: &Stores, clock: &SharedClock) -> Outcome<Self> {
         let asked = match &config.kind {
-            StoreKind::Sqlite { .. } => Asked::Embedded(control),
+            StoreKind::Sqlite { .. } => Asked::Embedded(Arc::clone(&stores.control)),
             StoreKind::Postgres { control, databases } => {
                 let mut pings = vec![(CONTROL.to_owned(), PgPing::new(control.expose())?)];
                 for database in databases {
                     let ping = PgPing::new(database.url.expose())?;
                     pings.push((database.name.clone(), ping));
                 }
-                Asked::Postgres(pings)
+                Asked::Postgres {
+                    pings,
+                    cards: stores.postgres().to_vec(),
+                    clock: clock.clone(),
+                }
             }
         };
         Ok(Self {
@@ -78,6 +94,7 @@ impl Readiness {
     /// Looks at everything that serving needs.
     pub(super) async fn report(&self) -> Report {
         let serving = self.serving.load(Ordering::Relaxed);
+        let mut degraded = Vec::new();
         let (store, databases) = match &*self.asked {
             Asked::Embedded(control) => {
                 let store = match timeout(PATIENCE, control.describe()).await {
@@ -87,7 +104,11 @@ impl Readiness {
                 };
                 (store, BTreeMap::new())
             }
-            Asked::Postgres(pings) => {
+            Asked::Postgres {
+                pings,
+                cards,
+                clock,
+            } => {
                 let asked = pings.iter().map(|(_, ping)| async {
                     match timeout(PATIENCE, ping.ask()).await {
                         Ok(Ok(())) => OK.to_owned(),
@@ -95,7 +116,10 @@ impl Readiness {
                         Err(_) => format!("no answer within {PATIENCE:?}"),
                     }
                 });
-                let answers = join_all(asked).await;
+                let now = clock.now();
+                let short = join_all(cards.iter().map(|one| short_of_cohorts(one, now)));
+                let (answers, short) = join!(join_all(asked), short);
+                degraded.extend(short.into_iter().flatten());
                 let databases = pings.iter().map(|(name, _)| name.clone()).zip(answers);
                 let databases: Vec<(String, String)> = databases.collect();
                 (verdict(&databases), databases.into_iter().collect())
@@ -106,15 +130,29 @@ impl Readiness {
             state: if serving { "serving" } else { "draining" },
             store,
             databases,
+            degraded,
         }
     }
 
     /// Closes the connections.
     pub(super) fn close(&self) {
-        if let Asked::Postgres(pings) = &*self.asked {
+        if let Asked::Postgres { pings, .. } = &*self.asked {
             pings.iter().for_each(|(_, ping)| ping.close());
         }
     }
+}
+
+/// That cohorts are not made ahead, if so. A database that cannot be asked is told of elsewhere.
+async fn short_of_cohorts(cards: &PgCardStore, now: Timestamp) -> Option<String> {
+    let headroom = timeout(PATIENCE, cards.cohort_headroom(now, HEADROOM)).await;
+    let headroom = headroom.ok()?.ok()?;
+    let days = headroom.as_secs() / 86_400;
+    (headroom < HEADROOM).then(|| {
+        format!(
+            "{}: every card finds its cohort for {days} more days: is a keeper running?",
+            cards.name()
+        )
+    })
 }
 
 /// `ok`, or what keeps the node from serving anybody. The control database comes first.

@@ -3,3 +3,4 @@
 mod full_disk;
 mod hanging_database;
 mod paused_worker;
+mod slow_database;

@@ -91,6 +91,12 @@ impl PgControlStore {
         SCHEMA.migrate(&self.pool).await
     }
 
+    /// Makes the partitions of the next days and months ahead, as pruning does. Returns how many
+    /// were missing.
+    pub async fn premake_partitions(&self, now: Timestamp) -> Result<usize> {
+        housekeeping::prepare(&self.pool, now).await
+    }
+
     /// Fails unless the database has the schema of this program.
     pub async fn check(&self) -> Result<()> {
         SCHEMA.check(&self.pool, &self.pool.session().await?).await

@@ -65,6 +65,42 @@ async fn what_is_over_is_named_by_database_and_then_dropped() {
 }
 
 #[tokio::test]
+async fn a_node_whose_cohorts_are_not_made_ahead_is_ready_and_says_so() {
+    let installation = Installation::migrated().await;
+    let node = installation.serve("api");
+    let ready = async || {
+        let ready = node.admin.get("/readyz").send().await;
+        ready.expect_status(200).json()
+    };
+    assert_eq!(ready().await.get("degraded"), None);
+    // As after ten days without a keeper.
+    let lasting = (0..=4_u32).flat_map(|day| Cohort::all_of(SystemClock.now().plus(DAY * day)));
+    let lasting: Vec<String> = lasting.map(|one| one.to_string()).collect();
+    let lasting = lasting.join("','");
+    let lost = format!(
+        "DELETE FROM cohort WHERE name NOT IN ('{lasting}'); UPDATE cohort_set SET version = version + 1"
+    );
+    let _ = installation.cards[0].sql(&lost).await;
+    let node_later = installation.serve("api");
+    let report = node_later.admin.get("/readyz").send().await;
+    let report = report.expect_status(200).json();
+    assert_eq!(report["ready"], true, "{report}");
+    let told: Vec<&str> = report["degraded"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    assert_eq!(told.len(), 1, "{report}");
+    assert!(
+        told[0].starts_with("cards-0: every card finds its cohort for 4 more days"),
+        "{report}"
+    );
+    node_later.end().await;
+    node.end().await;
+}
+
+#[tokio::test]
 async fn the_keeper_drops_what_is_over_and_makes_what_is_missing() {
     let installation = Installation::migrated().await;
     let cohort = old_cohort(&installation).await;

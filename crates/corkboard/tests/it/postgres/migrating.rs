@@ -21,7 +21,22 @@ async fn every_database_is_created_once_however_often_and_by_however_many() {
     assert_eq!(lines.len(), 3, "{again}");
     for line in lines {
         assert!(line.contains(": up to date, schema version "), "{again}");
+        assert!(!line.contains(" made"), "everything was made: {again}");
     }
+    let made: usize = runs
+        .iter()
+        .flat_map(|printed| printed.lines())
+        .filter_map(|line| line.strip_suffix(" partitions made")?.rsplit(' ').next())
+        .map(|made| made.parse::<usize>().unwrap())
+        .sum();
+    let leaves = "SELECT count(*) FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
+                  WHERE c.relkind = 'r'";
+    let leaves = installation.control.sql(leaves).await;
+    assert_eq!(made.to_string(), leaves.trim(), "{runs:?}");
+    assert!(made > 20, "{runs:?}");
+    // What the keeper makes ahead is there: the doctor misses nothing.
+    let doctor = installation.run("doctor --json").stdout;
+    assert!(!doctor.contains("not made ahead"), "{doctor}");
 }
 
 #[tokio::test]

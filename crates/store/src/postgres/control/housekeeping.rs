@@ -25,6 +25,8 @@ const CHUNKS_AHEAD: Duration = Duration::from_hours(3 * 24);
 /// A partition is looked through before it is dropped.
 const STATEMENT: Duration = Duration::from_secs(60);
 const LOCK: Duration = Duration::from_secs(1);
+/// Several that prepare a new database take turns, partition by partition.
+const TURNS: Duration = Duration::from_secs(20);
 
 /// Held by this session until it is released, or closed. Somebody else has it: they are doing the
 /// work.
@@ -108,7 +110,7 @@ pub(super) async fn prune(pool: &Pool, now: Timestamp) -> Result<()> {
     }
     let mut done = vec![idempotency::forget(&session, now).await];
     for plan in plans(now) {
-        done.push(make_ahead(&session, &plan, now).await);
+        done.push(make_ahead(&session, &plan, now).await.map(drop));
     }
     for plan in plans(now) {
         done.push(retire(&session, &plan, now.day()).await);
@@ -117,7 +119,17 @@ pub(super) async fn prune(pool: &Pool, now: Timestamp) -> Result<()> {
     done.into_iter().collect()
 }
 
-async fn make_ahead(session: &Session, plan: &Plan, now: Timestamp) -> Result<()> {
+/// Makes the partitions that pruning would make, and drops nothing. Returns how many were missing.
+pub(super) async fn prepare(pool: &Pool, now: Timestamp) -> Result<usize> {
+    let session = pool.maintenance(STATEMENT, TURNS).await?;
+    let mut made = 0;
+    for plan in plans(now) {
+        made += make_ahead(&session, &plan, now).await?;
+    }
+    Ok(made)
+}
+
+async fn make_ahead(session: &Session, plan: &Plan, now: Timestamp) -> Result<usize> {
     let wanted = plan.table.period.between(now, now.plus(plan.ahead));
     undone(session, plan.table.make(session, &wanted).await).await
 }
@@ -133,7 +145,7 @@ async fn retire(session: &Session, plan: &Plan, today: Day) -> Result<()> {
 }
 
 /// Ends the transaction that a failure has left open, so that the session can go on.
-async fn undone(session: &Session, done: Result<()>) -> Result<()> {
+async fn undone<T>(session: &Session, done: Result<T>) -> Result<T> {
     if done.is_err() {
         // The first failure says more than another.
         let _ = session.roll_back().await;

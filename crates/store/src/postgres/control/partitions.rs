@@ -172,16 +172,17 @@ impl Partitioned {
             return Ok(());
         }
         let session = pool.maintenance(STATEMENT, LOCK).await?;
-        self.make(&session, periods).await
+        self.make(&session, periods).await.map(drop)
     }
 
-    /// The same, one at a time: a failure keeps what was made before it.
-    pub(super) async fn make(&self, session: &Session, periods: &BTreeSet<Day>) -> Result<()> {
+    /// The same, one at a time: a failure keeps what was made before it. Returns how many were made.
+    pub(super) async fn make(&self, session: &Session, periods: &BTreeSet<Day>) -> Result<usize> {
         let there = self.attached(session).await?;
+        let mut made = 0;
         for first in periods.difference(&there) {
-            self.make_one(session, *first).await?;
+            made += usize::from(self.make_one(session, *first).await?);
         }
-        Ok(())
+        Ok(made)
     }
 
     /// The first day of the oldest partition.
@@ -195,7 +196,8 @@ impl Partitioned {
         Ok(attached.map(|part| part.first).collect())
     }
 
-    async fn make_one(&self, session: &Session, first: Day) -> Result<()> {
+    /// Whether it was missing.
+    async fn make_one(&self, session: &Session, first: Day) -> Result<bool> {
         let (table, name) = (self.table, self.name(first));
         session
             .begin_holding(Lock::only(Protects::ControlPartitions))
@@ -203,7 +205,8 @@ impl Partitioned {
         let parts = self.parts(session).await?;
         let there = parts.iter().find(|part| part.first == first);
         if there.is_some_and(|part| part.attached) {
-            return session.roll_back().await;
+            session.roll_back().await?;
+            return Ok(false);
         }
         let create = match there {
             // On its way out, and wanted again: what it has may be needed with the rest.
@@ -219,7 +222,7 @@ impl Partitioned {
         session.run("make partition", &sql).await?;
         session.commit().await?;
         tracing::info!(partition = name, "partition made");
-        Ok(())
+        Ok(true)
     }
 
     fn attach(&self, name: &str, first: Day) -> String {

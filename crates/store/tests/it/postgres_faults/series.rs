@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use corkboard_core::slot::SlotRange;
 use corkboard_core::user::UserId;
 use corkboard_store::card_store::{CardBatch, ChunkFence, Durability, RowOutcome, Series};
 use corkboard_store::postgres::PgCardStore;
@@ -26,7 +27,11 @@ impl Launch {
             .with("autovacuum", "off");
         let (server, database) = alone(lazy).await;
         let store = open(&database).await;
-        let fence = ChunkFence { chunk: 0, token: 1 };
+        let fence = ChunkFence {
+            chunk: 0,
+            token: 1,
+            slots: SlotRange::ALL,
+        };
         let sending = Sending {
             fence: Some(fence),
             ..Sending::only(1)
