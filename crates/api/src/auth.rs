@@ -2,6 +2,7 @@
 
 mod api_key;
 mod crypto;
+mod remembered;
 mod token;
 
 pub use api_key::{ApiKeySecret, ParseApiKeyError};

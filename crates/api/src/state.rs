@@ -40,6 +40,8 @@ pub struct ApiOptions {
     pub client_burst: u32,
     /// How far an app's clock may be off.
     pub token_leeway: Duration,
+    /// Bytes for remembered tokens, whose signature is not checked again.
+    pub token_memory: usize,
     /// Between two comments on a silent live connection, so that proxies keep it open.
     pub live_heartbeat: Duration,
     /// After so long without an answer a repeated request takes the idempotency key over.
@@ -55,6 +57,7 @@ impl Default for ApiOptions {
             client_per_second: 0,
             client_burst: 0,
             token_leeway: Duration::from_secs(30),
+            token_memory: 64 << 20,
             live_heartbeat: Duration::from_secs(15),
             idempotency_stale_after: Duration::from_secs(60),
         }
@@ -86,6 +89,7 @@ impl ApiState {
             deps.control.clone(),
             deps.clock.clone(),
             options.token_leeway,
+            options.token_memory,
         );
         Self(Arc::new(Inner {
             cards: deps.cards,

@@ -5,6 +5,7 @@
 //! sent. [`Node::serve`] runs until it is told to end, then walks down [`shutdown`]'s ladder.
 
 mod admin;
+mod cache;
 mod calls;
 mod certificates;
 mod credentials;
@@ -57,11 +58,13 @@ pub(crate) struct Node {
     config: Config,
     roles: Vec<Role>,
     process: Process,
+    /// As everybody but the keeper uses them: writes to cards void the feeds' tiers.
     pub(crate) stores: Stores,
     /// Of PostgreSQL databases only.
     watches: Vec<DatabaseWatch>,
     pub(crate) sender: Sender,
     feeds: Feeds,
+    cache: cache::Cache,
     fetcher: Arc<FetchClient>,
     vault: Option<Arc<Vault>>,
     calls: mpsc::Receiver<FetchRecord>,
@@ -100,7 +103,9 @@ impl Node {
             .then(|| Listener::bind(config.listen))
             .transpose()?;
         let admin = Listener::bind(config.admin_listen)?;
-        let stores = Stores::open(&config.store).await?;
+        let hub = LiveHub::new();
+        let (cache, tier) = cache::Cache::open(&config, hub.clone()).await?;
+        let stores = Stores::open(&config.store).await?.voiding(&tier);
         let name = process::name();
         let watches = watches::of(&config.store, &process.clock)?;
         let readiness = Readiness::new(&config.store, &stores, &process.clock)?;
@@ -115,18 +120,17 @@ impl Node {
         let fetcher = fetcher.map_err(|error| Failure::usage(story(&error)))?;
         let credentials = StoredCredentials::new(Arc::clone(&stores.control), vault.clone());
         let fetcher = Arc::new(fetcher.with_credentials(Arc::new(credentials)));
-        let hub = LiveHub::new();
         let sender = Sender::new(
             corkboard_send::Deps {
                 cards: Arc::clone(&stores.cards),
                 control: Arc::clone(&stores.control),
                 fetcher: fetcher.clone(),
-                changes: Arc::new(hub.clone()),
+                changes: Arc::new(tier.clone()),
                 clock: Arc::clone(&process.clock),
             },
             settings::send_options(&config, &name),
         );
-        let feeds = Feeds::new(
+        let feeds = Feeds::with_tier(
             corkboard_feed::Deps {
                 cards: Arc::clone(&stores.cards),
                 control: Arc::clone(&stores.control),
@@ -135,6 +139,7 @@ impl Node {
                 clock: Arc::clone(&process.clock),
             },
             settings::feed_options(&config),
+            tier,
         );
         Ok(Self {
             name,
@@ -145,6 +150,7 @@ impl Node {
             watches,
             sender,
             feeds,
+            cache,
             fetcher,
             vault,
             calls,

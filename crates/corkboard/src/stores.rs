@@ -6,6 +6,7 @@ mod postgres;
 use std::sync::Arc;
 
 use corkboard_config::{StoreConfig, StoreKind};
+use corkboard_feed::{FeedTier, VoidingCardStore};
 use corkboard_store::postgres::{PgCardStore, PgControlStore};
 use corkboard_store::{CardStore, ControlStore};
 
@@ -56,6 +57,15 @@ impl Stores {
                     open: Open::Postgres(databases),
                 })
             }
+        }
+    }
+
+    /// The same stores, with writes to cards that void the feeds' tiers.
+    pub(crate) fn voiding(self, tier: &FeedTier) -> Self {
+        let cards = VoidingCardStore::new(self.cards, tier.clone());
+        Self {
+            cards: Arc::new(cards),
+            ..self
         }
     }
 

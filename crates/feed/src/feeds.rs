@@ -15,6 +15,7 @@ use crate::first_impression::FirstImpressions;
 use crate::hub::LiveHub;
 use crate::live::LiveSets;
 use crate::options::FeedOptions;
+use crate::tier::FeedTier;
 
 /// What feeds are read from.
 #[derive(Debug, Clone)]
@@ -41,19 +42,33 @@ struct Inner {
     live: LiveSets,
     first_impressions: FirstImpressions,
     hint_permits: Semaphore,
+    tier: Option<FeedTier>,
     closing: CancellationToken,
 }
 
 impl Feeds {
-    /// Works at once; [`Feeds::run`] makes it learn of what other nodes do.
+    /// Asks the card store at every read. Works at once; [`Feeds::run`] makes it learn of what other
+    /// nodes do.
     #[must_use]
     pub fn new(deps: Deps, options: FeedOptions) -> Self {
+        Self::build(deps, options, None)
+    }
+
+    /// Reads through the tiers. Every writer of `deps.cards` must then go through a
+    /// [`crate::VoidingCardStore`] with the same tier.
+    #[must_use]
+    pub fn with_tier(deps: Deps, options: FeedOptions, tier: FeedTier) -> Self {
+        Self::build(deps, options, Some(tier))
+    }
+
+    fn build(deps: Deps, options: FeedOptions, tier: Option<FeedTier>) -> Self {
         let (control, clock) = (Arc::clone(&deps.control), Arc::clone(&deps.clock));
         let inner = Inner {
             live: LiveSets::new(control, clock, deps.hub.clone(), options.clone()),
             first_impressions: FirstImpressions::new(deps.clone(), options.clone()),
             hint_permits: Semaphore::new(options.hint_concurrency.max(1)),
             closing: CancellationToken::new(),
+            tier,
             deps,
             options,
         };
@@ -91,6 +106,10 @@ impl Feeds {
 
     pub(crate) fn hub(&self) -> &LiveHub {
         &self.inner.deps.hub
+    }
+
+    pub(crate) fn tier(&self) -> Option<&FeedTier> {
+        self.inner.tier.as_ref()
     }
 
     pub(crate) fn options(&self) -> &FeedOptions {

@@ -2,10 +2,12 @@
 //!
 //! [`Feeds`] answers everything that is asked about cards: a user's feed (whole, or what changed
 //! since a cursor), what users did with cards, and for the people who send them: listings,
-//! statistics, explanations, previews. A feed is composed from two parts: the user's own rows, read
-//! from the card store, and what concerns a whole workspace (broadcasts, cancelled campaigns), kept
+//! statistics, explanations, previews. A feed is composed from two parts: the user's own rows, and what concerns a whole workspace (broadcasts, cancelled campaigns), kept
 //! in memory. So launching a broadcast costs nothing per user, and reading costs the same however
 //! many campaigns there have been.
+//!
+//! The user's rows are kept in the tiers of `corkboard-cache` ([`FeedTier`]); every write to them goes
+//! through [`VoidingCardStore`], which sees to it that nobody is served what was there before.
 //!
 //! [`LiveHub`] is where changes are announced, and from where open connections hear of them.
 
@@ -20,12 +22,15 @@ mod hub;
 mod inspect;
 mod live;
 mod options;
+mod personal;
 mod preview;
 mod read;
 mod record;
 mod stats;
 mod subscription;
+mod tier;
 mod view;
+mod voiding;
 
 pub use error::FeedError;
 pub use explain::Explanation;
@@ -38,3 +43,5 @@ pub use read::{FeedQuery, FeedReply};
 pub use record::{Recorded, ReportedEvent};
 pub use stats::{DayStats, Stats, VariantStats};
 pub use subscription::{Hint, Subscription};
+pub use tier::{ALONE_BUT_PERHAPS_NOT, FeedTier};
+pub use voiding::VoidingCardStore;

@@ -1,6 +1,7 @@
 //! Reading a feed: whole, or what has changed since a cursor.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use corkboard_core::id::{CardId, WorkspaceId};
@@ -15,6 +16,7 @@ use crate::delta;
 use crate::error::FeedError;
 use crate::feeds::Feeds;
 use crate::live::Live;
+use crate::personal::{Moment, Personal, SharedPersonal};
 use crate::view::{Kind, View, etag};
 
 /// Which part of a user's feed is wanted.
@@ -54,21 +56,33 @@ impl Feeds {
         };
         let live = self.live().of(workspace).await?;
         let mut now = self.deps().clock.now();
-        let mut stored = self.rows(workspace, user, now).await?;
+        let mut personal = self.personal(workspace, user, now).await?;
         if !live.first_impressions.is_empty() {
             let first = self.first_impressions();
-            if first.make(workspace, user, &live, &stored).await {
+            if first.make(workspace, user, &live, &personal.cards).await {
                 now = self.deps().clock.now();
-                stored = self.rows(workspace, user, now).await?;
+                personal = self.personal(workspace, user, now).await?;
             }
         }
-        let view = self.view(&stored, &live, query.feed.as_deref(), now)?;
+        let moment = Moment {
+            feed: query.feed.as_deref(),
+            live: &live,
+            now,
+        };
+        if since.is_none()
+            && let Some(reply) = personal.recall(moment)
+        {
+            return Ok(reply);
+        }
+        let stored = &personal.cards;
+        let view = self.view(stored, &live, query.feed.as_deref(), now)?;
         let refresh_after = self.options().refresh_after.as_secs();
+        let is_whole = since.is_none();
         let body = match since {
             None => view.body(Kind::Whole, refresh_after),
             Some(old) => {
                 let known = Known {
-                    stored: &stored,
+                    stored,
                     live: &live,
                     now,
                 };
@@ -84,10 +98,14 @@ impl Feeds {
                 }
             }
         };
-        Ok(FeedReply {
+        let reply = FeedReply {
             etag: etag(&body),
             body,
-        })
+        };
+        if is_whole {
+            personal.remember(moment, view.until, &reply);
+        }
+        Ok(reply)
     }
 
     /// The cursor of a user's whole feed. Makes no cards.
@@ -99,8 +117,29 @@ impl Feeds {
         let _permit = self.hint_permits().acquire().await;
         let live = self.live().of(workspace).await?;
         let now = self.deps().clock.now();
-        let stored = self.rows(workspace, user, now).await?;
-        Ok(self.view(&stored, &live, None, now)?.cursor())
+        let personal = self.personal(workspace, user, now).await?;
+        Ok(self.view(&personal.cards, &live, None, now)?.cursor())
+    }
+
+    /// A user's rows that have not expired at `now` (and perhaps some that just have), from the
+    /// nearest tier.
+    async fn personal(
+        &self,
+        workspace: WorkspaceId,
+        user: &UserId,
+        now: Timestamp,
+    ) -> Result<Arc<Personal>, StoreError> {
+        let Some(tier) = self.tier() else {
+            let rows = self.rows(workspace, user, now).await?;
+            return Ok(Arc::new(Personal::new(rows)));
+        };
+        let (feeds, owned) = (self.clone(), user.clone());
+        let load = move || async move {
+            let rows = feeds.rows(workspace, &owned, now).await;
+            rows.map(|rows| SharedPersonal(Arc::new(Personal::new(rows))))
+                .map_err(Arc::new)
+        };
+        Ok(tier.read(workspace, user, load).await?.0)
     }
 
     /// A user's rows that have not expired at `now`.

@@ -73,6 +73,8 @@ pub(crate) struct View {
     places: Vec<Range<usize>>,
     pub(crate) entries: Vec<Entry>,
     unread: usize,
+    /// When the first of the cards expires.
+    pub(crate) until: Timestamp,
 }
 
 /// What a reply says beside the cards.
@@ -95,6 +97,11 @@ impl View {
             places: Vec::with_capacity(cards.len()),
             entries: Vec::with_capacity(cards.len()),
             unread: cards.iter().filter(|card| card.is_unread()).count(),
+            until: cards
+                .iter()
+                .map(|card| card.expires_at)
+                .min()
+                .unwrap_or(Timestamp::from_micros(i64::MAX)),
         };
         for card in cards {
             let start = view.texts.len();

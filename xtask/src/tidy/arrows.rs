@@ -19,14 +19,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["core"]),
     ("template", &["core"]),
     ("fetch", &["core"]),
+    ("cache", &["core"]),
     ("store", &["core"]),
     ("edge", &["core"]),
     ("send", &["core", "store", "template", "fetch"]),
-    ("feed", &["core", "store", "template", "fetch"]),
-    // Template and fetch are for validation and preview only.
+    ("feed", &["core", "store", "template", "fetch", "cache"]),
+    // Template and fetch are for validation and preview only, cache for remembered tokens.
     (
         "api",
-        &["core", "store", "template", "fetch", "send", "feed", "edge"],
+        &[
+            "core", "store", "template", "fetch", "send", "feed", "edge", "cache",
+        ],
     ),
     (TEST_ROOM, &["core"]),
     (BENCH, &["core", "store", TEST_ROOM]),

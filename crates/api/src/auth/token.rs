@@ -2,7 +2,8 @@
 //!
 //! A token is a JWT whose `aud` is one app's id, `sub` the user's id, and which has an `exp`. The
 //! app's keys decide the algorithm; what the token's header says must be one of theirs. Apps are
-//! remembered for a few seconds, so a replaced key is gone everywhere within [`APP_LIFETIME`].
+//! remembered for a few seconds, so a replaced key is gone everywhere within [`APP_LIFETIME`], and
+//! with it every [remembered](super::remembered) token that it had vouched for.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,9 +20,12 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::crypto;
+use super::remembered::{Checked, Remembered, Vouched, fingerprint};
 
 /// How long an app's keys are remembered.
 const APP_LIFETIME: Duration = Duration::from_secs(5);
+/// After so long one request reads them again, while others go on with what is remembered.
+const APP_RENEWED_AFTER: Duration = Duration::from_secs(4);
 /// Apps remembered at a time. When full, all are forgotten: they come back with the next request.
 const MAX_APPS: usize = 1_024;
 /// Longest token that is looked at.
@@ -80,13 +84,30 @@ enum Audience {
     Several(Vec<String>),
 }
 
-struct KnownApp {
+/// An app as it was when it was read. The same object as long as nothing about it changes.
+pub(super) struct KnownApp {
     workspace: WorkspaceId,
     keys: Vec<(Algorithm, DecodingKey)>,
+    /// What `keys` were made of.
+    stored: Vec<TokenKey>,
 }
 
-/// When each app was read, and what it was; `None` for an id that no app has.
-type Apps = HashMap<AppId, (Instant, Option<Arc<KnownApp>>)>;
+struct Read {
+    at: Instant,
+    /// Somebody is reading it again.
+    renewing: bool,
+    /// `None` for an id that no app has.
+    app: Option<Arc<KnownApp>>,
+}
+
+type Apps = HashMap<AppId, Read>;
+
+/// From when and until when a token is good, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Times {
+    pub(super) exp: f64,
+    pub(super) nbf: Option<f64>,
+}
 
 /// Checks user tokens.
 pub struct TokenVerifier {
@@ -94,6 +115,7 @@ pub struct TokenVerifier {
     clock: SharedClock,
     leeway: Duration,
     apps: Mutex<Apps>,
+    remembered: Remembered,
 }
 
 impl fmt::Debug for TokenVerifier {
@@ -105,15 +127,21 @@ impl fmt::Debug for TokenVerifier {
 }
 
 impl TokenVerifier {
-    /// `leeway` is how far the app's clock may be off.
+    /// `leeway` is how far the app's clock may be off; `memory` the bytes for checked tokens.
     #[must_use]
-    pub fn new(control: Arc<dyn ControlStore>, clock: SharedClock, leeway: Duration) -> Self {
+    pub fn new(
+        control: Arc<dyn ControlStore>,
+        clock: SharedClock,
+        leeway: Duration,
+        memory: usize,
+    ) -> Self {
         crypto::install();
         Self {
             control,
             clock,
             leeway,
             apps: Mutex::default(),
+            remembered: Remembered::new(memory),
         }
     }
 
@@ -121,6 +149,13 @@ impl TokenVerifier {
     pub async fn verify(&self, token: &str) -> Result<VerifiedUser, TokenError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::Invalid("the token is longer than 8 KiB"));
+        }
+        let fingerprint = fingerprint(token);
+        if let Some(vouched) = self.remembered.get(&fingerprint) {
+            let app = self.app(vouched.0.user.app).await?;
+            if let Some(answer) = self.recall(&fingerprint, &vouched, app.as_ref()) {
+                return answer;
+            }
         }
         let header = jsonwebtoken::decode_header(token)
             .map_err(|_| TokenError::Invalid("the token is not a JWT with a known algorithm"))?;
@@ -131,14 +166,40 @@ impl TokenVerifier {
             ));
         }
         let app_id = addressed_app(token)?;
-        let app = self
-            .app(app_id)
-            .await?
-            .ok_or(TokenError::Invalid("'aud' must be the id of an app"))?;
+        let app = self.app(app_id).await?;
+        let app = app.ok_or(TokenError::Invalid("'aud' must be the id of an app"))?;
+        self.check_all(token, &fingerprint, header.alg, app_id, &app)
+    }
+
+    /// What a remembered token is worth now; `None` when it has to be checked again.
+    fn recall(
+        &self,
+        fingerprint: &[u8; 32],
+        vouched: &Vouched,
+        app: Option<&Arc<KnownApp>>,
+    ) -> Option<Result<VerifiedUser, TokenError>> {
+        let checked = &vouched.0;
+        if !app.is_some_and(|app| Arc::ptr_eq(app, &checked.app)) {
+            self.remembered.forget(fingerprint);
+            return None;
+        }
+        let times = self.check_times(checked.times);
+        Some(times.map(|()| checked.user.clone()))
+    }
+
+    /// Tries the app's keys, and remembers the token that one of them fits.
+    fn check_all(
+        &self,
+        token: &str,
+        fingerprint: &[u8; 32],
+        algorithm: Algorithm,
+        app_id: AppId,
+        app: &Arc<KnownApp>,
+    ) -> Result<VerifiedUser, TokenError> {
         let mut known = app
             .keys
             .iter()
-            .filter(|(algorithm, _)| *algorithm == header.alg)
+            .filter(|(known, _)| *known == algorithm)
             .peekable();
         if known.peek().is_none() {
             return Err(TokenError::Invalid(
@@ -148,12 +209,20 @@ impl TokenVerifier {
         let mut last = TokenError::Invalid("the signature does not match any of the app's keys");
         for (algorithm, key) in known {
             match self.check(token, app_id, *algorithm, key) {
-                Ok(user) => {
-                    return Ok(VerifiedUser {
+                Ok((user, times)) => {
+                    metrics::counter!("corkboard_api_tokens_checked_total").increment(1);
+                    let user = VerifiedUser {
                         workspace: app.workspace,
                         app: app_id,
                         user,
-                    });
+                    };
+                    let checked = Checked {
+                        user: user.clone(),
+                        times,
+                        app: Arc::clone(app),
+                    };
+                    self.remembered.add(fingerprint, checked, self.left(times));
+                    return Ok(user);
                 }
                 Err(Refusal::Signature) => {}
                 Err(Refusal::Claims(error)) => last = error,
@@ -168,7 +237,7 @@ impl TokenVerifier {
         app: AppId,
         algorithm: Algorithm,
         key: &DecodingKey,
-    ) -> Result<UserId, Refusal> {
+    ) -> Result<(UserId, Times), Refusal> {
         let mut validation = Validation::new(algorithm);
         // Times are checked below, against the clock that everything else goes by.
         validation.validate_exp = false;
@@ -185,23 +254,35 @@ impl TokenVerifier {
                 _ => Refusal::Claims(TokenError::Invalid("the token is malformed")),
             }
         })?;
-        self.check_times(&claims.claims).map_err(Refusal::Claims)?;
-        UserId::parse(claims.claims.sub)
-            .map_err(|_| Refusal::Claims(TokenError::Invalid("'sub' is not a valid user id")))
+        let Claims { sub, exp, nbf } = claims.claims;
+        let times = Times { exp, nbf };
+        self.check_times(times).map_err(Refusal::Claims)?;
+        let user = UserId::parse(sub)
+            .map_err(|_| Refusal::Claims(TokenError::Invalid("'sub' is not a valid user id")))?;
+        Ok((user, times))
     }
 
-    fn check_times(&self, claims: &Claims) -> Result<(), TokenError> {
-        let leeway = self.leeway.as_secs_f64();
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "seconds of this era are exact in a double"
-        )]
-        let now = self.clock.now().as_seconds() as f64;
+    /// How long a token is good from now on.
+    fn left(&self, times: Times) -> Duration {
+        let left = times.exp + self.leeway.as_secs_f64() - self.now();
+        Duration::try_from_secs_f64(left.max(0.0)).unwrap_or(Duration::MAX)
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "seconds of this era are exact in a double"
+    )]
+    fn now(&self) -> f64 {
+        self.clock.now().as_seconds() as f64
+    }
+
+    fn check_times(&self, times: Times) -> Result<(), TokenError> {
+        let (leeway, now) = (self.leeway.as_secs_f64(), self.now());
         // NaN and infinities cannot come out of JSON; absurd values compare as they are.
-        if claims.exp + leeway <= now {
+        if times.exp + leeway <= now {
             return Err(TokenError::Expired);
         }
-        match claims.nbf {
+        match times.nbf {
             Some(from) if from - leeway > now => {
                 Err(TokenError::Invalid("the token is not valid yet"))
             }
@@ -211,22 +292,31 @@ impl TokenVerifier {
 
     async fn app(&self, id: AppId) -> Result<Option<Arc<KnownApp>>, TokenError> {
         let now = Instant::now();
-        if let Some((read_at, app)) = self.remembered().get(&id)
-            && now.duration_since(*read_at) < APP_LIFETIME
-        {
-            return Ok(app.clone());
+        if let Some(read) = self.apps().get_mut(&id) {
+            let age = now.duration_since(read.at);
+            let renews = age >= APP_RENEWED_AFTER && !read.renewing;
+            if age < APP_LIFETIME && !renews {
+                return Ok(read.app.clone());
+            }
+            read.renewing = true;
         }
-        let app = self.control.find_app(id).await.map_err(TokenError::Store)?;
-        let app = app.map(|app| Arc::new(KnownApp::from(&app)));
-        let mut apps = self.remembered();
-        if apps.len() >= MAX_APPS {
+        let found = self.control.find_app(id).await.map_err(TokenError::Store)?;
+        let mut apps = self.apps();
+        let known = apps.get(&id).and_then(|read| read.app.clone());
+        let app = found.map(|app| KnownApp::renewed(known, &app));
+        if apps.len() >= MAX_APPS && !apps.contains_key(&id) {
             apps.clear();
         }
-        apps.insert(id, (now, app.clone()));
+        let read = Read {
+            at: now,
+            renewing: false,
+            app: app.clone(),
+        };
+        apps.insert(id, read);
         Ok(app)
     }
 
-    fn remembered(&self) -> std::sync::MutexGuard<'_, Apps> {
+    fn apps(&self) -> std::sync::MutexGuard<'_, Apps> {
         self.apps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -249,7 +339,18 @@ impl From<&App> for KnownApp {
         Self {
             workspace: app.workspace,
             keys,
+            stored: app.keys.clone(),
         }
+    }
+}
+
+impl KnownApp {
+    /// What was known, if the app is still that; else the app as it is now.
+    fn renewed(known: Option<Arc<Self>>, app: &App) -> Arc<Self> {
+        let same = |known: &Arc<Self>| known.workspace == app.workspace && known.stored == app.keys;
+        known
+            .filter(same)
+            .unwrap_or_else(|| Arc::new(Self::from(app)))
     }
 }
 
@@ -338,3 +439,6 @@ pub fn sign_hs256(
     )
     .map_err(|_| TokenKeyError::SecretTooShort(secret.len()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -285,6 +285,7 @@ async fn no_text_passes_for_a_token_and_none_panics() {
         node.control.clone(),
         clock,
         std::time::Duration::ZERO,
+        1 << 20,
     );
     let good = token("HS256", &claims(node.app));
     let mut runner = TestRunner::deterministic();

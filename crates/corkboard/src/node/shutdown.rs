@@ -1,4 +1,4 @@
-//! Everything that runs, and the ladder down: readiness, connections, work, fetches, the call log,
+//! Everything that runs, and the ladder down: readiness, connections, work, the feeds' tiers, fetches, the call log,
 //! the store. Each rung has a deadline and says what it did.
 //!
 //! The order follows who needs whom: a request may start work, work may fetch, a fetch is logged,
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::admin::{self, Admin};
+use super::cache::Cache;
 use super::keeper::Keeper;
 use super::readiness::Readiness;
 use super::{Listener, Node, calls, certificates, passport, watch};
@@ -45,6 +46,7 @@ pub(super) struct Running {
     /// Workers, scheduler, feeds' follower, keeper, watches.
     work: TaskTracker,
     end_work: CancellationToken,
+    cache: Cache,
     fetcher: Arc<FetchClient>,
     call_log: JoinHandle<u64>,
     end_call_log: CancellationToken,
@@ -129,6 +131,7 @@ impl Running {
             requests: node.requests,
             work,
             end_work,
+            cache: node.cache,
             fetcher: node.fetcher,
             call_log,
             end_call_log,
@@ -198,6 +201,9 @@ impl Running {
             "shutting down: workers finished"
         );
 
+        if !self.cache.close().await {
+            late.push("the feeds' tiers");
+        }
         self.fetcher.shutdown().await;
         self.end_call_log.cancel();
         match timeout(WRITES_PATIENCE, self.call_log).await {

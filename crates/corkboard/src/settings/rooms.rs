@@ -87,6 +87,7 @@ pub(crate) fn api_options(config: &Config) -> ApiOptions {
         client_per_second: limits.client_api_per_second,
         client_burst: limits.client_api_burst,
         token_leeway: config.auth.leeway,
+        token_memory: size(config.cache.token_memory),
         idempotency_stale_after: limits.idempotency_takeover,
         ..ApiOptions::default()
     }

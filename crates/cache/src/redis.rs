@@ -1,0 +1,232 @@
+//! Redis as the tier that processes share: values under leases, voids that reach every process.
+//!
+//! One job for each file: [`link`] talks, [`watch`] connects, listens and notices when Redis is
+//! gone, [`circuit`] decides who may ask, [`lease`] is the protocol, [`debts`] remembers voids that
+//! could not be delivered.
+
+mod address;
+mod circuit;
+mod debts;
+mod lease;
+mod link;
+mod message;
+mod trust;
+mod watch;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use xxhash_rust::xxh3::xxh3_64;
+
+pub use lease::{Looked, Token};
+pub use link::CallError;
+
+use crate::key::Key;
+use address::Address;
+use circuit::Circuit;
+use debts::Debts;
+use link::{Link, Session};
+use trust::Trust;
+
+/// How Redis is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedisOptions {
+    /// Before the name of every key and channel: installations may share a Redis.
+    pub prefix: String,
+    /// What the keys are about, in a word; each kind of value has its own.
+    pub area: &'static str,
+    /// Longest wait for one answer.
+    pub timeout: Duration,
+    /// Longest wait for a connection.
+    pub connect: Duration,
+    /// Connections for data; there is one more, to listen.
+    pub connections: usize,
+    /// Between two looks at whether Redis is there and takes writes.
+    pub beat: Duration,
+    /// A look that takes longer says no. With `beat`, the time until a hung Redis is left out.
+    pub beat_timeout: Duration,
+    /// After a loss, the time in which readers are let back to Redis little by little.
+    pub readmission: Duration,
+    /// Voids remembered while they cannot be delivered; beyond it, everything is voided.
+    pub most_debts: usize,
+}
+
+impl Default for RedisOptions {
+    fn default() -> Self {
+        Self {
+            prefix: "corkboard".to_owned(),
+            area: "feed",
+            timeout: Duration::from_millis(50),
+            connect: Duration::from_secs(1),
+            connections: 2,
+            beat: Duration::from_millis(200),
+            beat_timeout: Duration::from_millis(500),
+            readmission: Duration::from_secs(3),
+            most_debts: 100_000,
+        }
+    }
+}
+
+/// Hears what other processes announce. Called in order, must not block.
+pub trait Ears: Send + Sync {
+    /// Values voided by a process, this one included. `loud`: another one has changed something.
+    fn voided(&self, keys: &[Key], loud: bool);
+    /// What another process told with [`Redis::tell`].
+    fn told(&self, what: &[u8]);
+    /// Something may have been missed: nothing known before may be trusted.
+    fn missed(&self);
+}
+
+/// Why Redis cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+#[error("the URL of Redis cannot be used")]
+pub struct OpenError(#[source] redis::RedisError);
+
+/// A Redis server or Cluster. Cheap to clone.
+#[derive(Clone)]
+pub struct Redis {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    options: RedisOptions,
+    address: Address,
+    link: Link,
+    circuit: Circuit,
+    trust: Trust,
+    debts: Debts,
+    ears: Arc<dyn Ears>,
+    /// Rings when a connection is known to be broken.
+    broken: Notify,
+    /// To join Redis, so far.
+    attempts: AtomicU64,
+    /// Rings when Redis has been joined.
+    joined: Notify,
+    /// Of this process, in its messages.
+    id: u64,
+}
+
+impl Redis {
+    /// Begins to connect; whoever reads before that is told that Redis is away. Runs until
+    /// `shutdown`.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] for a URL that is none of Redis. A server that is not there is no error.
+    pub fn open(
+        url: &str,
+        options: RedisOptions,
+        ears: Arc<dyn Ears>,
+        tasks: &TaskTracker,
+        shutdown: CancellationToken,
+    ) -> Result<Self, OpenError> {
+        let address = Address::parse(url, &options).map_err(OpenError)?;
+        let shared = Arc::new(Shared {
+            link: Link::new(options.timeout),
+            circuit: Circuit::new(options.readmission),
+            trust: Trust::new(),
+            debts: Debts::new(options.most_debts),
+            broken: Notify::new(),
+            attempts: AtomicU64::new(0),
+            joined: Notify::new(),
+            id: lease::random(),
+            address,
+            ears,
+            options,
+        });
+        let watch = watch::run(Arc::clone(&shared));
+        tasks.spawn(async move {
+            shutdown.run_until_cancelled(watch).await;
+        });
+        Ok(Self { shared })
+    }
+
+    /// Waits until Redis is joined, at most for `patience`; whether it is.
+    pub async fn joined(&self, patience: Duration) -> bool {
+        let joined = self.shared.joined.notified();
+        if self.is_trusted() {
+            return true;
+        }
+        let _ = timeout(patience, joined).await;
+        self.is_trusted()
+    }
+
+    /// Whether every change made elsewhere would be heard of within a second.
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        self.shared.trust.holds()
+    }
+
+    /// Whether this key may be looked for in Redis now.
+    #[must_use]
+    pub fn admits(&self, key: &Key) -> bool {
+        self.shared.circuit.admits(xxh3_64(key.as_bytes())) && !self.shared.debts.owes(key)
+    }
+
+    /// Tells every other process something. Lost when Redis is away.
+    pub async fn tell(&self, what: &[u8]) {
+        let message = message::told(self.shared.id, what);
+        let command = self.shared.publish(&message);
+        if self.shared.circuit.is_closed() {
+            let _ = self.shared.link.call(&command).await;
+        }
+    }
+}
+
+impl Shared {
+    fn channel(&self) -> String {
+        let options = &self.options;
+        format!("{}:{}:changes", options.prefix, options.area)
+    }
+
+    fn publish(&self, message: &[u8]) -> redis::Cmd {
+        let mut command = redis::cmd("PUBLISH");
+        command.arg(self.channel()).arg(message);
+        command
+    }
+
+    /// A key as Redis has it. The braces keep all that is about one key in one slot of a Cluster.
+    fn name(&self, namespace: &str, key: &Key) -> Vec<u8> {
+        let options = &self.options;
+        let mut name = format!("{}:{}:{namespace}:{{", options.prefix, options.area).into_bytes();
+        name.extend_from_slice(key.as_bytes());
+        name.push(b'}');
+        name
+    }
+
+    /// Calls, and lets the circuit know how it went.
+    async fn call_in(
+        &self,
+        session: &Session,
+        command: &redis::Cmd,
+    ) -> Result<redis::Value, CallError> {
+        let outcome = self.link.call_in(session, command).await;
+        match &outcome {
+            Ok(_) => self.circuit.succeeded(),
+            // A server that refuses one command is there; whether it takes writes, the beat says.
+            Err(CallError::Refused(_)) => {}
+            Err(error) => {
+                if self.circuit.failed() {
+                    tracing::warn!(%error, "redis does not answer: it is left out");
+                    metrics::counter!("corkboard_cache_circuit_opened_total").increment(1);
+                }
+                if !matches!(error, CallError::TimedOut) {
+                    self.broken.notify_one();
+                }
+            }
+        }
+        outcome
+    }
+}
+
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,236 @@
+//! The protocol of one key: absent, leased to one filler, or filled.
+//!
+//! - *look*: the value, or the lease if there is neither a value nor a lease;
+//! - *fill*: put the value in, if the lease is still the one that was given;
+//! - *void*: remove whatever is there, lease or value, and tell everybody.
+//!
+//! A filler that read before a write and fills after it finds its lease gone: the value it would
+//! put in is dropped. A filler that dies leaves a lease that ends by itself.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use redis::{Cmd, Script, Value};
+
+use super::link::{Connections, Session};
+use super::{CallError, Redis, Shared, message};
+use crate::key::Key;
+
+const VALUE: u8 = b'V';
+const LEASE: u8 = b'L';
+
+/// ARGV: the lease, the value, milliseconds.
+const FILL: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then \
+    redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) return 1 end return 0";
+/// ARGV: the lease.
+const RELEASE: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then \
+    redis.call('DEL', KEYS[1]) end return 0";
+/// ARGV: the channel, the message.
+const VOID: &str =
+    "redis.call('DEL', unpack(KEYS)) redis.call('PUBLISH', ARGV[1], ARGV[2]) return 1";
+
+/// Keys voided in one step: a step blocks Redis for less than a millisecond.
+const KEYS_AT_A_TIME: usize = 500;
+/// Steps of a Cluster at a time, one for each key.
+const STEPS_AT_A_TIME: usize = 64;
+
+/// What a look finds.
+#[derive(Debug)]
+pub enum Looked {
+    Value(Vec<u8>),
+    /// There is nothing: the caller is the one to bring it.
+    Lease(Token),
+    /// Somebody else is bringing it.
+    Leased,
+}
+
+/// The right to fill one key, at one time of Redis's life.
+#[derive(Clone)]
+pub struct Token {
+    lease: Vec<u8>,
+    name: Vec<u8>,
+    session: Session,
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Token").finish_non_exhaustive()
+    }
+}
+
+/// A number that no other process has.
+pub(super) fn random() -> u64 {
+    getrandom::u64().expect("the system's random source works")
+}
+
+impl Redis {
+    /// The value of a key, or the lease on it for `lease`.
+    ///
+    /// # Errors
+    ///
+    /// When Redis has no say: away, late, or refusing (out of memory, read-only).
+    pub async fn look(&self, key: &Key, lease: Duration) -> Result<Looked, CallError> {
+        let shared = &self.shared;
+        let session = shared.link.session()?;
+        let name = shared.name(&session.namespace, key);
+        let mut get = redis::cmd("GET");
+        get.arg(&name);
+        if let Some(looked) = read(shared.call_in(&session, &get).await?) {
+            return Ok(looked);
+        }
+        let token = [&[LEASE], &random().to_be_bytes()[..]].concat();
+        let mut set = redis::cmd("SET");
+        set.arg(&name).arg(&token).arg("NX").arg("GET");
+        set.arg("PX").arg(millis(lease));
+        let before = shared.call_in(&session, &set).await?;
+        Ok(read(before).unwrap_or(Looked::Lease(Token {
+            lease: token,
+            name,
+            session,
+        })))
+    }
+
+    /// Puts a value in, unless the lease has ended or was voided; whether it is in.
+    ///
+    /// # Errors
+    ///
+    /// As [`Redis::look`].
+    pub async fn fill(
+        &self,
+        token: &Token,
+        value: &[u8],
+        lifetime: Duration,
+    ) -> Result<bool, CallError> {
+        let value = [&[VALUE], value].concat();
+        let command = |script: &mut Cmd| {
+            script.arg(1).arg(&token.name);
+            script.arg(&token.lease).arg(&value).arg(millis(lifetime));
+        };
+        let done = self.shared.script(&token.session, FILL, command).await?;
+        Ok(done == Value::Int(1))
+    }
+
+    /// Gives a lease back, so that nobody waits for its end.
+    pub async fn release(&self, token: &Token) {
+        let command = |script: &mut Cmd| {
+            script.arg(1).arg(&token.name).arg(&token.lease);
+        };
+        let _ = self.shared.script(&token.session, RELEASE, command).await;
+    }
+
+    /// Voids keys and tells every process. What cannot be delivered is owed: this process does not
+    /// look for those keys until it is. Whether all was delivered.
+    pub async fn void(&self, keys: &[Key], loud: bool) -> bool {
+        self.shared.void(keys, loud).await
+    }
+
+    /// Owes voids without waiting: for whoever is interrupted between a write and its void.
+    pub fn owe(&self, keys: &[Key]) {
+        self.shared.debts.add(keys);
+    }
+}
+
+impl Shared {
+    pub(super) async fn void(&self, keys: &[Key], loud: bool) -> bool {
+        let mut delivered = true;
+        for keys in keys.chunks(KEYS_AT_A_TIME) {
+            if let Err(error) = self.try_void(keys, loud).await {
+                tracing::debug!(%error, keys = keys.len(), "voids are owed");
+                metrics::counter!("corkboard_cache_voids_owed_total").increment(keys.len() as u64);
+                self.debts.add(keys);
+                delivered = false;
+            }
+        }
+        delivered
+    }
+
+    async fn try_void(&self, keys: &[Key], loud: bool) -> Result<(), CallError> {
+        if !self.circuit.is_closed() {
+            return Err(CallError::Away);
+        }
+        let session = self.link.session()?;
+        self.void_in(&session, keys, loud).await
+    }
+
+    /// Voids keys, whatever the circuit says.
+    pub(super) async fn void_in(
+        &self,
+        session: &Session,
+        keys: &[Key],
+        loud: bool,
+    ) -> Result<(), CallError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        if matches!(session.connections, Connections::One(_)) {
+            return self.void_step(session, keys, loud).await;
+        }
+        // Keys of a Cluster are in different places: one step each.
+        let mut outcome = Ok(());
+        for some in keys.chunks(STEPS_AT_A_TIME) {
+            let mut steps = Vec::with_capacity(some.len());
+            for key in some {
+                steps.push(self.void_step(session, std::slice::from_ref(key), loud));
+            }
+            for step in join_all(steps).await {
+                outcome = outcome.and(step);
+            }
+        }
+        outcome
+    }
+
+    async fn void_step(
+        &self,
+        session: &Session,
+        keys: &[Key],
+        loud: bool,
+    ) -> Result<(), CallError> {
+        let message = message::voided(self.id, keys, loud);
+        let command = |script: &mut Cmd| {
+            script.arg(keys.len());
+            for key in keys {
+                script.arg(self.name(&session.namespace, key));
+            }
+            script.arg(self.channel()).arg(&message);
+        };
+        self.script(session, VOID, command).await.map(|_| ())
+    }
+
+    /// Runs a script by its hash; a server that does not know it yet gets its text.
+    async fn script(
+        &self,
+        session: &Session,
+        text: &str,
+        arguments: impl Fn(&mut Cmd) + Send,
+    ) -> Result<Value, CallError> {
+        let mut by_hash = redis::cmd("EVALSHA");
+        by_hash.arg(Script::new(text).get_hash());
+        arguments(&mut by_hash);
+        match self.call_in(session, &by_hash).await {
+            Err(CallError::Refused(error)) if error.code() == Some("NOSCRIPT") => {
+                let mut by_text = redis::cmd("EVAL");
+                by_text.arg(text);
+                arguments(&mut by_text);
+                self.call_in(session, &by_text).await
+            }
+            answer => answer,
+        }
+    }
+}
+
+fn read(answer: Value) -> Option<Looked> {
+    let Value::BulkString(mut bytes) = answer else {
+        return None;
+    };
+    Some(match bytes.first() {
+        Some(&VALUE) => {
+            bytes.remove(0);
+            Looked::Value(bytes)
+        }
+        _ => Looked::Leased,
+    })
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
+}

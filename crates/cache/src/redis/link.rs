@@ -1,0 +1,107 @@
+//! The connections for data, as they are now. There are none while Redis is away: a call then fails
+//! at once, and nobody waits for a connection.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use redis::aio::{ConnectionLike as _, MultiplexedConnection};
+use redis::cluster_async::ClusterConnection;
+use redis::{Cmd, ErrorKind, RedisError, Value};
+use tokio::time::timeout;
+
+/// Why a call has no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    #[error("redis is away")]
+    Away,
+    #[error("redis did not answer in time")]
+    TimedOut,
+    /// It answered, with a refusal.
+    #[error("redis refused")]
+    Refused(#[source] RedisError),
+    #[error("the connection to redis broke")]
+    Broken(#[source] RedisError),
+}
+
+impl From<RedisError> for CallError {
+    fn from(error: RedisError) -> Self {
+        if error.is_timeout() {
+            Self::TimedOut
+        } else if matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) {
+            Self::Refused(error)
+        } else {
+            Self::Broken(error)
+        }
+    }
+}
+
+/// Connections to one server at one time of its life, or to a Cluster.
+#[derive(Clone)]
+pub(super) struct Session {
+    pub(super) connections: Connections,
+    /// Part of every key's name. A server that starts again gets another one: what it may have
+    /// loaded from its disk was not told of the voids in between.
+    pub(super) namespace: Arc<str>,
+}
+
+#[derive(Clone)]
+pub(super) enum Connections {
+    One(Arc<[MultiplexedConnection]>),
+    Cluster(Box<ClusterConnection>),
+}
+
+pub(super) struct Link {
+    session: RwLock<Option<Session>>,
+    next: AtomicUsize,
+    timeout: Duration,
+}
+
+impl Link {
+    pub(super) fn new(timeout: Duration) -> Self {
+        Self {
+            session: RwLock::new(None),
+            next: AtomicUsize::new(0),
+            timeout,
+        }
+    }
+
+    pub(super) fn set(&self, session: Option<Session>) {
+        *self.session.write().unwrap_or_else(PoisonError::into_inner) = session;
+    }
+
+    /// The session, for whoever makes several calls that belong together.
+    pub(super) fn session(&self) -> Result<Session, CallError> {
+        let session = self.session.read().unwrap_or_else(PoisonError::into_inner);
+        session.clone().ok_or(CallError::Away)
+    }
+
+    pub(super) async fn call(&self, command: &Cmd) -> Result<Value, CallError> {
+        let session = self.session()?;
+        self.call_in(&session, command).await
+    }
+
+    pub(super) async fn call_in(
+        &self,
+        session: &Session,
+        command: &Cmd,
+    ) -> Result<Value, CallError> {
+        let answer = match &session.connections {
+            Connections::One(connections) => {
+                let place = self.next.fetch_add(1, Ordering::Relaxed) % connections.len();
+                let mut connection = connections[place].clone();
+                timeout(self.timeout, connection.req_packed_command(command)).await
+            }
+            Connections::Cluster(connection) => {
+                let mut connection = connection.clone();
+                timeout(self.timeout, connection.req_packed_command(command)).await
+            }
+        };
+        match answer {
+            Ok(Ok(Value::ServerError(error))) => Err(CallError::Refused(error.into())),
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(CallError::TimedOut),
+        }
+    }
+}

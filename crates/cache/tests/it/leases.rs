@@ -1,0 +1,143 @@
+//! One filler, and never an old value put back.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use corkboard_cache::{Looked, TierOptions};
+use corkboard_testkit::{RedisServer, wait_until};
+use futures_util::future::join_all;
+
+use crate::node::{Node, SOON, Source, key};
+
+const LEASE: Duration = Duration::from_secs(10);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// The reader reads version 0, is slow, and brings it when version 1 is written and voided.
+/// `careful` fills under its lease; otherwise as one would without leases.
+async fn slow_reader_against_a_write(careful: bool) -> Option<Vec<u8>> {
+    let server = RedisServer::start(&[]).await;
+    let node = Node::join(&server.url(), &Source::new()).await;
+    let (redis, user) = (&node.redis, key("ada"));
+    let Looked::Lease(slow) = redis.look(&user, LEASE).await.unwrap() else {
+        panic!("nobody was here before");
+    };
+    assert!(redis.void(std::slice::from_ref(&user), true).await);
+    let token = if careful {
+        slow
+    } else {
+        // Whatever is there now is overwritten: that is what a plain SET does.
+        match redis.look(&user, LEASE).await.unwrap() {
+            Looked::Lease(token) => token,
+            other => panic!("{other:?}"),
+        }
+    };
+    let filled = redis.fill(&token, b"old feed", HOUR).await.unwrap();
+    assert_eq!(filled, !careful);
+    match redis.look(&user, LEASE).await.unwrap() {
+        Looked::Value(bytes) => Some(bytes),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn a_slow_reader_cannot_put_an_old_feed_back() {
+    assert_eq!(slow_reader_against_a_write(true).await, None);
+}
+
+#[tokio::test]
+async fn without_the_lease_the_same_reader_does_put_it_back() {
+    let back = slow_reader_against_a_write(false).await;
+    assert_eq!(
+        back.as_deref(),
+        Some(&b"old feed"[..]),
+        "else the test above proves nothing"
+    );
+}
+
+#[tokio::test]
+async fn a_slow_read_through_all_tiers_leaves_nothing_old_behind() {
+    let server = RedisServer::start(&[]).await;
+    let source = Source::new();
+    let nodes = [
+        Node::join(&server.url(), &source).await,
+        Node::join(&server.url(), &source).await,
+    ];
+    source.hold();
+    let slow = nodes[0].read("ada");
+    let write = async {
+        wait_until(SOON, "the look at the source", || async {
+            if source.looks() == 1 {
+                Ok(())
+            } else {
+                Err("not yet".to_owned())
+            }
+        })
+        .await;
+        nodes[1].write("ada").await;
+        source.answers.add_permits(1_000);
+    };
+    let (seen, ()) = tokio::join!(slow, write);
+    assert_eq!(seen, 0, "it began before the write");
+    for node in &nodes {
+        assert_eq!(node.read("ada").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn sixty_four_readers_in_two_processes_make_one_filler() {
+    let server = RedisServer::start(&[]).await;
+    let source = Source::new();
+    let nodes = [
+        Node::join(&server.url(), &source).await,
+        Node::join(&server.url(), &source).await,
+    ];
+    source.delay.store(50, Ordering::SeqCst);
+    let readers = (0..64).map(|number| nodes[number % 2].read("ada"));
+    assert!(join_all(readers).await.iter().all(|version| *version == 0));
+    assert_eq!(source.looks(), 1);
+}
+
+#[tokio::test]
+async fn a_filler_that_dies_is_followed_by_one_other() {
+    let server = RedisServer::start(&[]).await;
+    let source = Source::new();
+    let options = TierOptions {
+        lease: Duration::from_millis(400),
+        ..TierOptions::default()
+    };
+    let dying = Node::join(&server.url(), &source).await;
+    let lease = Duration::from_millis(400);
+    let dead = dying.redis.look(&key("ada"), lease).await.unwrap();
+    assert!(matches!(dead, Looked::Lease(_)));
+    drop(dying);
+    let node = Arc::new(Node::with(&server.url(), &source, options).await);
+    let readers = (0..64).map(|_| node.read("ada"));
+    assert_eq!(join_all(readers).await.len(), 64);
+    assert_eq!(source.looks(), 1);
+}
+
+#[tokio::test]
+async fn readers_that_leave_do_not_take_the_filler_with_them() {
+    let server = RedisServer::start(&[]).await;
+    let node = Node::join(&server.url(), &Source::new()).await;
+    node.source.hold();
+    {
+        let leaving = node.read("ada");
+        let began = wait_until(SOON, "the look at the source", || async {
+            let looks = node.source.looks();
+            if looks == 1 {
+                Ok(())
+            } else {
+                Err("not yet".to_owned())
+            }
+        });
+        tokio::select! {
+            _ = leaving => panic!("the source is held"),
+            () = began => {}
+        }
+    }
+    let staying = node.read("ada");
+    node.source.answers.add_permits(1_000);
+    assert_eq!((staying.await, node.source.looks()), (0, 1));
+}

@@ -1,0 +1,75 @@
+//! The feeds' tiers as the configuration wants them: process memory, and Redis if there is one.
+
+use std::time::Duration;
+
+use corkboard_cache::{Redis, RedisOptions, TierOptions};
+use corkboard_config::{Config, StoreKind};
+use corkboard_feed::{ALONE_BUT_PERHAPS_NOT, FeedTier, LiveHub};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::exit::{Failure, Outcome, story};
+
+/// A node that cannot reach Redis at its start goes on without it.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// Looks under way at the end have their own deadline.
+const LAST_WAIT: Duration = Duration::from_secs(6);
+
+/// What goes on behind the tiers.
+pub(super) struct Cache {
+    tasks: TaskTracker,
+    end: CancellationToken,
+}
+
+impl Cache {
+    /// Joins Redis, if one is configured and there.
+    pub(super) async fn open(config: &Config, hub: LiveHub) -> Outcome<(Self, FeedTier)> {
+        let (tasks, end) = (TaskTracker::new(), CancellationToken::new());
+        let mut tier = FeedTier::new(hub, tier_options(config), tasks.clone());
+        if let Some(url) = &config.cache.url {
+            let options = RedisOptions {
+                prefix: config.cache.prefix.clone(),
+                timeout: config.cache.timeout,
+                ..RedisOptions::default()
+            };
+            let (ears, token) = (tier.ears(), end.clone());
+            let redis = Redis::open(url.expose(), options, ears, &tasks, token)
+                .map_err(|error| Failure::usage(format!("cache.url: {}", story(&error))))?;
+            if !redis.joined(FIRST_WAIT).await {
+                tracing::warn!(%url, "redis is not there yet: going on without it");
+            }
+            tier = tier.shared(redis, &tasks, end.clone());
+        }
+        Ok((Self { tasks, end }, tier))
+    }
+
+    /// After all who read and write have ended; whether it was in time.
+    pub(super) async fn close(&self) -> bool {
+        self.end.cancel();
+        self.tasks.close();
+        timeout(LAST_WAIT, self.tasks.wait()).await.is_ok()
+    }
+}
+
+fn tier_options(config: &Config) -> TierOptions {
+    let cache = &config.cache;
+    let (parts, alone) = match &config.store.kind {
+        StoreKind::Sqlite { .. } => (1, true),
+        StoreKind::Postgres { databases, .. } => (databases.len().max(1), false),
+    };
+    let memory_lifetime = if alone || cache.url.is_some() {
+        cache.memory_ttl
+    } else {
+        cache.memory_ttl.min(ALONE_BUT_PERHAPS_NOT)
+    };
+    TierOptions {
+        memory_bytes: usize::try_from(cache.memory).unwrap_or(usize::MAX),
+        memory_lifetime,
+        redis_lifetime: cache.ttl,
+        parts,
+        at_a_time: cache.reads,
+        turn: cache.read_wait,
+        ..TierOptions::default()
+    }
+}
