@@ -43,5 +43,5 @@ pub use read::{FeedQuery, FeedReply};
 pub use record::{Recorded, ReportedEvent};
 pub use stats::{DayStats, Stats, VariantStats};
 pub use subscription::{Hint, Subscription};
-pub use tier::{ALONE_BUT_PERHAPS_NOT, FeedTier};
+pub use tier::{FeedTier, UNTOLD_LIFETIME};
 pub use voiding::VoidingCardStore;

@@ -177,4 +177,4 @@ impl Ears for Hears {
 
 /// How long memory may keep a personal part when other processes may write to the store and no Redis
 /// tells of it: with a fifth on top, less than the second within which a card must be visible.
-pub const ALONE_BUT_PERHAPS_NOT: Duration = Duration::from_millis(750);
+pub const UNTOLD_LIFETIME: Duration = Duration::from_millis(750);

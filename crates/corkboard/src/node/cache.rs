@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use corkboard_cache::{Redis, RedisOptions, TierOptions};
 use corkboard_config::{Config, StoreKind};
-use corkboard_feed::{ALONE_BUT_PERHAPS_NOT, FeedTier, LiveHub};
+use corkboard_feed::{FeedTier, LiveHub, UNTOLD_LIFETIME};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -61,7 +61,7 @@ fn tier_options(config: &Config) -> TierOptions {
     let memory_lifetime = if alone || cache.url.is_some() {
         cache.memory_ttl
     } else {
-        cache.memory_ttl.min(ALONE_BUT_PERHAPS_NOT)
+        cache.memory_ttl.min(UNTOLD_LIFETIME)
     };
     TierOptions {
         memory_bytes: usize::try_from(cache.memory).unwrap_or(usize::MAX),

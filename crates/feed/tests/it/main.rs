@@ -16,4 +16,5 @@ mod measure;
 mod previews;
 mod reading;
 mod statistics;
+mod tiers;
 mod world;

@@ -106,6 +106,11 @@ impl World {
         }
     }
 
+    /// What another composition over the same stores starts from.
+    pub(crate) fn deps(&self) -> Deps {
+        self.deps.clone()
+    }
+
     /// Feeds over the same stores that hear of nothing that happens here.
     pub(crate) fn another_node(&self) -> Feeds {
         let deps = Deps {
