@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use corkboard_cache::{Ears, Key, ReadError, Redis, TierOptions, Tiers};
+use corkboard_cache::{Ears, Key, Memory, ReadError, Redis, TierOptions, Tiers};
 use corkboard_core::hint::FeedChanges;
 use corkboard_core::id::{Id as _, WorkspaceId};
 use corkboard_core::slot::{SLOT_COUNT, Slot};
@@ -49,7 +49,10 @@ impl FeedTier {
     /// Who must hear what other nodes announce: given to [`Redis::open`].
     #[must_use]
     pub fn ears(&self) -> Arc<dyn Ears> {
-        Arc::new(Hears(self.clone()))
+        Arc::new(Hears {
+            memory: Arc::clone(self.tiers.memory()),
+            hub: self.hub.clone(),
+        })
     }
 
     /// Puts Redis between memory and store, and tells other nodes of launches and stops until
@@ -150,28 +153,31 @@ fn told_to_all(error: Arc<StoreError>) -> StoreError {
     }
 }
 
-struct Hears(FeedTier);
+/// Knows memory and hub, not the tiers themselves, which know Redis, which knows this.
+struct Hears {
+    memory: Arc<Memory<SharedPersonal, ReadError<Arc<StoreError>>>>,
+    hub: LiveHub,
+}
 
 impl Ears for Hears {
     fn voided(&self, keys: &[Key], loud: bool) {
         for key in keys {
-            self.0.tiers.memory().void(key.as_bytes());
+            self.memory.void(key.as_bytes());
             if loud && let Some((workspace, user)) = owner(key) {
-                self.0.hub.users_changed(workspace, &[user]);
+                self.hub.users_changed(workspace, &[user]);
             }
         }
     }
 
     fn told(&self, what: &[u8]) {
         if let Ok(workspace) = what.try_into() {
-            self.0
-                .hub
+            self.hub
                 .workspace_changed(WorkspaceId::from_bytes(workspace));
         }
     }
 
     fn missed(&self) {
-        self.0.tiers.memory().flush();
+        self.memory.flush();
     }
 }
 

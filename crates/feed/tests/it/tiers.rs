@@ -14,7 +14,7 @@ use corkboard_store::card_store::{CardBatch, Eligibility, NewCard, SharedContent
 use corkboard_testkit::{RedisServer, wait_until};
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -37,8 +37,12 @@ struct Node {
 
 impl Node {
     async fn of(world: &World, redis: Option<&RedisServer>) -> Self {
+        Self::with(world, redis, TierOptions::default()).await
+    }
+
+    async fn with(world: &World, redis: Option<&RedisServer>, options: TierOptions) -> Self {
         let (tasks, end, hub) = (TaskTracker::new(), CancellationToken::new(), LiveHub::new());
-        let mut tier = FeedTier::new(hub.clone(), TierOptions::default(), tasks.clone());
+        let mut tier = FeedTier::new(hub.clone(), options, tasks.clone());
         if let Some(server) = redis {
             let options = RedisOptions {
                 timeout: Duration::from_millis(250),
@@ -257,4 +261,40 @@ async fn a_node_alone_sees_its_own_writes_at_once_and_spares_the_store() {
     // A card that expires leaves a composed feed without anybody being told.
     world.later(86_401);
     assert_eq!(titles(&node.feed(&world, "ada").await).len(), 0);
+}
+
+/// Reads a second by one reader, one after the other.
+async fn rate(feeds: &Feeds, world: &World) -> f64 {
+    const READS: u32 = 1_000;
+    let (ada, query) = (user("ada"), FeedQuery::default());
+    let begin = Instant::now();
+    for _ in 0..READS {
+        feeds.read(world.workspace, &ada, &query).await.unwrap();
+    }
+    f64::from(READS) / begin.elapsed().as_secs_f64()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_tier_is_faster_than_the_one_behind_it() {
+    let (world, server) = (World::new().await, RedisServer::start(&[]).await);
+    for _ in 0..3 {
+        world.card("ada", json!({})).await;
+    }
+    let no_memory = TierOptions {
+        memory_bytes: 0,
+        ..TierOptions::default()
+    };
+    let memory = Node::of(&world, Some(&server)).await;
+    let redis = Node::with(&world, Some(&server), no_memory).await;
+    memory.feed(&world, "ada").await;
+    let rates = [
+        rate(&world.feeds, &world).await,
+        rate(&redis.feeds, &world).await,
+        rate(&memory.feeds, &world).await,
+    ];
+    let [store, redis, memory] = rates;
+    println!(
+        "reads a second by one reader: store {store:.0}, redis {redis:.0}, memory {memory:.0}"
+    );
+    assert!(memory > store * 2.0, "{rates:?}");
 }
