@@ -162,6 +162,14 @@ async fn broadcasts_are_told_to_the_other_node_and_change_no_users_key() {
         line.and_then(|line| line.split(',').next())
             .map(str::to_owned)
     };
+    // A lease and a fill for each; fills end after their readers have been served.
+    wait_until(SOON, "the last fill", || async {
+        match sets().as_deref() {
+            Some("cmdstat_set:calls=100") => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
     let (size, before) = (server.command(&["DBSIZE"]), sets());
     let campaign = world.broadcast(json!({})).await;
     nodes[0].tier.workspace_changed(world.workspace);
@@ -184,13 +192,8 @@ async fn broadcasts_are_told_to_the_other_node_and_change_no_users_key() {
         }
     })
     .await;
-    let (size_after, after) = (server.command(&["DBSIZE"]), sets());
-    assert_eq!(size, size_after);
-    assert_eq!(
-        [&before[0], &before[2]],
-        [&after[0], &after[2]],
-        "nobody's key was touched"
-    );
+    let after = (server.command(&["DBSIZE"]), sets());
+    assert_eq!((size, before), after, "nobody's key was written");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -275,7 +278,7 @@ async fn rate(feeds: &Feeds, world: &World) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_tier_is_faster_than_the_one_behind_it() {
+async fn memory_is_faster_than_the_store() {
     let (world, server) = (World::new().await, RedisServer::start(&[]).await);
     for _ in 0..3 {
         world.card("ada", json!({})).await;
