@@ -97,9 +97,8 @@ impl<V: Clone + Weigh, E: Clone> Memory<V, E> {
 
     /// Keeps a value that did not come by a flight: nothing that can be overtaken by a write.
     pub fn insert(&self, key: Key, value: V, lifetime: Duration) {
-        let expires = Instant::now() + lifetime;
-        self.segment(key.as_bytes())
-            .insert(key.clone(), value, expires);
+        let mut segment = self.segment(key.as_bytes());
+        segment.insert(key, value, Instant::now() + lifetime);
     }
 
     /// Bytes kept now.

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -110,11 +111,14 @@ struct Shared {
     joined: Notify,
     /// Of this process, in its messages.
     id: u64,
+    /// Where connections for data live, and who owns what is done there.
+    home: Handle,
+    tasks: TaskTracker,
 }
 
 impl Redis {
     /// Begins to connect; whoever reads before that is told that Redis is away. Runs until
-    /// `shutdown`.
+    /// `shutdown`. To be called within the runtime that readers run in.
     ///
     /// # Errors
     ///
@@ -136,13 +140,21 @@ impl Redis {
             attempts: AtomicU64::new(0),
             joined: Notify::new(),
             id: lease::random(),
+            home: Handle::current(),
+            tasks: tasks.clone(),
             address,
             ears,
             options,
         });
-        let watch = watch::run(Arc::clone(&shared));
-        tasks.spawn(async move {
-            shutdown.run_until_cancelled(watch).await;
+        // A thread of its own: looks and voids must not wait behind a node's requests, or overload
+        // alone would end the trust in memory and make itself worse.
+        let quiet = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| OpenError(error.into()))?;
+        let watching = Arc::clone(&shared);
+        tasks.spawn_blocking(move || {
+            quiet.block_on(shutdown.run_until_cancelled(watch::run(watching)));
         });
         Ok(Self { shared })
     }

@@ -13,6 +13,7 @@ mod keeper;
 mod passport;
 mod process;
 mod readiness;
+mod responses;
 mod shutdown;
 mod watch;
 
@@ -104,7 +105,7 @@ impl Node {
             .transpose()?;
         let admin = Listener::bind(config.admin_listen)?;
         let hub = LiveHub::new();
-        let (cache, tier) = cache::Cache::open(&config, hub.clone()).await?;
+        let (cache, tier, responses) = cache::Cache::open(&config, hub.clone()).await?;
         let stores = Stores::open(&config.store).await?.voiding(&tier);
         let name = process::name();
         let watches = watches::of(&config.store, &process.clock)?;
@@ -119,7 +120,11 @@ impl Node {
         );
         let fetcher = fetcher.map_err(|error| Failure::usage(story(&error)))?;
         let credentials = StoredCredentials::new(Arc::clone(&stores.control), vault.clone());
-        let fetcher = Arc::new(fetcher.with_credentials(Arc::new(credentials)));
+        let mut fetcher = fetcher.with_credentials(Arc::new(credentials));
+        if let Some(responses) = responses {
+            fetcher = fetcher.with_tier(responses);
+        }
+        let fetcher = Arc::new(fetcher);
         let sender = Sender::new(
             corkboard_send::Deps {
                 cards: Arc::clone(&stores.cards),

@@ -170,7 +170,7 @@ async fn spawn(port: u16, extra: &[String]) -> Option<Child> {
     let address = (Ipv4Addr::LOCALHOST, port).into();
     while Instant::now() < end {
         if matches!(child.try_wait(), Ok(Some(_))) {
-            return None;
+            break;
         }
         if ask(address, &["PING"]).is_some_and(|answer| answer.contains("PONG")) {
             return Some(child);
@@ -178,6 +178,7 @@ async fn spawn(port: u16, extra: &[String]) -> Option<Child> {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let _ = child.kill();
+    let _ = child.wait();
     None
 }
 

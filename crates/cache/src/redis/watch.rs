@@ -25,6 +25,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// Looks between two at where a Cluster's servers are.
 const BEATS_PER_LAYOUT: u32 = 5;
+/// Looks in a row that find the circuit open.
+const MOST_STRIKES: u32 = 5;
 /// Debts delivered in one step.
 const DEBTS_AT_A_TIME: usize = 500;
 /// Absent for less than this, and everybody is let back at once.
@@ -100,7 +102,9 @@ async fn join(shared: &Arc<Shared>) -> Result<Joining, RedisError> {
                 let place = format!("{host}:{port}");
                 listen(shared, attempt, shared.address.at(&host, port), place)
             });
-            let connection = shared.address.connect_cluster().await?;
+            let address = shared.address.clone();
+            let connection = at_home(shared, async move { address.connect_cluster().await });
+            let connection = connection.await?;
             return Ok(Joining {
                 listened: try_join_all(listened).await?,
                 session: Session {
@@ -110,7 +114,10 @@ async fn join(shared: &Arc<Shared>) -> Result<Joining, RedisError> {
             });
         }
         let life = field(&info, "run_id:").unwrap_or("unknown");
-        let connections = (0..shared.options.connections.max(1)).map(|_| shared.address.connect());
+        let connections = (0..shared.options.connections.max(1)).map(|_| {
+            let address = shared.address.clone();
+            at_home(shared, async move { address.connect().await })
+        });
         Ok(Joining {
             session: Session {
                 connections: Connections::One(try_join_all(connections).await?.into()),
@@ -123,6 +130,16 @@ async fn join(shared: &Arc<Shared>) -> Result<Joining, RedisError> {
         Ok(joined) => joined,
         Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
     }
+}
+
+/// Connects in the runtime that readers run in: what a connection does goes on where it was made.
+async fn at_home<T: Send + 'static>(
+    shared: &Shared,
+    connect: impl Future<Output = Result<T, RedisError>> + Send + 'static,
+) -> Result<T, RedisError> {
+    let gone = |_| RedisError::from(std::io::Error::from(std::io::ErrorKind::Interrupted));
+    let connected = shared.tasks.spawn_on(connect, &shared.home).await;
+    connected.map_err(gone)?
 }
 
 async fn listen(
@@ -178,6 +195,7 @@ async fn stay(shared: &Shared, joined: &Joining, slowly: bool) -> String {
     shared.joined.notify_waiters();
     metrics::gauge!("corkboard_cache_redis_up").set(1.0);
     tracing::info!(servers = joined.listened.len(), slowly, "redis is joined");
+    let mut strikes = 0;
     for beats in 1_u32.. {
         tokio::select! {
             () = sleep(shared.options.beat) => {}
@@ -189,9 +207,16 @@ async fn stay(shared: &Shared, joined: &Joining, slowly: bool) -> String {
         if let Err(error) = look(shared, joined).await {
             return describe(&error);
         }
-        if !shared.circuit.is_closed() {
-            // Readers met with silence, the look did not: new connections for everybody.
-            return "calls were not answered".to_owned();
+        if shared.circuit.is_closed() {
+            strikes = 0;
+        } else {
+            // Readers met with silence, the look did not. Once that is a slow moment, of this
+            // process perhaps; again and again it asks for new connections.
+            strikes += 1;
+            if strikes == MOST_STRIKES {
+                return "calls were not answered".to_owned();
+            }
+            shared.circuit.close(true);
         }
         if let Err(error) = settle(shared, joined).await {
             return describe(&error);

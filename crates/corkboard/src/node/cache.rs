@@ -1,14 +1,17 @@
 //! The feeds' tiers as the configuration wants them: process memory, and Redis if there is one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use corkboard_cache::{Redis, RedisOptions, TierOptions};
 use corkboard_config::{Config, StoreKind};
 use corkboard_feed::{FeedTier, LiveHub, UNTOLD_LIFETIME};
+use corkboard_fetch::ResponseTier;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::responses::{self, Responses};
 use crate::exit::{Failure, Outcome, story};
 
 /// A node that cannot reach Redis at its start goes on without it.
@@ -23,9 +26,14 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// Joins Redis, if one is configured and there.
-    pub(super) async fn open(config: &Config, hub: LiveHub) -> Outcome<(Self, FeedTier)> {
+    /// Joins Redis, if one is configured and there. Beside the feeds' tier, the one that fetched
+    /// responses are shared in.
+    pub(super) async fn open(
+        config: &Config,
+        hub: LiveHub,
+    ) -> Outcome<(Self, FeedTier, Option<Arc<dyn ResponseTier>>)> {
         let (tasks, end) = (TaskTracker::new(), CancellationToken::new());
+        let mut shared: Option<Arc<dyn ResponseTier>> = None;
         let mut tier = FeedTier::new(hub, tier_options(config), tasks.clone());
         if let Some(url) = &config.cache.url {
             let options = RedisOptions {
@@ -33,15 +41,23 @@ impl Cache {
                 timeout: config.cache.timeout,
                 ..RedisOptions::default()
             };
-            let (ears, token) = (tier.ears(), end.clone());
-            let redis = Redis::open(url.expose(), options, ears, &tasks, token)
-                .map_err(|error| Failure::usage(format!("cache.url: {}", story(&error))))?;
+            let join = |options: RedisOptions, ears| {
+                Redis::open(url.expose(), options, ears, &tasks, end.clone())
+                    .map_err(|error| Failure::usage(format!("cache.url: {}", story(&error))))
+            };
+            let fetch = RedisOptions {
+                area: responses::AREA,
+                connections: 1,
+                ..options.clone()
+            };
+            let redis = join(options, tier.ears())?;
+            shared = Some(Arc::new(Responses(join(fetch, responses::deaf())?)) as _);
             if !redis.joined(FIRST_WAIT).await {
                 tracing::warn!(%url, "redis is not there yet: going on without it");
             }
             tier = tier.shared(redis, &tasks, end.clone());
         }
-        Ok((Self { tasks, end }, tier))
+        Ok((Self { tasks, end }, tier, shared))
     }
 
     /// After all who read and write have ended; whether it was in time.
