@@ -10,7 +10,7 @@ use corkboard_core::hint::FeedChanges;
 use corkboard_core::time::Clock;
 use corkboard_feed::{FeedOptions, FeedQuery, FeedTier, Feeds, LiveHub, VoidingCardStore};
 use corkboard_store::CardStore;
-use corkboard_store::card_store::{CardBatch, Eligibility, NewCard, SharedContent};
+use corkboard_store::card_store::{CardBatch, Durability, Eligibility, NewCard, SharedContent};
 use corkboard_testkit::{RedisServer, wait_until};
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
@@ -82,6 +82,7 @@ impl Node {
             planned_at: dispatch.planned_at,
             eligibility: Eligibility::of(dispatch),
             fence: None,
+            durability: Durability::Now,
             shared: vec![SharedContent {
                 variant: 0,
                 presentation: dispatch.definition.presentation(),
