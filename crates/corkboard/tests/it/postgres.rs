@@ -7,4 +7,3 @@ pub(crate) mod installation;
 mod migrating;
 mod nodes;
 mod stopping;
-mod tiers;
