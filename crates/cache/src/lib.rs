@@ -17,5 +17,8 @@ mod tiers;
 pub use admission::{Admission, Busy};
 pub use key::Key;
 pub use memory::{Joined, Landed, Lead, Memory, Missed, Passenger, Weigh};
-pub use redis::{CallError, Ears, Looked, OpenError, Redis, RedisOptions, Token};
+pub use redis::{
+    CallError, Ears, HashKept, HashLease, HashRow, HashScan, Looked, OpenError, Redis,
+    RedisOptions, Token,
+};
 pub use tiers::{Codec, ReadError, TierOptions, Tiers};

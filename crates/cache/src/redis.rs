@@ -2,14 +2,16 @@
 //!
 //! One job for each file: [`link`] talks, [`watch`] connects, listens and notices when Redis is
 //! gone, [`circuit`] decides who may ask, [`lease`] is the protocol, [`debts`] remembers voids that
-//! could not be delivered.
+//! could not be delivered. [`hashes`] is a protocol of its own, for rows in a public layout.
 
 mod address;
 mod circuit;
 mod debts;
+mod hashes;
 mod lease;
 mod link;
 mod message;
+mod scan;
 mod trust;
 mod watch;
 
@@ -25,8 +27,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use xxhash_rust::xxh3::xxh3_64;
 
+pub use hashes::{HashKept, HashLease, HashRow};
 pub use lease::{Looked, Token};
 pub use link::CallError;
+pub use scan::HashScan;
 
 use crate::key::Key;
 use address::Address;

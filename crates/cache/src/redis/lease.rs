@@ -197,7 +197,7 @@ impl Shared {
     }
 
     /// Runs a script by its hash; a server that does not know it yet gets its text.
-    async fn script(
+    pub(super) async fn script(
         &self,
         session: &Session,
         text: &str,
@@ -231,6 +231,6 @@ fn read(answer: Value) -> Option<Looked> {
     })
 }
 
-fn millis(time: Duration) -> u64 {
+pub(super) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
 }

@@ -1,0 +1,239 @@
+//! Hashes under public names: rows that other programs may write, too.
+//!
+//! A hash cannot hold its own lease, so each has a *lease* beside it, and a *last* value that outlives
+//! it. Their names have the hash's name in braces: a Cluster keeps all three in one slot. A hash's own
+//! name is used as it is; an empty hash does not exist in Redis, so a row needs a field.
+
+use std::time::Duration;
+
+use redis::{Cmd, Value};
+
+use super::lease::{millis, random};
+use super::link::Session;
+use super::{CallError, Redis};
+use crate::key::Key;
+
+/// KEYS: the hash. Fields and values, and the milliseconds it has left.
+const READ: &str = "local row = redis.call('HGETALL', KEYS[1]) \
+    if #row == 0 then return false end \
+    row[#row + 1] = redis.call('PTTL', KEYS[1]) return row";
+/// What FILL and REWRITE have in common. ARGV from `at` on: lifetime, last's lifetime, last, fields.
+const PUT: &str = "local function put(at) \
+    redis.call('DEL', KEYS[1]) \
+    redis.call('HSET', KEYS[1], unpack(ARGV, at + 3)) \
+    redis.call('PEXPIRE', KEYS[1], ARGV[at]) \
+    if tonumber(ARGV[at + 1]) > 0 then \
+        redis.call('SET', KEYS[3], ARGV[at + 2], 'PX', ARGV[at + 1]) \
+    else redis.call('DEL', KEYS[3]) end end ";
+/// KEYS: hash, lease, last. ARGV: the lease, then what PUT wants.
+const FILL: &str = "if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end \
+    redis.call('DEL', KEYS[2]) put(2) return 1";
+/// KEYS as above. ARGV: 1 to put it also where there is none, then what PUT wants.
+const REWRITE: &str = "redis.call('DEL', KEYS[2]) \
+    if ARGV[1] == '1' or redis.call('EXISTS', KEYS[1]) == 1 then put(2) return 1 end \
+    redis.call('DEL', KEYS[3]) return 0";
+const REMOVE: &str = "return redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])";
+const RELEASE: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then \
+    redis.call('DEL', KEYS[1]) end return 0";
+
+/// A hash that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HashRow {
+    pub fields: Vec<(Vec<u8>, Vec<u8>)>,
+    /// How long it will be; `None`: for ever.
+    pub left: Option<Duration>,
+}
+
+/// How a hash is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HashKept {
+    pub lifetime: Duration,
+    /// A value beside it that outlives it.
+    pub last: Vec<u8>,
+    /// How long; zero keeps none.
+    pub last_lifetime: Duration,
+}
+
+/// The right to fill one hash, at one time of Redis's life.
+#[derive(Clone)]
+pub struct HashLease {
+    name: Key,
+    token: Vec<u8>,
+    session: Session,
+}
+
+impl std::fmt::Debug for HashLease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HashLease").finish_non_exhaustive()
+    }
+}
+
+impl Redis {
+    /// The hash, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// When Redis has no say: away, late, or refusing. Also when something else has the name.
+    pub async fn hash(&self, name: &Key) -> Result<Option<HashRow>, CallError> {
+        if !self.admits(name) {
+            return Err(CallError::Away);
+        }
+        let session = self.shared.link.session()?;
+        let read = |script: &mut Cmd| {
+            script.arg(1).arg(name.as_bytes());
+        };
+        let Value::Array(mut answer) = self.shared.script(&session, READ, read).await? else {
+            return Ok(None);
+        };
+        let left = match answer.pop() {
+            Some(Value::Int(left)) => u64::try_from(left).ok().map(Duration::from_millis),
+            _ => None,
+        };
+        let mut fields = Vec::with_capacity(answer.len() / 2);
+        let mut answer = answer.into_iter();
+        while let (Some(Value::BulkString(field)), Some(Value::BulkString(value))) =
+            (answer.next(), answer.next())
+        {
+            fields.push((field, value));
+        }
+        Ok(Some(HashRow { fields, left }))
+    }
+
+    /// The lease on a hash, unless somebody else has it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Redis::hash`].
+    pub async fn lease_hash(
+        &self,
+        name: &Key,
+        lease: Duration,
+    ) -> Result<Option<HashLease>, CallError> {
+        let session = self.shared.link.session()?;
+        let token = random().to_be_bytes().to_vec();
+        let mut set = redis::cmd("SET");
+        set.arg(self.shared.beside("lease", name)).arg(&token);
+        set.arg("NX").arg("PX").arg(millis(lease));
+        let answer = self.shared.call_in(&session, &set).await?;
+        Ok((answer != Value::Nil).then(|| HashLease {
+            name: name.clone(),
+            token,
+            session,
+        }))
+    }
+
+    /// Puts a hash in and ends the lease, unless the lease has ended or was voided; whether it is in.
+    ///
+    /// # Errors
+    ///
+    /// As [`Redis::hash`].
+    pub async fn fill_hash(
+        &self,
+        lease: &HashLease,
+        fields: &[(&str, &str)],
+        kept: &HashKept,
+    ) -> Result<bool, CallError> {
+        let text = format!("{PUT}{FILL}");
+        let arguments = |script: &mut Cmd| {
+            self.shared.three(script, &lease.name);
+            script.arg(&lease.token);
+            put(script, fields, kept);
+        };
+        let done = self.shared.script(&lease.session, &text, arguments).await?;
+        Ok(done == Value::Int(1))
+    }
+
+    /// Gives a lease back, so that nobody waits for its end.
+    pub async fn release_hash(&self, lease: &HashLease) {
+        let arguments = |script: &mut Cmd| {
+            let name = self.shared.beside("lease", &lease.name);
+            script.arg(1).arg(name).arg(&lease.token);
+        };
+        let _ = self.shared.script(&lease.session, RELEASE, arguments).await;
+    }
+
+    /// Voids the lease and puts the hash in place of the one that is there; where there is none,
+    /// only when `always`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Redis::hash`].
+    pub async fn rewrite_hash(
+        &self,
+        name: &Key,
+        fields: &[(&str, &str)],
+        kept: &HashKept,
+        always: bool,
+    ) -> Result<(), CallError> {
+        let session = self.shared.link.session()?;
+        let text = format!("{PUT}{REWRITE}");
+        let arguments = |script: &mut Cmd| {
+            self.shared.three(script, name);
+            script.arg(u8::from(always));
+            put(script, fields, kept);
+        };
+        self.shared
+            .script(&session, &text, arguments)
+            .await
+            .map(drop)
+    }
+
+    /// Removes a hash, its lease and its last value.
+    ///
+    /// # Errors
+    ///
+    /// As [`Redis::hash`].
+    pub async fn remove_hash(&self, name: &Key) -> Result<(), CallError> {
+        let session = self.shared.link.session()?;
+        let arguments = |script: &mut Cmd| self.shared.three(script, name);
+        self.shared
+            .script(&session, REMOVE, arguments)
+            .await
+            .map(drop)
+    }
+
+    /// The value that outlives a hash.
+    ///
+    /// # Errors
+    ///
+    /// As [`Redis::hash`].
+    pub async fn last_of_hash(&self, name: &Key) -> Result<Option<Vec<u8>>, CallError> {
+        let session = self.shared.link.session()?;
+        let mut get = redis::cmd("GET");
+        get.arg(self.shared.beside("last", name));
+        match self.shared.call_in(&session, &get).await? {
+            Value::BulkString(last) => Ok(Some(last)),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl super::Shared {
+    /// The name of what lies beside a hash.
+    fn beside(&self, what: &str, name: &Key) -> Vec<u8> {
+        let options = &self.options;
+        let mut full = format!("{}:{}:{what}:{{", options.prefix, options.area).into_bytes();
+        full.extend_from_slice(name.as_bytes());
+        full.push(b'}');
+        full
+    }
+
+    fn three(&self, script: &mut Cmd, name: &Key) {
+        script.arg(3).arg(name.as_bytes());
+        script.arg(self.beside("lease", name));
+        script.arg(self.beside("last", name));
+    }
+}
+
+fn put(script: &mut Cmd, fields: &[(&str, &str)], kept: &HashKept) {
+    script.arg(millis(kept.lifetime));
+    let last = if kept.last_lifetime.is_zero() {
+        0
+    } else {
+        millis(kept.last_lifetime)
+    };
+    script.arg(last).arg(&kept.last);
+    for (field, value) in fields {
+        script.arg(*field).arg(*value);
+    }
+}
