@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use admin::{
     AppCommand, AppCreate, CohortsCommand, KeyCommand, KeyCreate, SecretsCommand, WorkspaceCommand,
 };
-pub(crate) use node::{Demo, Role, Serve};
+pub(crate) use node::{Demo, OriginCommand, Role, Serve};
 pub(crate) use tools::{ConfigCommand, Doctor, Render};
 
 use crate::exit::{Failure, Outcome};
@@ -35,8 +35,13 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Run a node
     Serve(Serve),
-    /// Serve content from a relational database (not in this version)
-    Origin(NotYet),
+    /// Serve content from a relational database at the rate of a spike
+    Origin {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(subcommand)]
+        command: Option<OriginCommand>,
+    },
     /// Create or upgrade the databases' schemas
     Migrate(ConfigFile),
     /// Create or list workspaces (tenants)

@@ -8,6 +8,7 @@ mod key;
 mod migrate;
 mod not_yet;
 mod openapi;
+mod origin;
 mod render;
 mod secrets;
 mod serve;
@@ -30,7 +31,7 @@ pub(crate) fn run(command: Command) -> Outcome {
     match command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
-        Command::Origin(_) => not_yet::origin(),
+        Command::Origin { config, command } => origin::run(&config, command.as_ref()),
         Command::Migrate(config) => migrate::run(&config),
         Command::Workspace { config, command } => workspace::run(&config, command),
         Command::App { config, command } => app::run(&config, command),

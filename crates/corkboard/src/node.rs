@@ -10,6 +10,7 @@ mod calls;
 mod certificates;
 mod credentials;
 mod keeper;
+mod origin;
 mod passport;
 mod process;
 mod readiness;
@@ -40,6 +41,7 @@ use crate::stores::Stores;
 use crate::telemetry::LogControl;
 use crate::watches;
 use credentials::StoredCredentials;
+pub(crate) use origin::{endpoints, open_origin, refused, source_options};
 use readiness::Readiness;
 
 /// Calls that may wait to be written to the call log; about 3 KiB each at most.

@@ -8,7 +8,6 @@ mod cohorts;
 mod eligibility;
 mod events;
 mod series;
-mod unseen;
 mod users;
 
 use std::time::Duration;
@@ -28,7 +27,6 @@ pub use eligibility::Eligibility;
 pub use events::{CardEvent, CountRow, EventCounts, RecordedEvents};
 pub(crate) use series::Life;
 pub use series::{Durability, Series};
-pub use unseen::unseen_attributes;
 pub(crate) use users::check_storable;
 pub use users::{ScanDetail, ScanPosition, ScanRequest, UserPage};
 

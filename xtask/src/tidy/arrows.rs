@@ -31,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "core", "store", "template", "fetch", "send", "feed", "edge", "cache",
         ],
     ),
+    ("origin", &["core", "cache", "edge"]),
     (TEST_ROOM, &["core"]),
     (BENCH, &["core", "store", TEST_ROOM]),
 ];

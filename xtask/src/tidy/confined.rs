@@ -3,8 +3,14 @@
 use super::finding::Finding;
 use super::rust_source::{RustSource, scan};
 
-/// The room that holds all SQL, and the benches, which look at a server from outside.
-const SQL_ROOMS: &[&str] = &["crates/store/", "bench/"];
+/// The room that holds all SQL; what the origin says to a source that is not ours; and the benches,
+/// which look at a server from outside.
+const SQL_ROOMS: &[&str] = &[
+    "crates/store/",
+    "crates/origin/src/source",
+    "crates/origin/src/hooks",
+    "bench/",
+];
 /// Places that may read the environment: the composition root and developer tools.
 const ENVIRONMENT_ROOMS: &[&str] = &["crates/corkboard/", "crates/testkit/", "xtask/"];
 /// Ways to read the environment. `env!` is read by the compiler and stays free.

@@ -8,6 +8,8 @@ use crate::duration;
 use crate::reader::Section;
 use crate::sections::cache::REDIS;
 use crate::sections::store::POSTGRES;
+use crate::size;
+use crate::tree::Value;
 use crate::url::ServiceUrl;
 
 /// The origin role.
@@ -17,6 +19,20 @@ pub struct OriginConfig {
     pub database: Option<ServiceUrl>,
     /// Redis in front of it.
     pub redis: Option<ServiceUrl>,
+    /// Connections to the source.
+    pub connections: usize,
+    /// Bytes of answers in process memory.
+    #[serde(serialize_with = "size::serialize")]
+    pub memory: u64,
+    /// How long it is remembered that a key has no row.
+    #[serde(serialize_with = "duration::serialize")]
+    pub missing_ttl: Duration,
+    /// After its ttl, how long a row is served while it is read anew.
+    #[serde(serialize_with = "duration::serialize")]
+    pub stale_while_revalidate: Duration,
+    /// After its ttl, how long a row stands in for a source that cannot be read.
+    #[serde(serialize_with = "duration::serialize")]
+    pub stale_if_error: Duration,
     /// What is served.
     #[serde(rename = "endpoint", skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<EndpointConfig>,
@@ -35,6 +51,12 @@ pub struct EndpointConfig {
     /// How long a row may be served from memory or Redis.
     #[serde(serialize_with = "duration::serialize")]
     pub ttl: Duration,
+    /// What stands before the key's value in Redis; absent: what the path says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// Which columns of a table; empty: all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
 }
 
 /// Where an endpoint's rows come from.
@@ -61,6 +83,11 @@ impl OriginConfig {
         Self {
             database,
             redis,
+            connections: section.number("connections", 1..=256),
+            memory: section.size("memory", ["1MiB", "64GiB"]),
+            missing_ttl: section.duration("missing_ttl", ["0s", "60s"]),
+            stale_while_revalidate: section.duration("stale_while_revalidate", ["0s", "1d"]),
+            stale_if_error: section.duration("stale_if_error", ["0s", "7d"]),
             endpoints: endpoints.into_iter().flatten().collect(),
         }
     }
@@ -81,6 +108,26 @@ impl EndpointConfig {
         } else {
             Duration::from_secs(3_600)
         };
+        let prefix = section.optional_text("prefix");
+        if prefix.as_ref().is_some_and(String::is_empty) {
+            section.problem(
+                "prefix",
+                "must not be empty; leave it out for the path's own",
+            );
+        }
+        let columns = if section.has("columns") {
+            section.list("columns", "column names", |value| match value {
+                Value::Text(name) if is_table_name(name) && !name.contains('.') => {
+                    Some(name.clone())
+                }
+                _ => None,
+            })
+        } else {
+            Vec::new()
+        };
+        if !columns.is_empty() && section.has("query") {
+            section.problem("columns", "belongs to a table; a query names its own");
+        }
         let table = section.optional_text("table");
         let query = section.optional_text("query");
         let source = match (table, query) {
@@ -113,6 +160,8 @@ impl EndpointConfig {
             source,
             key,
             ttl,
+            prefix,
+            columns,
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::ConfigFile;
 
@@ -30,6 +30,21 @@ pub(crate) struct Serve {
         default_values = ["api", "worker", "keeper"]
     )]
     pub(crate) roles: Vec<Role>,
+}
+
+/// What else an origin can be asked for; without a command, it serves.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OriginCommand {
+    /// Put triggers on the source's tables that keep Redis in step
+    InstallHooks,
+    /// Load the tables' rows into Redis
+    Warm,
+    /// Compare Redis with the source and put right what differs
+    Verify {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// A part of a node's work.

@@ -2,14 +2,6 @@
 
 use crate::exit::{Failure, Outcome};
 
-/// `corkboard origin`.
-pub(crate) fn origin() -> Outcome {
-    Err(Failure::usage(format!(
-        "this version ({}) has no origin role yet; nothing was started",
-        env!("CARGO_PKG_VERSION")
-    )))
-}
-
 /// `corkboard topology`.
 pub(crate) fn topology() -> Outcome {
     Err(Failure::usage(format!(

@@ -38,6 +38,8 @@ pub(super) struct Readiness {
 
 #[derive(Debug)]
 enum Asked {
+    /// Serves from what it remembers whatever else is away.
+    Nothing,
     Embedded(Arc<dyn ControlStore>),
     /// By name, the control database first.
     Postgres {
@@ -86,6 +88,14 @@ impl Readiness {
         })
     }
 
+    /// Of an origin, which has no store.
+    pub(super) fn of_origin() -> Self {
+        Self {
+            asked: Arc::new(Asked::Nothing),
+            serving: Arc::default(),
+        }
+    }
+
     /// From now on requests are welcome, or not.
     pub(super) fn set(&self, serving: bool) {
         self.serving.store(serving, Ordering::Relaxed);
@@ -96,6 +106,7 @@ impl Readiness {
         let serving = self.serving.load(Ordering::Relaxed);
         let mut degraded = Vec::new();
         let (store, databases) = match &*self.asked {
+            Asked::Nothing => (OK.to_owned(), BTreeMap::new()),
             Asked::Embedded(control) => {
                 let store = match timeout(PATIENCE, control.describe()).await {
                     Ok(Ok(_)) => OK.to_owned(),

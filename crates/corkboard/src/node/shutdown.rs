@@ -244,7 +244,7 @@ fn announce(node: &str, roles: &[Role], public: Option<SocketAddr>, admin: Socke
     );
 }
 
-fn admin_options() -> EdgeOptions {
+pub(super) fn admin_options() -> EdgeOptions {
     EdgeOptions {
         name: "admin",
         max_connections: ADMIN_CONNECTIONS,

@@ -59,7 +59,8 @@ fn wrong_usage_ends_with_64_and_says_what_is_wrong() {
         ("workspace list --config absent.toml", "absent.toml"),
         ("render", "--template"),
         ("render --batch --user u.json", "--user"),
-        ("origin --config x", "no origin role"),
+        ("origin", "--config FILE"),
+        ("origin --config absent.toml", "absent.toml"),
         ("topology plan x", "no topology"),
     ] {
         let finished = run(folder.path(), arguments).expect(64);

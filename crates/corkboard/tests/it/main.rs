@@ -9,6 +9,7 @@ mod configuration;
 mod demo;
 mod faults;
 mod kills;
+mod origin;
 mod postgres;
 mod process;
 mod rendering;

@@ -60,14 +60,10 @@ pub(super) struct Cards<'a> {
 }
 
 impl Cards<'_> {
-    /// Whether a template of the campaign may call for content.
-    pub(super) fn fetches(&self) -> bool {
-        self.compiled.fetch_sites().any(|sites| !sites.is_empty())
-    }
-
     /// How many may be rendered at a time. Without fetches there is nothing to wait for.
     pub(super) fn at_once(&self) -> usize {
-        if self.fetches() {
+        let fetches = self.compiled.fetch_sites().any(|sites| !sites.is_empty());
+        if fetches {
             self.sender.inner.options.fetch_concurrency
         } else {
             1

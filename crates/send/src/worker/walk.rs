@@ -172,9 +172,6 @@ impl Walk<'_> {
         aside: &mut Option<Aside>,
     ) -> Result<Round, StoreError> {
         let cards = self.cards;
-        if !cards.fetches() {
-            return self.decide_in_turn(cases, aside).await;
-        }
         let deciding = cases
             .into_iter()
             .map(|case| async move { cards.decide(case).await });
@@ -185,7 +182,14 @@ impl Walk<'_> {
         let mut turn_ends = Instant::now() + TURN;
         loop {
             match next(&mut decided, flush_at, self.shutdown).await {
-                Next::Decided(decided) => self.take_in(decided, &mut batch, aside).await?,
+                Next::Decided(decided) => {
+                    if let Some(waits) = batch.add(decided) {
+                        if aside.is_none() {
+                            self.advance(std::mem::take(&mut batch)).await?;
+                        }
+                        aside.get_or_insert_with(Aside::new).add(*waits);
+                    }
+                }
                 Next::Complete => return Ok(Round::Decided(batch)),
                 Next::Flush => {}
                 Next::ShutDown => {
@@ -209,56 +213,6 @@ impl Walk<'_> {
                 turn_ends = Instant::now() + TURN;
             }
         }
-    }
-
-    /// The same for templates without fetches: nothing is waited for, so that the only reason to write
-    /// a part of a page is that templates take long.
-    async fn decide_in_turn(
-        &mut self,
-        cases: Vec<Case>,
-        aside: &mut Option<Aside>,
-    ) -> Result<Round, StoreError> {
-        let mut batch = Batch::default();
-        let flush = self.sender.inner.options.flush;
-        let mut turn_ends = Instant::now() + TURN;
-        let mut flush_at = Instant::now() + flush;
-        for case in cases {
-            let decided = self.cards.decide(case).await;
-            self.take_in(decided, &mut batch, aside).await?;
-            let now = Instant::now();
-            if now < turn_ends {
-                continue;
-            }
-            if now >= flush_at {
-                self.save_part(std::mem::take(&mut batch), aside).await?;
-                flush_at = Instant::now() + flush;
-            }
-            if self.shutdown.is_cancelled() {
-                self.save_part(batch, aside).await?;
-                return Ok(Round::Ended(End::ShutDown));
-            }
-            tokio::task::yield_now().await;
-            turn_ends = Instant::now() + TURN;
-        }
-        Ok(Round::Decided(batch))
-    }
-
-    /// Adds a decision to the batch, or puts a card that waits aside: the position will stand still
-    /// before it.
-    async fn take_in(
-        &mut self,
-        decided: Decided,
-        batch: &mut Batch,
-        aside: &mut Option<Aside>,
-    ) -> Result<(), StoreError> {
-        let Some(waits) = batch.add(decided) else {
-            return Ok(());
-        };
-        if aside.is_none() {
-            self.advance(std::mem::take(batch)).await?;
-        }
-        aside.get_or_insert_with(Aside::new).add(*waits);
-        Ok(())
     }
 
     pub(super) async fn is_stopped(&self) -> Result<bool, StoreError> {

@@ -1,0 +1,157 @@
+//! `corkboard origin`: serving content from a relational database, and looking after it.
+
+use std::sync::Arc;
+
+use corkboard_core::time::SystemClock;
+use corkboard_origin::{Hooked, UpkeepError, Verified, install};
+use serde_json::json;
+
+use super::settings as of_command;
+use crate::cli::{ConfigFile, OriginCommand};
+use crate::exit::{Failure, Outcome, story};
+use crate::node::{Process, endpoints, open_origin, refused, source_options};
+use crate::output::{self, Table};
+use crate::settings::Settings;
+use crate::telemetry::{self, Verbosity};
+use crate::{progress, runtime};
+
+pub(crate) fn run(config: &ConfigFile, command: Option<&OriginCommand>) -> Outcome {
+    match command {
+        None => serve(config),
+        Some(OriginCommand::InstallHooks) => install_hooks(config),
+        Some(OriginCommand::Warm) => warm(config),
+        Some(OriginCommand::Verify { json }) => verify(config, *json),
+    }
+}
+
+fn serve(config: &ConfigFile) -> Outcome {
+    let settings = Settings::from_file(config.path()?)?;
+    let logs = telemetry::install_logs(&settings.config.log, Verbosity::Node);
+    settings.warn();
+    let process = Process {
+        clock: Arc::new(SystemClock),
+        logs,
+        metrics: telemetry::install_metrics()?,
+    };
+    runtime::block_on(async {
+        let end = corkboard_edge::termination()
+            .map_err(|error| Failure::Internal(format!("signals cannot be heard: {error}")))?;
+        let clock = Arc::clone(&process.clock);
+        let node = open_origin(&settings.config.origin, clock, false).await?;
+        node.serve(&settings.config, process, end).await
+    })
+}
+
+fn install_hooks(config: &ConfigFile) -> Outcome {
+    let settings = of_command(config)?;
+    let origin = &settings.config.origin;
+    runtime::block_on(async {
+        let Some(database) = &origin.database else {
+            return Err(Failure::usage("origin.database is missing"));
+        };
+        let (endpoints, options) = (endpoints(origin), source_options(origin));
+        let hooked = install(database.expose(), &endpoints, &options).await;
+        for hooked in hooked.map_err(|error| refused(&error))? {
+            match hooked {
+                Hooked::Table { path, table } => {
+                    output::field(&path, &format!("changes of {table} are recorded"))?;
+                }
+                Hooked::Query { path } => {
+                    output::field(&path, "a query: its rows live for their ttl")?;
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+fn warm(config: &ConfigFile) -> Outcome {
+    let settings = of_command(config)?;
+    runtime::block_on(async {
+        let node = open_origin(&settings.config.origin, Arc::new(SystemClock), true).await?;
+        let mut outcome = Outcome::Ok(());
+        for (endpoint, path) in node.origin.paths().into_iter().enumerate() {
+            let estimate = node
+                .origin
+                .estimate(endpoint)
+                .await
+                .map_err(|error| refused(&error))?;
+            let Some(estimate) = estimate else {
+                output::field(
+                    path,
+                    "a query: its keys are not known, so it fills as it is asked",
+                )?;
+                continue;
+            };
+            let bar = progress::bar("warming", estimate);
+            let warmed = node.origin.warm(endpoint, |count| {
+                bar.set_length(count.max(estimate));
+                bar.set_position(count);
+            });
+            match warmed.await {
+                Ok(count) => bar.suspend(|| output::field(path, &format!("{count} rows")))?,
+                Err(error) => {
+                    outcome = Err(failed(&error));
+                    break;
+                }
+            }
+            bar.finish_and_clear();
+        }
+        node.close().await?;
+        outcome
+    })
+}
+
+fn verify(config: &ConfigFile, as_json: bool) -> Outcome {
+    let settings = of_command(config)?;
+    runtime::block_on(async {
+        let node = open_origin(&settings.config.origin, Arc::new(SystemClock), true).await?;
+        let (mut found, mut outcome) = (Vec::new(), Outcome::Ok(()));
+        for (endpoint, path) in node.origin.paths().into_iter().enumerate() {
+            let bar = progress::bar("comparing", 0);
+            let verified = node.origin.verify(endpoint, |count| {
+                bar.set_length(count);
+                bar.set_position(count);
+            });
+            match verified.await {
+                Ok(verified) => found.push((path.to_owned(), verified)),
+                Err(error) => {
+                    outcome = Err(failed(&error));
+                    break;
+                }
+            }
+            bar.finish_and_clear();
+        }
+        report(&found, as_json)?;
+        node.close().await?;
+        outcome
+    })
+}
+
+fn report(found: &[(String, Verified)], as_json: bool) -> Outcome {
+    if as_json {
+        let rows = found.iter().map(|(path, found)| {
+            json!({"endpoint": path, "rows": found.rows, "different": found.different,
+                "gone": found.gone})
+        });
+        output::json(&rows.collect::<Vec<_>>())?;
+        return Ok(());
+    }
+    let mut table = Table::new(&["endpoint", "rows", "put right", "removed"]);
+    for (path, found) in found {
+        let counts = [found.rows, found.different, found.gone];
+        let mut row = vec![path.clone()];
+        row.extend(counts.iter().map(u64::to_string));
+        table.row(row);
+    }
+    table.print()?;
+    Ok(())
+}
+
+fn failed(error: &UpkeepError) -> Failure {
+    match error {
+        UpkeepError::Source(error) => refused(error),
+        UpkeepError::Redis(_) => Failure::Unavailable(story(error)),
+        _ => Failure::usage(story(error)),
+    }
+}

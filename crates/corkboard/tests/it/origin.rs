@@ -1,0 +1,99 @@
+//! `corkboard origin` as an operator meets it.
+
+use std::fs;
+
+use corkboard_testkit::{PgServer, RedisServer, TestClient, wait_until};
+use rustix::process::Signal;
+use tempfile::tempdir;
+
+use crate::process::{PATIENCE, Served, command, run};
+
+fn configuration(database: &str, redis: &str) -> String {
+    format!(
+        "listen = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n[log]\nformat = \"json\"\n\
+         [origin]\ndatabase = \"{database}\"\nredis = \"{redis}\"\n\
+         [[origin.endpoint]]\npath = \"/users/{{user_id}}/offer\"\ntable = \"offers\"\nkey = \"user_id\"\n"
+    )
+}
+
+#[tokio::test]
+async fn an_origin_is_hooked_warmed_served_changed_and_verified() {
+    let database = PgServer::shared().await.database().await;
+    database
+        .sql(
+            "CREATE TABLE offers (user_id int PRIMARY KEY, title text);
+              INSERT INTO offers SELECT n, 'Offer ' || n FROM generate_series(1, 2500) AS n",
+        )
+        .await;
+    let redis = RedisServer::start(&[]).await;
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("corkboard.toml");
+    fs::write(&file, configuration(database.url(), &redis.url())).unwrap();
+
+    let hooked = run(
+        folder.path(),
+        "origin --config corkboard.toml install-hooks",
+    )
+    .expect(0);
+    assert_eq!(
+        hooked.stdout,
+        "/users/{user_id}/offer: changes of offers are recorded\n"
+    );
+    let warmed = run(folder.path(), "origin --config corkboard.toml warm").expect(0);
+    assert_eq!(warmed.stdout, "/users/{user_id}/offer: 2500 rows\n");
+
+    let mut node = Served::start(command(folder.path(), "origin --config corkboard.toml"));
+    let serving: serde_json::Value =
+        serde_json::from_str(&node.log("serving as an origin")).unwrap();
+    let listen = serving["listen"]
+        .as_str()
+        .or(serving["fields"]["listen"].as_str())
+        .unwrap();
+    let client = TestClient::new(format!("http://{listen}"));
+    let first = client.get("/users/7/offer").send().await.expect_status(200);
+    assert_eq!(first.text(), r#"{"user_id":7,"title":"Offer 7"}"#);
+    assert_eq!(first.header("x-cache"), Some("redis"));
+    database
+        .sql("UPDATE offers SET title = 'Socks' WHERE user_id = 7")
+        .await;
+    wait_until(PATIENCE, "the change", || async {
+        let text = client.get("/users/7/offer").send().await.text();
+        text.contains("Socks").then_some(()).ok_or(text)
+    })
+    .await;
+    node.signal(Signal::TERM);
+    assert!(node.ended().await.success());
+
+    let verified = run(
+        folder.path(),
+        "origin --config corkboard.toml verify --json",
+    )
+    .expect(0);
+    let found: serde_json::Value = serde_json::from_str(&verified.stdout).unwrap();
+    assert_eq!(found[0]["rows"], 2_500);
+    assert_eq!(
+        (&found[0]["different"], &found[0]["gone"]),
+        (&0.into(), &0.into())
+    );
+}
+
+#[tokio::test]
+async fn what_does_not_fit_the_source_is_named_and_nothing_is_started() {
+    let database = PgServer::shared().await.database().await;
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("corkboard.toml");
+    fs::write(&file, configuration(database.url(), "redis://127.0.0.1:1")).unwrap();
+    let refused = run(folder.path(), "origin --config corkboard.toml").expect(64);
+    assert!(
+        refused.stderr.contains("/users/{user_id}/offer"),
+        "{}",
+        refused.stderr
+    );
+    assert!(refused.stderr.contains("offers"), "{}", refused.stderr);
+    let away = configuration(
+        "postgres://postgres@127.0.0.1:1/shop",
+        "redis://127.0.0.1:1",
+    );
+    fs::write(&file, away).unwrap();
+    run(folder.path(), "origin --config corkboard.toml").expect(69);
+}

@@ -1,0 +1,368 @@
+//! The tiers put together: memory, Redis, the source, and who fills what from where.
+//!
+//! [`Origin::look`] answers from memory, at once. [`Origin::fetch`] joins the fill of a key or
+//! begins it. A fill looks into Redis, then asks the source under a lease, and leaves what it found in
+//! both. What is stale is served while a fill is under way, or because a fill has failed.
+
+mod fill;
+mod held;
+mod upkeep;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use corkboard_cache::{Joined, Key as CacheKey, Lead, Memory, Missed};
+use corkboard_core::time::{SharedClock, Timestamp};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::answer::{Age, Answer, Lifetimes};
+use crate::endpoint::EndpointSpec;
+use crate::hooks::{Follower, Void};
+use crate::key::{Key, KeyError};
+use crate::meters::Meters;
+use crate::rows::Rows;
+use crate::source::{Connector, Description, Reader, SourceError, SourceOptions};
+pub(crate) use held::Held;
+pub use upkeep::{UpkeepError, Verified};
+
+/// What may be tuned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OriginOptions {
+    pub source: SourceOptions,
+    pub lifetimes: Lifetimes,
+    /// Bytes of answers in memory.
+    pub memory_bytes: usize,
+    /// Keys that may be filled at the same time; readers of more are refused.
+    pub fills: usize,
+    /// Longest wait of a reader for a fill.
+    pub patience: Duration,
+    /// After a failed fill, how long the source is not asked for the key again.
+    pub pause: Duration,
+}
+
+impl Default for OriginOptions {
+    fn default() -> Self {
+        Self {
+            source: SourceOptions::default(),
+            lifetimes: Lifetimes::default(),
+            memory_bytes: 128 << 20,
+            fills: 4_096,
+            patience: Duration::from_secs(3),
+            pause: Duration::from_millis(250),
+        }
+    }
+}
+
+/// Serves rows. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    endpoints: Vec<Endpoint>,
+    routes: matchit::Router<usize>,
+    memory: Arc<Memory<Held, Unavailable>>,
+    rows: Option<Rows>,
+    connector: Connector,
+    reader: Reader,
+    fills: Arc<Semaphore>,
+    clock: SharedClock,
+    options: OriginOptions,
+    tasks: TaskTracker,
+}
+
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) spec: EndpointSpec,
+    pub(crate) description: Description,
+    meters: Meters,
+}
+
+/// A key of an endpoint, and what both are called in memory and in Redis.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) endpoint: usize,
+    pub(crate) key: Key,
+    pub(crate) name: CacheKey,
+}
+
+/// Where an answer came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tier {
+    Memory,
+    Redis,
+    Source,
+    Stale,
+}
+
+impl Tier {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Redis => "redis",
+            Self::Source => "source",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+/// An answer and where it came from.
+#[derive(Debug, Clone)]
+pub(crate) struct Served {
+    pub(crate) answer: Arc<Answer>,
+    pub(crate) tier: Tier,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unavailable {
+    Overloaded,
+    Source,
+    TimedOut,
+}
+
+impl Unavailable {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Overloaded => "overloaded",
+            Self::Source => "source_unavailable",
+            Self::TimedOut => "timed_out",
+        }
+    }
+}
+
+/// What an origin is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The source, as a `postgres://` URL.
+    pub source: String,
+    /// Endpoints and what the source says of them.
+    pub endpoints: Vec<(EndpointSpec, Description)>,
+    /// Redis, if there is one.
+    pub rows: Option<Rows>,
+    pub clock: SharedClock,
+    pub options: OriginOptions,
+}
+
+impl Origin {
+    /// Starts the tasks that read the source; they end with `shutdown`.
+    ///
+    /// # Errors
+    /// When two endpoints have the same path or prefix, or the URL is none.
+    pub fn new(
+        parts: Parts,
+        tasks: &TaskTracker,
+        shutdown: &CancellationToken,
+    ) -> Result<Self, SourceError> {
+        let options = parts.options;
+        let connector = Connector::new(&parts.source, &options.source)?;
+        let reader = Reader::start(
+            &connector,
+            &parts.endpoints,
+            &options.source,
+            tasks,
+            shutdown,
+        );
+        let mut routes = matchit::Router::new();
+        let mut endpoints: Vec<Endpoint> = Vec::with_capacity(parts.endpoints.len());
+        for (at, (spec, description)) in parts.endpoints.into_iter().enumerate() {
+            let problem = |problem: String| SourceError::Endpoint {
+                path: spec.path.clone(),
+                problem,
+            };
+            if endpoints
+                .iter()
+                .any(|other| other.spec.prefix == spec.prefix)
+            {
+                return Err(problem(format!(
+                    "another endpoint has the Redis prefix {}, too",
+                    spec.prefix
+                )));
+            }
+            routes
+                .insert(&spec.path, at)
+                .map_err(|error| problem(error.to_string()))?;
+            endpoints.push(Endpoint {
+                meters: Meters::new(&spec.path),
+                spec,
+                description,
+            });
+        }
+        let shared = Arc::new(Shared {
+            endpoints,
+            routes,
+            memory: Arc::new(Memory::new(options.memory_bytes)),
+            rows: parts.rows,
+            connector,
+            reader,
+            fills: Arc::new(Semaphore::new(options.fills.min(Semaphore::MAX_PERMITS))),
+            clock: parts.clock,
+            options,
+            tasks: tasks.clone(),
+        });
+        Ok(Self { shared })
+    }
+
+    /// Follows the changes of the source until `shutdown`.
+    pub fn follow(&self, shutdown: &CancellationToken) {
+        let follower = Follower {
+            connector: self.shared.connector.clone(),
+            memory: self.clone(),
+            redis: self.shared.rows.is_some().then(|| self.clone()),
+        };
+        self.shared.tasks.spawn(follower.run(shutdown.clone()));
+    }
+
+    /// The endpoint of a path and its parameter, still encoded.
+    pub(crate) fn route<'p>(&self, path: &'p str) -> Option<(usize, &'p str)> {
+        let found = self.shared.routes.at(path).ok()?;
+        let (_, segment) = found.params.iter().next()?;
+        Some((*found.value, segment))
+    }
+
+    pub(crate) fn place(&self, endpoint: usize, segment: &str) -> Result<Place, KeyError> {
+        let key = self.shared.endpoints[endpoint]
+            .description
+            .key
+            .parse(segment)?;
+        Ok(self.place_of(endpoint, key))
+    }
+
+    pub(crate) fn place_of(&self, endpoint: usize, key: Key) -> Place {
+        let prefix = &self.shared.endpoints[endpoint].spec.prefix;
+        let mut name = Vec::with_capacity(prefix.len() + key.as_str().len());
+        name.extend_from_slice(prefix.as_bytes());
+        name.extend_from_slice(key.as_str().as_bytes());
+        Place {
+            endpoint,
+            key,
+            name: name.into(),
+        }
+    }
+
+    /// What memory can say at once.
+    pub(crate) fn look(&self, place: &Place) -> Option<Served> {
+        let held = self.shared.memory.get(place.name.as_bytes())?;
+        let now = self.now();
+        match held.answer.as_ref()?.age(now) {
+            Age::Fresh => Some(held.served(Tier::Memory)?),
+            Age::Stale => {
+                if held.may_be_filled(now) {
+                    self.fill_behind(place, Some(held.clone()));
+                }
+                held.served(Tier::Stale)
+            }
+            // What a fill has failed for a moment ago is not tried again at once.
+            Age::LastResort if !held.may_be_filled(now) => held.served(Tier::Stale),
+            Age::LastResort | Age::Over => None,
+        }
+    }
+
+    /// Joins the fill of a key, or begins it.
+    pub(crate) async fn fetch(&self, place: Place) -> Result<Served, Unavailable> {
+        let now = self.now();
+        let held = self.shared.memory.get(place.name.as_bytes());
+        if let Some(held) = &held
+            && !held.may_be_filled(now)
+        {
+            // Only a failure without anything to fall back to is still here.
+            return held.served(Tier::Stale).ok_or(Unavailable::Source);
+        }
+        let passenger = match self.shared.memory.join(&place.name, false) {
+            Joined::Here(_) => None,
+            Joined::Flying(passenger) => Some(passenger),
+            Joined::Leads(lead) => {
+                let passenger = lead.board();
+                self.begin(place, held, lead)?;
+                Some(passenger)
+            }
+        };
+        let Some(passenger) = passenger else {
+            return Err(Unavailable::Source);
+        };
+        match timeout(self.shared.options.patience, passenger.wait()).await {
+            Ok(Ok(held)) => held.served(held.tier).ok_or(Unavailable::Source),
+            Ok(Err(Missed::Failed(unavailable))) => Err(unavailable),
+            Ok(Err(Missed::Abandoned)) => Err(Unavailable::Source),
+            Err(_) => Err(Unavailable::TimedOut),
+        }
+    }
+
+    /// Begins a fill that nobody waits for, unless there is one.
+    fn fill_behind(&self, place: &Place, held: Option<Held>) {
+        if let Joined::Leads(lead) = self.shared.memory.join(&place.name, false) {
+            // With too many under way, the next reader tries again.
+            let _ = self.begin(place.clone(), held, lead);
+        }
+    }
+
+    /// A fill is a task of its own: a client that hangs up takes nobody's answer away.
+    fn begin(
+        &self,
+        place: Place,
+        held: Option<Held>,
+        lead: Lead<Held, Unavailable>,
+    ) -> Result<(), Unavailable> {
+        let Ok(permit) = Arc::clone(&self.shared.fills).try_acquire_owned() else {
+            lead.land(Err(Unavailable::Overloaded), Duration::ZERO);
+            return Err(Unavailable::Overloaded);
+        };
+        let origin = self.clone();
+        self.shared.tasks.spawn(async move {
+            origin.fill(place, held, lead).await;
+            drop(permit);
+        });
+        Ok(())
+    }
+
+    /// The endpoint's parameter, for messages.
+    pub(crate) fn parameter(&self, endpoint: usize) -> &str {
+        &self.shared.endpoints[endpoint].spec.key
+    }
+
+    pub(crate) fn content_type(&self, endpoint: usize) -> &'static str {
+        self.shared.endpoints[endpoint]
+            .description
+            .columns
+            .content_type()
+    }
+
+    pub(crate) fn meters(&self, endpoint: usize) -> &Meters {
+        &self.shared.endpoints[endpoint].meters
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    /// The endpoints over a table, by number.
+    fn over<'a>(&'a self, table: &'a str) -> impl Iterator<Item = usize> + 'a {
+        let endpoints = self.shared.endpoints.iter().enumerate();
+        endpoints
+            .filter(move |(_, endpoint)| endpoint.spec.content.is_table(table))
+            .map(|(at, _)| at)
+    }
+}
+
+impl Void for Origin {
+    fn void(&self, table: &str, keys: Option<&[Key]>) {
+        let Some(keys) = keys else {
+            return self.void_all();
+        };
+        for endpoint in self.over(table) {
+            for key in keys {
+                let place = self.place_of(endpoint, key.clone());
+                self.shared.memory.void(place.name.as_bytes());
+            }
+        }
+    }
+
+    fn void_all(&self) {
+        self.shared.memory.flush();
+    }
+}

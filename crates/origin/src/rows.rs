@@ -1,0 +1,160 @@
+//! Rows in Redis, in the layout that is public: a hash for each row, a field for each column.
+//!
+//! The name is the endpoint's prefix and the key's value. Beside it, under names of our own: the
+//! *lease* of whoever is reading the row from the source, and the *last* body that was read, which
+//! outlives the hash for when the source is down.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use corkboard_cache::{CallError, HashKept, HashLease, HashRow, HashScan, Key as Name, Redis};
+use corkboard_core::time::Timestamp;
+
+/// The rows of all endpoints. Clones share the connections.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    redis: Redis,
+}
+
+/// The right to fill one row.
+pub(crate) type Lease = HashLease;
+
+/// A row that is there.
+#[derive(Debug)]
+pub(crate) struct Found {
+    row: HashRow,
+    /// How long it will be; `None`: for ever.
+    pub(crate) left: Option<Duration>,
+}
+
+/// How a row is kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    pub(crate) lifetime: Duration,
+    /// How long the body outlives it.
+    pub(crate) last: Duration,
+    pub(crate) body: Bytes,
+    pub(crate) read_at: Timestamp,
+}
+
+impl Found {
+    /// Fields that are no UTF-8 are nobody's columns.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.row.fields.iter().filter_map(|(name, value)| {
+            Some((
+                std::str::from_utf8(name).ok()?,
+                std::str::from_utf8(value).ok()?,
+            ))
+        })
+    }
+}
+
+impl Rows {
+    /// Rows in this Redis.
+    #[must_use]
+    pub fn new(redis: Redis) -> Self {
+        Self { redis }
+    }
+
+    pub(crate) async fn read(&self, name: &Name) -> Result<Option<Found>, CallError> {
+        let row = self.redis.hash(name).await?;
+        Ok(row.map(|row| Found {
+            left: row.left,
+            row,
+        }))
+    }
+
+    pub(crate) async fn lease(
+        &self,
+        name: &Name,
+        lease: Duration,
+    ) -> Result<Option<Lease>, CallError> {
+        self.redis.lease_hash(name, lease).await
+    }
+
+    pub(crate) async fn release(&self, lease: &Lease) {
+        self.redis.release_hash(lease).await;
+    }
+
+    /// Whether it is in: not when the row was rewritten since the lease was given.
+    pub(crate) async fn fill<'a>(
+        &self,
+        lease: &Lease,
+        fields: impl Iterator<Item = (&'a str, &'a str)> + Send,
+        kept: &Kept,
+    ) -> Result<bool, CallError> {
+        let fields: Vec<_> = fields.collect();
+        self.redis
+            .fill_hash(lease, &fields, &kept.for_redis())
+            .await
+    }
+
+    /// Puts the row in place of what is there, or beside nothing when `always`; voids leases.
+    pub(crate) async fn rewrite<'a>(
+        &self,
+        name: &Name,
+        row: Option<(Vec<(&'a str, &'a str)>, Kept)>,
+        always: bool,
+    ) -> Result<(), CallError> {
+        match row {
+            Some((fields, kept)) => {
+                let kept = kept.for_redis();
+                self.redis.rewrite_hash(name, &fields, &kept, always).await
+            }
+            None => self.redis.remove_hash(name).await,
+        }
+    }
+
+    /// Looks through the names with this prefix, a page at a time.
+    pub(crate) async fn scan(&self, prefix: &str) -> Result<Scan, CallError> {
+        let scan = self.redis.scan_hashes(prefix.as_bytes()).await?;
+        Ok(Scan {
+            scan,
+            prefix: prefix.len(),
+        })
+    }
+
+    /// The last body that was read from the source, and when.
+    pub(crate) async fn last(&self, name: &Name) -> Option<(Timestamp, Bytes)> {
+        let kept = self.redis.last_of_hash(name).await.ok()??;
+        let (millis, body) = kept.split_first_chunk::<8>()?;
+        let read_at = Timestamp::from_millis(i64::from_be_bytes(*millis));
+        Some((read_at, Bytes::copy_from_slice(body)))
+    }
+}
+
+/// A look through names.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    scan: HashScan,
+    prefix: usize,
+}
+
+impl Scan {
+    /// The next names, without their prefix; `None` after the last. A name may come twice.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<String>>, CallError> {
+        let Some(names) = self.scan.next().await? else {
+            return Ok(None);
+        };
+        let keys = names.into_iter().filter_map(|name| {
+            let key = name.get(self.prefix..)?;
+            String::from_utf8(key.to_vec()).ok()
+        });
+        Ok(Some(keys.collect()))
+    }
+}
+
+impl Kept {
+    fn for_redis(&self) -> HashKept {
+        let millis = self.read_at.as_millis().to_be_bytes();
+        HashKept {
+            lifetime: self.lifetime,
+            last: [&millis[..], &self.body].concat(),
+            last_lifetime: if self.last.is_zero() {
+                Duration::ZERO
+            } else {
+                self.lifetime + self.last
+            },
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The relational source: PostgreSQL, read by key through a few connections.
+//!
+//! Start with [`Source::connect`], which looks at what the endpoints' rows consist of; then
+//! [`Source::read`]. Requests that wait for a connection are put together: one statement answers
+//! all keys of a table that wait at that moment, so that a few connections carry a spike.
+
+mod connection;
+mod describe;
+mod reader;
+mod sql;
+mod text;
+
+pub(crate) use connection::{Connection, Connector};
+pub use describe::Description;
+pub(crate) use reader::Reader;
+pub(crate) use sql::{identifier, read_after, read_first, table};
+pub(crate) use text::{One as KeyText, XidText};
+
+use std::time::Duration;
+
+use crate::endpoint::EndpointSpec;
+
+/// Bounds of the source's connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceOptions {
+    /// Connections for reading rows.
+    pub connections: usize,
+    /// Reads that may wait for one; more are refused.
+    pub waiting: usize,
+    /// Keys in one statement.
+    pub batch: usize,
+    /// Longest wait for a connection to be opened.
+    pub connect: Duration,
+    /// The server gives up a statement after this long; so do we, a little later.
+    pub statement: Duration,
+}
+
+impl Default for SourceOptions {
+    fn default() -> Self {
+        Self {
+            connections: 8,
+            waiting: 4_096,
+            batch: 128,
+            connect: Duration::from_secs(2),
+            statement: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Why the source could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// No connection, or it broke.
+    #[error("the source database at {place} cannot be reached")]
+    Unreachable {
+        place: String,
+        #[source]
+        cause: Option<tokio_postgres::Error>,
+    },
+    /// It did not answer in time.
+    #[error("the source database at {place} did not answer within {within:?}")]
+    TimedOut { place: String, within: Duration },
+    /// More reads wait than may.
+    #[error("too many reads wait for the source database")]
+    Overloaded,
+    /// It refused a statement.
+    #[error("the source database refused to read {what}")]
+    Refused {
+        what: String,
+        #[source]
+        cause: tokio_postgres::Error,
+    },
+    /// What somebody else's read, which this one shared, has met with.
+    #[error(transparent)]
+    Shared(std::sync::Arc<SourceError>),
+    /// An endpoint does not fit what the database has.
+    #[error("endpoint {path}: {problem}")]
+    Endpoint { path: String, problem: String },
+    /// The URL is none.
+    #[error(
+        "the URL of the source database is not a PostgreSQL URL such as postgres://user@host/database"
+    )]
+    Url,
+}
+
+impl SourceError {
+    /// Whether the same read may work later.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Overloaded
+        )
+    }
+}
+
+/// Rows of a table, as the server estimates; 0 if it cannot.
+pub(crate) async fn estimate(connection: &Connection, name: &str) -> Result<u64, SourceError> {
+    let name = table(name);
+    let query = async {
+        let client = connection.client();
+        client.query_opt(sql::ESTIMATE, &[&name]).await
+    };
+    let row = connection.answer("an estimate", query).await?;
+    Ok(row.map_or(0, |row| u64::try_from(row.get::<_, i64>(0)).unwrap_or(0)))
+}
+
+/// What the endpoints' rows consist of, in the order of the endpoints.
+///
+/// # Errors
+/// When the database cannot be reached, or has no such table, column or query.
+pub async fn describe(
+    url: &str,
+    endpoints: &[EndpointSpec],
+    options: &SourceOptions,
+) -> Result<Vec<Description>, SourceError> {
+    let connector = Connector::new(url, options)?;
+    let connection = connector.open().await?;
+    let mut found = Vec::with_capacity(endpoints.len());
+    for endpoint in endpoints {
+        found.push(describe::describe(&connection, endpoint).await?);
+    }
+    Ok(found)
+}

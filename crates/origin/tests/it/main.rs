@@ -1,0 +1,8 @@
+//! The origin over real sockets, a real PostgreSQL and a real Redis.
+
+mod coalescing;
+mod hooks;
+mod reading;
+mod redis;
+mod stale;
+mod world;

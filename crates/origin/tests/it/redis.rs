@@ -1,0 +1,164 @@
+//! The tier that origins share, in its public layout.
+
+use corkboard_origin::{SourceOptions, install};
+use corkboard_testkit::RedisServer;
+
+use crate::world::{World, endpoints, shop, tier};
+
+/// The one value in an answer of Redis.
+fn said(redis: &RedisServer, words: &[&str]) -> String {
+    let answer = redis.command(words);
+    let mut lines = answer.lines();
+    let first = lines.next().unwrap_or_default();
+    match first.strip_prefix(':') {
+        Some(number) => number.to_owned(),
+        None => lines.next().unwrap_or_default().to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_row_is_a_hash_that_another_origin_serves() {
+    let (shop, redis) = (shop().await, RedisServer::start(&[]).await);
+    let world = World::start(shop.url(), Some(&redis)).await;
+    let first = world.get("/users/1/offer").await;
+    assert_eq!(tier(&first), "source");
+    let title = said(&redis, &["HGET", "users:offer:1", "title"]);
+    assert_eq!(title.trim(), "Socks");
+    assert_eq!(said(&redis, &["HLEN", "users:offer:1"]).trim(), "5");
+    let ttl: i64 = said(&redis, &["TTL", "users:offer:1"]).parse().unwrap();
+    assert!((3_200..=3_960).contains(&ttl), "{ttl}");
+    let other = World::start(shop.url(), Some(&redis)).await;
+    let second = other.get("/users/1/offer").await;
+    assert_eq!((tier(&second), second.text()), ("redis", first.text()));
+    assert_eq!(second.header("etag"), first.header("etag"));
+}
+
+#[tokio::test]
+async fn a_hash_that_somebody_else_wrote_is_served() {
+    let (shop, redis) = (shop().await, RedisServer::start(&[]).await);
+    let world = World::start(shop.url(), Some(&redis)).await;
+    said(
+        &redis,
+        &[
+            "HSET",
+            "users:offer:900000",
+            "user_id",
+            "900000",
+            "title",
+            "From elsewhere",
+        ],
+    );
+    let row = world.get("/users/900000/offer").await.expect_status(200);
+    assert_eq!(
+        (tier(&row), row.json()["title"].as_str()),
+        ("redis", Some("From elsewhere"))
+    );
+}
+
+#[tokio::test]
+async fn a_change_is_in_redis_also_when_nobody_was_there_to_see_it() {
+    let (shop, redis) = (shop().await, RedisServer::start(&[]).await);
+    install(shop.url(), &endpoints(), &SourceOptions::default())
+        .await
+        .unwrap();
+    let world = World::start(shop.url(), Some(&redis)).await;
+    world.get("/users/1/offer").await.expect_status(200);
+    drop(world);
+    shop.sql("UPDATE offers SET title = 'Gloves' WHERE user_id = 1")
+        .await;
+    assert_eq!(
+        said(&redis, &["HGET", "users:offer:1", "title"]).trim(),
+        "Socks"
+    );
+    let world = World::start(shop.url(), Some(&redis)).await;
+    world
+        .until("/users/1/offer", "the change", |r| {
+            r.text().contains("Gloves")
+        })
+        .await;
+    assert_eq!(
+        said(&redis, &["HGET", "users:offer:1", "title"]).trim(),
+        "Gloves"
+    );
+}
+
+#[tokio::test]
+async fn a_change_reaches_every_origin_and_redis() {
+    let (shop, redis) = (shop().await, RedisServer::start(&[]).await);
+    install(shop.url(), &endpoints(), &SourceOptions::default())
+        .await
+        .unwrap();
+    let first = World::start(shop.url(), Some(&redis)).await;
+    let second = World::start(shop.url(), Some(&redis)).await;
+    for world in [&first, &second] {
+        world.get("/users/1/offer").await.expect_status(200);
+    }
+    for round in 0..20 {
+        let title = format!("Round {round}");
+        shop.sql(&format!(
+            "UPDATE offers SET title = '{title}' WHERE user_id = 1"
+        ))
+        .await;
+        for world in [&first, &second] {
+            world
+                .until("/users/1/offer", &title, |r| r.text().contains(&title))
+                .await;
+        }
+    }
+    shop.sql("DELETE FROM offers WHERE user_id = 1").await;
+    for world in [&first, &second] {
+        world
+            .until("/users/1/offer", "it to be gone", |r| r.status == 404)
+            .await;
+    }
+    assert_eq!(said(&redis, &["EXISTS", "users:offer:1"]).trim(), "0");
+}
+
+#[tokio::test]
+async fn redis_that_is_killed_costs_speed_only() {
+    let (shop, mut redis) = (shop().await, RedisServer::start(&[]).await);
+    let world = World::start(shop.url(), Some(&redis)).await;
+    world.get("/users/100/offer").await.expect_status(200);
+    redis.kill();
+    for user in 101..200 {
+        world
+            .get(&format!("/users/{user}/offer"))
+            .await
+            .expect_status(200);
+    }
+    redis.restart().await;
+    world
+        .until("/users/100/offer", "an answer", |r| r.status == 200)
+        .await;
+}
+
+#[tokio::test]
+async fn warming_fills_redis_and_verifying_puts_right_what_differs() {
+    let (shop, redis) = (shop().await, RedisServer::start(&[]).await);
+    let world = World::start(shop.url(), Some(&redis)).await;
+    let mut heard = Vec::new();
+    let count = world
+        .origin
+        .warm(0, |count| heard.push(count))
+        .await
+        .unwrap();
+    assert_eq!((count, heard.last()), (1_002, Some(&1_002)));
+    assert_eq!(
+        said(&redis, &["HGET", "users:offer:1099", "title"]).trim(),
+        "Offer 1099"
+    );
+    let clean = world.origin.verify(0, |_| {}).await.unwrap();
+    assert_eq!((clean.rows, clean.different, clean.gone), (1_002, 0, 0));
+    // Without hooks nobody tells Redis.
+    shop.sql("UPDATE offers SET title = 'new' WHERE user_id < 110; DELETE FROM offers WHERE user_id > 1097")
+        .await;
+    said(&redis, &["HSET", "users:offer:500", "title", "forged"]);
+    let found = world.origin.verify(0, |_| {}).await.unwrap();
+    assert_eq!((found.rows, found.different, found.gone), (1_002, 13, 2));
+    let again = world.origin.verify(0, |_| {}).await.unwrap();
+    assert_eq!((again.rows, again.different, again.gone), (1_000, 0, 0));
+    assert_eq!(
+        said(&redis, &["HGET", "users:offer:500", "title"]).trim(),
+        "Offer 500"
+    );
+}

@@ -1,0 +1,190 @@
+//! A shop's database and an origin in front of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use corkboard_cache::{Ears, Key, Redis, RedisOptions};
+use corkboard_core::time::Timestamp;
+use corkboard_edge::EdgeOptions;
+use corkboard_origin::{
+    Content, EndpointSpec, Endpoints, Origin, OriginOptions, Parts, Rows, SourceOptions, describe,
+};
+use corkboard_testkit::{
+    HeldClock, PgDatabase, PgServer, RedisServer, TestClient, TestResponse, wait_until,
+};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// Tables of a shop, with some rows.
+const SHOP: &str = "
+    CREATE TABLE offers (user_id bigint PRIMARY KEY, title text NOT NULL, price numeric(8,2),
+        until timestamptz, more jsonb);
+    INSERT INTO offers VALUES
+        (1, 'Socks', 12.50, '2026-12-01 10:00:00+00', '{\"size\": [39, 42]}'),
+        (2, 'A \"quoted\" hat', NULL, NULL, NULL);
+    INSERT INTO offers SELECT n, 'Offer ' || n, n FROM generate_series(100, 1099) AS n;
+    CREATE TABLE pages (slug text PRIMARY KEY, body text);
+    INSERT INTO pages VALUES ('hello', '<p>hello</p>'), ('a b/c', 'odd');
+    CREATE SEQUENCE asked;
+";
+
+pub(crate) struct World {
+    pub(crate) client: TestClient,
+    pub(crate) clock: Arc<HeldClock>,
+    pub(crate) origin: Origin,
+    shutdown: CancellationToken,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+pub(crate) async fn shop() -> PgDatabase {
+    let database = PgServer::shared().await.database().await;
+    database.sql(SHOP).await;
+    database
+}
+
+/// A shop on a server of its own, which may be frozen.
+pub(crate) async fn shop_of_its_own() -> (Arc<PgServer>, PgDatabase) {
+    let server = Arc::new(PgServer::start(corkboard_testkit::PgSettings::quick()).await);
+    let database = server.database().await;
+    database.sql(SHOP).await;
+    (server, database)
+}
+
+pub(crate) fn endpoints() -> Vec<EndpointSpec> {
+    let endpoint = |path: &str, key: &str, content| EndpointSpec {
+        path: path.to_owned(),
+        key: key.to_owned(),
+        content,
+        ttl: Duration::from_secs(3_600),
+        prefix: EndpointSpec::default_prefix(path),
+    };
+    let table = |name: &str| Content::Table {
+        name: name.to_owned(),
+        columns: Vec::new(),
+    };
+    let query = |text: &str| Content::Query(text.to_owned());
+    vec![
+        endpoint("/users/{user_id}/offer", "user_id", table("offers")),
+        endpoint(
+            "/pages/{slug}",
+            "slug",
+            query("select body from pages where slug = $1;"),
+        ),
+        // Counts how often the source is asked.
+        endpoint(
+            "/counted/{user_id}",
+            "user_id",
+            query("select title from offers where user_id = $1 and nextval('asked') > 0"),
+        ),
+    ]
+}
+
+pub(crate) fn options() -> OriginOptions {
+    OriginOptions {
+        source: SourceOptions {
+            connections: 2,
+            statement: Duration::from_millis(500),
+            connect: Duration::from_millis(500),
+            ..SourceOptions::default()
+        },
+        ..OriginOptions::default()
+    }
+}
+
+/// Nobody listens: an origin hears of changes from its journal.
+struct Deaf;
+
+impl Ears for Deaf {
+    fn voided(&self, _: &[Key], _: bool) {}
+    fn told(&self, _: &[u8]) {}
+    fn missed(&self) {}
+}
+
+impl World {
+    /// An origin in front of this database, and of Redis if there is one.
+    pub(crate) async fn start(source: &str, redis: Option<&RedisServer>) -> Self {
+        Self::start_with(source, redis, options()).await
+    }
+
+    pub(crate) async fn start_with(
+        source: &str,
+        redis: Option<&RedisServer>,
+        options: OriginOptions,
+    ) -> Self {
+        let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+        let specs = endpoints();
+        let described = describe(source, &specs, &options.source)
+            .await
+            .expect("the test's own world works");
+        let rows = match redis {
+            None => None,
+            Some(redis) => {
+                let options = RedisOptions {
+                    area: "origin",
+                    ..RedisOptions::default()
+                };
+                let ears = Arc::new(Deaf);
+                let redis = Redis::open(&redis.url(), options, ears, &tasks, shutdown.clone())
+                    .expect("the test's own world works");
+                assert!(redis.joined(SOON).await, "redis is not joined");
+                Some(Rows::new(redis))
+            }
+        };
+        let clock = Arc::new(HeldClock::at(Timestamp::from_seconds(1_800_000_000)));
+        let parts = Parts {
+            source: source.to_owned(),
+            endpoints: specs.into_iter().zip(described).collect(),
+            rows,
+            clock: clock.clone(),
+            options,
+        };
+        let origin = Origin::new(parts, &tasks, &shutdown).expect("the test's own world works");
+        origin.follow(&shutdown);
+        let listener =
+            corkboard_edge::listen("127.0.0.1:0".parse().expect("the test's own world works"))
+                .expect("the test's own world works");
+        let address = listener.local_addr().expect("the test's own world works");
+        let service = Endpoints::new(origin.clone());
+        tasks.spawn(corkboard_edge::serve(
+            listener,
+            service,
+            EdgeOptions::default(),
+            shutdown.clone(),
+        ));
+        Self {
+            client: TestClient::new(format!("http://{address}")),
+            clock,
+            origin,
+            shutdown,
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> TestResponse {
+        self.client.get(path).send().await
+    }
+
+    /// Waits until a path's answer is as wanted.
+    pub(crate) async fn until(&self, path: &str, what: &str, fine: impl Fn(&TestResponse) -> bool) {
+        wait_until(SOON, what, || async {
+            let response = self.get(path).await;
+            if fine(&response) {
+                Ok(())
+            } else {
+                Err(format!("{} {}", response.status, response.text()))
+            }
+        })
+        .await;
+    }
+}
+
+/// Which tier an answer says that it came from.
+pub(crate) fn tier(response: &TestResponse) -> &str {
+    response.header("x-cache").unwrap_or_default()
+}
