@@ -134,7 +134,8 @@ pub(crate) async fn create_credential(
         let opened = vault.open(stored.workspace, &stored.name, &credential.hosts, &sealed);
         opened.is_ok_and(|opened| opened == secret)
     };
-    if !fresh && !(key.is_some() && repeated()) {
+    let is_ours = fresh || (key.is_some() && repeated());
+    if !is_ours {
         return Err(taken("credential", &name));
     }
     Ok((StatusCode::CREATED, Json(stored.into())))
