@@ -208,11 +208,11 @@ fn campaign(shape: &str, number: u64) -> Value {
         "pointer" => campaigns::pointer(),
         _ => campaigns::personal(),
     };
-    // Days of the coming week have cohorts of their own, then weeks do.
-    let days = if number <= 6 {
-        number
-    } else {
-        8 + 7 * (number - 7)
+    // The next five days have cohorts of their own, then five weeks do, then months of five weeks.
+    let days = match number {
+        ..=5 => number,
+        6..=10 => 7 * (number - 5),
+        _ => 36 + 35 * (number - 11),
     };
     campaign["expiry"] = json!({ "ttl_seconds": days * 86_400 });
     campaign
