@@ -6,7 +6,8 @@ use crate::user::UserId;
 /// Told by whoever changes cards; heard by whoever keeps feeds in memory or live connections open.
 /// Must not block: implementations have a bound and drop hints when it is reached.
 pub trait FeedChanges: Send + Sync + std::fmt::Debug {
-    /// Something in these users' own cards or states has changed and is durable.
+    /// Something in these users' own cards or states has changed and can be read. What a
+    /// sender has written may not be durable yet; it is before the sender calls it done.
     fn users_changed(&self, workspace: WorkspaceId, users: &[UserId]);
     /// A broadcast was launched or a campaign cancelled: every feed of the workspace may differ.
     fn workspace_changed(&self, workspace: WorkspaceId);

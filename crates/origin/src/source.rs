@@ -1,8 +1,8 @@
 //! The relational source: PostgreSQL, read by key through a few connections.
 //!
-//! Start with [`Source::connect`], which looks at what the endpoints' rows consist of; then
-//! [`Source::read`]. Requests that wait for a connection are put together: one statement answers
-//! all keys of a table that wait at that moment, so that a few connections carry a spike.
+//! Start with [`describe()`], which looks at what the endpoints' rows consist of; then [`Reader`].
+//! Requests that wait for a connection are put together: one statement answers all keys of a table
+//! that wait at that moment, so that a few connections carry a spike.
 
 mod connection;
 mod describe;
