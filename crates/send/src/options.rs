@@ -26,7 +26,8 @@ pub struct Deps {
 pub struct SendOptions {
     /// Who this is, for the operator's eyes; shown with a leased chunk.
     pub name: String,
-    /// Chunks worked on at a time.
+    /// Chunks worked on at a time. Those that only wait for fetches do not count; of them there are at
+    /// most eight times as many.
     pub workers: usize,
     /// Most users of one page; a worker holds one page in memory.
     pub batch: usize,

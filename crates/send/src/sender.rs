@@ -8,13 +8,14 @@ use corkboard_core::id::{CampaignId, WorkspaceId};
 use corkboard_core::time::Timestamp;
 use corkboard_store::{CardStore, ControlStore};
 use corkboard_template::personal::CompiledCampaign;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::compiled::CompiledCache;
 use crate::error::{Result, SendError};
 use crate::options::{Deps, SendOptions};
+use crate::places::Places;
 use crate::waiting::WaitingRoom;
 use crate::{meters, scheduler, worker};
 
@@ -31,6 +32,12 @@ pub(crate) struct Inner {
     pub(crate) options: SendOptions,
     pub(crate) compiled: CompiledCache,
     pub(crate) waiting: WaitingRoom,
+    /// Walks that may compute at a time.
+    pub(crate) seats: Arc<Semaphore>,
+    /// Chunks that may wait for fetches.
+    pub(crate) places: Places,
+    /// Held until a chunk that was claimed has its place, so that no two claims count on the same.
+    pub(crate) claiming: Mutex<()>,
     /// Changes whenever there may be chunks to claim, so that workers here need not poll for them.
     pub(crate) wake: watch::Sender<u64>,
     /// Held while a broadcast's occurrence is chosen, so that two launches do not choose the same.
@@ -44,12 +51,17 @@ impl Sender {
         let options = options.sound();
         let compiled = CompiledCache::new(options.compiled_campaigns, options.template_limits);
         let (wake, _) = watch::channel(0);
+        let seats = options.workers.min(Semaphore::MAX_PERMITS);
+        let places = Places::new(options.workers);
         Self {
             inner: Arc::new(Inner {
                 deps,
                 options,
                 compiled,
                 waiting: WaitingRoom::default(),
+                seats: Arc::new(Semaphore::new(seats)),
+                places,
+                claiming: Mutex::default(),
                 wake,
                 relaunch: Mutex::default(),
             }),
@@ -77,7 +89,8 @@ impl Sender {
     /// it has rendered and gives its chunk back. Await `tasks` for that.
     pub fn run(&self, tasks: &TaskTracker, shutdown: CancellationToken) {
         for number in 0..self.inner.options.workers {
-            tasks.spawn(worker::run(self.clone(), number, shutdown.clone()));
+            let worker = worker::run(self.clone(), number, tasks.clone(), shutdown.clone());
+            tasks.spawn(worker);
         }
         tasks.spawn(scheduler::run(self.clone(), shutdown));
     }

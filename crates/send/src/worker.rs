@@ -1,4 +1,7 @@
 //! Workers: each takes one chunk after the other, and leaves every one of them in order.
+//!
+//! A worker is a place for computing, not for waiting: when a chunk has left its seat, because all of
+//! it waits for fetches, its worker takes another, and the chunk goes on by itself.
 
 mod aside;
 mod candidate;
@@ -10,17 +13,24 @@ mod walk;
 mod write;
 
 use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
 
+use corkboard_core::dispatch::Dispatch;
 use corkboard_core::time::Timestamp;
 use corkboard_store::StoreError;
 use corkboard_store::control_store::{ClaimRequest, ClaimedChunk};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::backoff;
 use crate::meters::{self, ChunkOutcome};
+use crate::places::Room;
+use crate::seat::Seat;
 use crate::sender::Sender;
-use render::Cards;
+use render::{Cards, fetches};
 use unsaved::Unsaved;
 use walk::{End, Failure, Progress, Walk};
 
@@ -31,18 +41,36 @@ const SILENT: u32 = 5;
 /// A database that is away is asked again as after so many failures: after a few seconds.
 const WAITING: u32 = 6;
 
+/// A chunk that finds no place to wait in is left for so long.
+const NO_PLACE: Duration = Duration::from_millis(250);
+
 /// Claims and works until `shutdown`.
-pub(crate) async fn run(sender: Sender, number: usize, shutdown: CancellationToken) {
+pub(crate) async fn run(
+    sender: Sender,
+    number: usize,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+) {
     let name = format!("{}-{number}", sender.inner.options.name);
     let mut woken = sender.inner.wake.subscribe();
     let mut failures = 0_u32;
     while !shutdown.is_cancelled() {
+        let Some(seat) = sender.seat(&shutdown).await else {
+            return;
+        };
         // Marked before looking, so that a wake-up in between is not lost.
         woken.borrow_and_update();
         let pause = match sender.claim(&name).await {
-            Ok(Some(chunk)) => {
-                let outcome = Box::pin(sender.work(chunk, &shutdown)).await;
-                if outcome != ChunkOutcome::Retried {
+            Ok(Some((chunk, room))) => {
+                let (seat, has_left) = Seat::new(Arc::clone(&sender.inner.seats), seat);
+                let work = sender.clone().work(chunk, room, seat, shutdown.clone());
+                let work = tasks.spawn(work);
+                let outcome = tokio::select! {
+                    outcome = work => outcome.ok(),
+                    Ok(()) = has_left => continue,
+                };
+                // One that panicked has said so; its lease will lapse.
+                if outcome.is_some_and(|outcome| outcome != ChunkOutcome::Retried) {
                     failures = 0;
                     continue;
                 }
@@ -51,10 +79,12 @@ pub(crate) async fn run(sender: Sender, number: usize, shutdown: CancellationTok
                 backoff::pause(sender.inner.options.backoff, failures)
             }
             Ok(None) => {
+                drop(seat);
                 failures = 0;
                 sender.inner.options.poll
             }
             Err(error) => {
+                drop(seat);
                 failures = failures.saturating_add(1);
                 let error: &dyn Error = &error;
                 tracing::warn!(error, failures, "a worker could not claim a chunk");
@@ -71,19 +101,55 @@ pub(crate) async fn run(sender: Sender, number: usize, shutdown: CancellationTok
 }
 
 impl Sender {
-    async fn claim(&self, worker: &str) -> Result<Option<ClaimedChunk>, StoreError> {
+    /// `None` at a shutdown.
+    async fn seat(&self, shutdown: &CancellationToken) -> Option<OwnedSemaphorePermit> {
+        let seat = Arc::clone(&self.inner.seats).acquire_owned();
+        shutdown.run_until_cancelled(seat).await?.ok()
+    }
+
+    async fn claim(&self, worker: &str) -> Result<Option<(ClaimedChunk, Room)>, StoreError> {
+        let _alone = self.inner.claiming.lock().await;
         let request = ClaimRequest {
             worker: worker.to_owned(),
             now: self.now(),
             lease: self.inner.options.lease,
+            except: self.inner.places.have_enough(),
         };
-        self.control().claim_chunk(&request).await
+        let chunk = self.control().claim_chunk(&request).await?;
+        Ok(chunk.map(|chunk| {
+            let room = self.room_for(&chunk.dispatch);
+            (chunk, room)
+        }))
+    }
+
+    fn room_for(&self, dispatch: &Dispatch) -> Room {
+        let (campaign, version) = (dispatch.campaign, dispatch.campaign_version);
+        let compiled = &self.inner.compiled;
+        // Templates that do not compile fetch nothing; the walk says so.
+        match compiled.get(campaign, version, &dispatch.definition) {
+            Ok(compiled) if fetches(&compiled) => self.inner.places.take(dispatch),
+            Ok(_) | Err(_) => Room::NotNeeded,
+        }
     }
 
     /// Works on a chunk until it is finished, lost or in need of a pause, and leaves it in order.
-    async fn work(&self, chunk: ClaimedChunk, shutdown: &CancellationToken) -> ChunkOutcome {
+    async fn work(
+        self,
+        chunk: ClaimedChunk,
+        room: Room,
+        seat: Seat,
+        shutdown: CancellationToken,
+    ) -> ChunkOutcome {
         let mut progress = Progress::of(&chunk);
-        let outcome = match self.walk(&chunk, &mut progress, shutdown).await {
+        let end = match room {
+            Room::Full => Ok(End::PutAside {
+                until: self.now().plus(NO_PLACE),
+            }),
+            Room::NotNeeded | Room::Place(_) => {
+                self.walk(&chunk, &mut progress, seat, &shutdown).await
+            }
+        };
+        let outcome = match end {
             Ok(End::Finished) => ChunkOutcome::Finished,
             Ok(End::ShutDown) => {
                 self.hand_back(&chunk, self.now(), ChunkOutcome::HandedBack)
@@ -103,6 +169,11 @@ impl Sender {
             "a worker is done with a chunk"
         );
         meters::chunk(outcome);
+        if let Room::Place(place) = room {
+            drop(place);
+            // There may be chunks that were left because of it.
+            self.wake();
+        }
         outcome
     }
 
@@ -110,6 +181,7 @@ impl Sender {
         &self,
         chunk: &ClaimedChunk,
         progress: &mut Progress,
+        seat: Seat,
         shutdown: &CancellationToken,
     ) -> Result<End, Failure> {
         let most = self.inner.options.max_attempts.saturating_mul(SILENT);
@@ -140,6 +212,7 @@ impl Sender {
             progress,
             put_aside: self.inner.waiting.take((dispatch.id, chunk.chunk)),
             unsaved: Unsaved::new(),
+            seat,
         }
         .run()
         .await

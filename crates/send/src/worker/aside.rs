@@ -147,6 +147,7 @@ impl Walk<'_> {
         if self.is_stopped().await? {
             return Ok(Pause::Ended(End::Stopped));
         }
+        self.seat.leave();
         let waited = self.shutdown.run_until_cancelled(sleep(pause)).await;
         if waited.is_none() {
             return Ok(Pause::Ended(End::ShutDown));

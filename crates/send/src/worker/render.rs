@@ -59,11 +59,19 @@ pub(super) struct Cards<'a> {
     pub(super) compiled: &'a CompiledCampaign,
 }
 
+/// Whether a template of the campaign may call for content.
+pub(super) fn fetches(compiled: &CompiledCampaign) -> bool {
+    compiled.fetch_sites().any(|sites| !sites.is_empty())
+}
+
 impl Cards<'_> {
+    pub(super) fn fetches(&self) -> bool {
+        fetches(self.compiled)
+    }
+
     /// How many may be rendered at a time. Without fetches there is nothing to wait for.
     pub(super) fn at_once(&self) -> usize {
-        let fetches = self.compiled.fetch_sites().any(|sites| !sites.is_empty());
-        if fetches {
+        if self.fetches() {
             self.sender.inner.options.fetch_concurrency
         } else {
             1

@@ -20,11 +20,15 @@ use super::render::{Cards, Case, Decided};
 use super::unsaved::Unsaved;
 use super::write::Batch;
 use crate::meters;
+use crate::seat::Seat;
 use crate::sender::Sender;
 use crate::waiting::Waiting;
 
 /// How long rendering may keep a thread before others get their turn.
 const TURN: Duration = Duration::from_millis(1);
+
+/// So long after the last decision a page counts as one that waits for its fetches.
+const IDLE: Duration = Duration::from_millis(5);
 
 /// How a walk ended, other than by a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +36,8 @@ pub(super) enum End {
     Finished,
     Stopped,
     ShutDown,
-    /// Some cards wait for their fetches to be tried again, the first of them until then.
+    /// Some cards wait for their fetches to be tried again, the first of them until then, or there is
+    /// no place to wait in.
     PutAside {
         until: Timestamp,
     },
@@ -102,6 +107,7 @@ pub(super) struct Walk<'a> {
     /// process knows.
     pub(super) put_aside: Option<Waiting>,
     pub(super) unsaved: Unsaved,
+    pub(super) seat: Seat,
 }
 
 impl Walk<'_> {
@@ -126,6 +132,7 @@ impl Walk<'_> {
                 Sent::Page(next) => next,
                 Sent::End(end) => return Ok(end),
             };
+            self.seat.give_way().await;
             meters::page(started.elapsed());
             started = Instant::now();
         }
@@ -172,6 +179,9 @@ impl Walk<'_> {
         aside: &mut Option<Aside>,
     ) -> Result<Round, StoreError> {
         let cards = self.cards;
+        if !cards.fetches() {
+            return self.decide_in_turn(cases, aside).await;
+        }
         let deciding = cases
             .into_iter()
             .map(|case| async move { cards.decide(case).await });
@@ -180,17 +190,25 @@ impl Walk<'_> {
         let flush = self.sender.inner.options.flush;
         let mut flush_at = Instant::now() + flush;
         let mut turn_ends = Instant::now() + TURN;
+        let mut idle_at = Instant::now() + IDLE;
+        self.seat.line_up();
         loop {
-            match next(&mut decided, flush_at, self.shutdown).await {
+            match next(
+                &mut decided,
+                &mut self.seat,
+                [idle_at, flush_at],
+                self.shutdown,
+            )
+            .await
+            {
                 Next::Decided(decided) => {
-                    if let Some(waits) = batch.add(decided) {
-                        if aside.is_none() {
-                            self.advance(std::mem::take(&mut batch)).await?;
-                        }
-                        aside.get_or_insert_with(Aside::new).add(*waits);
-                    }
+                    self.seat.line_up();
+                    self.take_in(decided, &mut batch, aside).await?;
+                    idle_at = Instant::now() + IDLE;
                 }
+                Next::Seated => idle_at = Instant::now() + IDLE,
                 Next::Complete => return Ok(Round::Decided(batch)),
+                Next::Idle => self.seat.leave(),
                 Next::Flush => {}
                 Next::ShutDown => {
                     self.save_part(batch, aside).await?;
@@ -213,6 +231,56 @@ impl Walk<'_> {
                 turn_ends = Instant::now() + TURN;
             }
         }
+    }
+
+    /// The same for templates without fetches: nothing is waited for, so that the only reason to write
+    /// a part of a page is that templates take long.
+    async fn decide_in_turn(
+        &mut self,
+        cases: Vec<Case>,
+        aside: &mut Option<Aside>,
+    ) -> Result<Round, StoreError> {
+        let mut batch = Batch::default();
+        let flush = self.sender.inner.options.flush;
+        let mut turn_ends = Instant::now() + TURN;
+        let mut flush_at = Instant::now() + flush;
+        for case in cases {
+            let decided = self.cards.decide(case).await;
+            self.take_in(decided, &mut batch, aside).await?;
+            let now = Instant::now();
+            if now < turn_ends {
+                continue;
+            }
+            if now >= flush_at {
+                self.save_part(std::mem::take(&mut batch), aside).await?;
+                flush_at = Instant::now() + flush;
+            }
+            if self.shutdown.is_cancelled() {
+                self.save_part(batch, aside).await?;
+                return Ok(Round::Ended(End::ShutDown));
+            }
+            tokio::task::yield_now().await;
+            turn_ends = Instant::now() + TURN;
+        }
+        Ok(Round::Decided(batch))
+    }
+
+    /// Adds a decision to the batch, or puts a card that waits aside: the position will stand still
+    /// before it.
+    async fn take_in(
+        &mut self,
+        decided: Decided,
+        batch: &mut Batch,
+        aside: &mut Option<Aside>,
+    ) -> Result<(), StoreError> {
+        let Some(waits) = batch.add(decided) else {
+            return Ok(());
+        };
+        if aside.is_none() {
+            self.advance(std::mem::take(batch)).await?;
+        }
+        aside.get_or_insert_with(Aside::new).add(*waits);
+        Ok(())
     }
 
     pub(super) async fn is_stopped(&self) -> Result<bool, StoreError> {
@@ -238,19 +306,27 @@ enum Sent {
 enum Next {
     Decided(Decided),
     Complete,
+    /// The walk may compute again.
+    Seated,
+    Idle,
     Flush,
     ShutDown,
 }
 
 async fn next(
     decided: &mut (impl futures_util::Stream<Item = Decided> + Unpin),
-    flush_at: Instant,
+    seat: &mut Seat,
+    [idle_at, flush_at]: [Instant; 2],
     shutdown: &CancellationToken,
 ) -> Next {
+    // Polling renders. Whoever has something to do and no seat does not go on with it.
+    let (is_taken, is_lined_up) = (seat.is_taken(), seat.is_lined_up());
     tokio::select! {
         biased;
         () = shutdown.cancelled() => Next::ShutDown,
-        decided = decided.next() => decided.map_or(Next::Complete, Next::Decided),
+        () = seat.turn(), if is_lined_up => Next::Seated,
+        decided = decided.next(), if !is_lined_up => decided.map_or(Next::Complete, Next::Decided),
+        () = sleep_until(idle_at), if is_taken => Next::Idle,
         () = sleep_until(flush_at) => Next::Flush,
     }
 }

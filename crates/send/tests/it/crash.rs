@@ -215,6 +215,7 @@ async fn a_chunk_whose_workers_were_killed_many_times_is_still_worked_off() {
             worker: "killed".to_owned(),
             now: world.clock.now(),
             lease: Duration::from_secs(1),
+            except: Vec::new(),
         };
         while world.control.claim_chunk(&claim).await.unwrap().is_some() {}
         world.clock.advance(Duration::from_secs(2));

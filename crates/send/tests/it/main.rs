@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must end")]
 
+mod beside;
 mod crash;
 mod eligibility;
 mod event;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use corkboard_core::dispatch::{Dispatch, Recipient, Tally};
-use corkboard_core::id::WorkspaceId;
+use corkboard_core::id::{DispatchId, WorkspaceId};
 use corkboard_core::slot::{Slot, SlotRange};
 use corkboard_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,8 @@ pub struct ClaimRequest {
     pub worker: String,
     pub now: Timestamp,
     pub lease: Duration,
+    /// Dispatches whose chunks it has enough of, and leaves to others. A few.
+    pub except: Vec<DispatchId>,
 }
 
 /// A leased chunk.

@@ -265,12 +265,11 @@ impl ControlStore for SqliteControlStore {
     }
 
     async fn claim_chunk(&self, request: &ClaimRequest) -> Result<Option<ClaimedChunk>> {
-        let now = request.now;
-        let look = move |db: &_| chunks::any_free(db, now);
+        let (request, asked) = (request.clone(), request.clone());
+        let look = move |db: &_| chunks::any_free(db, &asked);
         if !self.database.read("look for a free chunk", look).await? {
             return Ok(None);
         }
-        let request = request.clone();
         let op = move |db: &_| chunks::claim(db, &request);
         self.database.write("claim chunk", op).await
     }

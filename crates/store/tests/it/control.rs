@@ -102,6 +102,7 @@ macro_rules! suite {
                 only_final_states_finish_a_dispatch_that_exists;
             chunks:
                 a_hundred_workers_claim_each_chunk_once,
+                a_claim_leaves_out_the_dispatches_it_is_told_to,
                 every_claim_has_a_larger_token,
                 a_lapsed_lease_passes_on_and_fences_the_old_holder,
                 a_lapsed_holder_may_go_on_until_someone_else_claims,

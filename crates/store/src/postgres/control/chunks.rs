@@ -32,7 +32,7 @@ macro_rules! next_chunk {
         concat!(
             "SELECT dispatch, number, queued_at FROM chunk
              WHERE open AND lane = ", $lane, " AND turn_at <= $1::timestamptz + interval '5 min'
-               AND free_at <= $1",
+               AND free_at <= $1 AND dispatch <> ALL ($4::uuid[])",
             $(" AND NOT EXISTS (SELECT FROM ", $found, ")",)*
             " ORDER BY turn_at, dispatch, number LIMIT 1 FOR UPDATE SKIP LOCKED"
         )
@@ -115,9 +115,11 @@ pub(super) async fn claim(
     request: &ClaimRequest,
 ) -> Result<Option<ClaimedChunk>> {
     let (now, until) = (Time(request.now), Time(request.now.plus(request.lease)));
+    let except = request.except.iter();
+    let except: Vec<Uuid> = except.map(|dispatch| Uuid(dispatch.to_bytes())).collect();
     loop {
         let claimed = session
-            .first(&CLAIM, &[&now, &until, &request.worker])
+            .first(&CLAIM, &[&now, &until, &request.worker, &except])
             .await?;
         let Some(row) = claimed else {
             return Ok(None);

@@ -22,8 +22,9 @@ const INSERT: &str = "
                        attempt, work)
     VALUES (?1, ?2, ?3, ?4, 1, ?4, 0, ?4, 0, ?5)";
 pub(super) const ANY_FREE: &str = "
-    SELECT 1 WHERE EXISTS (SELECT 1 FROM chunk WHERE ready = 1)
-                OR EXISTS (SELECT 1 FROM chunk WHERE ready = 0 AND free_at <= ?1)";
+    SELECT 1 WHERE EXISTS (SELECT 1 FROM chunk WHERE ready = 1 AND instr(?2, hex(dispatch)) = 0)
+                OR EXISTS (SELECT 1 FROM chunk WHERE ready = 0 AND free_at <= ?1
+                                                 AND instr(?2, hex(dispatch)) = 0)";
 pub(super) const WAKE: &str = "
     UPDATE chunk SET ready = 1 WHERE ready = 0 AND free_at <= ?1";
 /// Named recipients before scans, each oldest first: a trigger for one user must not wait behind
@@ -32,7 +33,7 @@ pub(super) const WAKE: &str = "
 pub(super) const NEXT: &str = "
     SELECT c.dispatch, c.number FROM chunk c
     CROSS JOIN dispatch d ON d.id = c.dispatch AND d.state = 'running'
-    WHERE c.ready = 1
+    WHERE c.ready = 1 AND instr(?1, hex(c.dispatch)) = 0
     ORDER BY c.lane, c.queued_at, c.dispatch, c.number LIMIT 1";
 const NEXT_TOKEN: &str = "UPDATE fencing SET token = token + 1 RETURNING token";
 pub(super) const LEASE: &str = "
@@ -86,8 +87,19 @@ pub(super) fn queue(
 
 /// Whether a claim would find something. Idle workers ask this of a reader, so that asking costs
 /// no commit.
-pub(super) fn any_free(connection: &Connection, now: Timestamp) -> Result<bool> {
-    exists(connection, ANY_FREE, [now.as_micros()])
+pub(super) fn any_free(connection: &Connection, request: &ClaimRequest) -> Result<bool> {
+    let values = params![request.now.as_micros(), listed(&request.except)];
+    exists(connection, ANY_FREE, values)
+}
+
+/// Ids as `hex` writes them, apart from each other, so that one can be looked for in the list.
+fn listed(dispatches: &[DispatchId]) -> String {
+    let mut list = String::new();
+    for id in dispatches.iter().map(|dispatch| dispatch.to_bytes()) {
+        list.extend(id.iter().map(|byte| format!("{byte:02X}")));
+        list.push(' ');
+    }
+    list
 }
 
 pub(super) fn claim(
@@ -95,8 +107,9 @@ pub(super) fn claim(
     request: &ClaimRequest,
 ) -> Result<Option<ClaimedChunk>> {
     change(connection, WAKE, [request.now.as_micros()])?;
+    let except = listed(&request.except);
     loop {
-        let next = first(connection, NEXT, [], |row| {
+        let next = first(connection, NEXT, [&except], |row| {
             let dispatch: DispatchId = id(row, "dispatch")?;
             Ok((dispatch, row.get("number")?))
         })?;

@@ -119,6 +119,7 @@ async fn an_unreadable_chunk_fails_its_dispatch_and_nobody_elses() {
             worker: "worker".to_owned(),
             now: at(10),
             lease: Duration::from_secs(30),
+            except: Vec::new(),
         };
         let claimed = store.claim_chunk(&request).await.unwrap();
         assert_eq!(claimed.expect("the sound one").dispatch.id, sound.id);
@@ -167,6 +168,7 @@ async fn looking_for_work_in_vain_commits_nothing() {
             worker: "worker".to_owned(),
             now: at(seconds),
             lease: Duration::from_secs(30),
+            except: Vec::new(),
         };
         assert_eq!(store.claim_chunk(&request).await.unwrap(), None);
     }
@@ -182,6 +184,7 @@ async fn what_a_process_held_when_it_ended_is_free_when_the_next_one_opens() {
         worker: "first".to_owned(),
         now: at(10),
         lease: Duration::from_secs(3_600),
+        except: Vec::new(),
     };
     let held = store.claim_chunk(&request).await.unwrap().expect("a chunk");
     let workspace = WorkspaceId::from_bytes([1; 16]);

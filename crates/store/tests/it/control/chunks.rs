@@ -6,7 +6,7 @@ use corkboard_core::dispatch::{Dispatch, DispatchState, SkipReason, Tally};
 use corkboard_core::slot::Slot;
 use corkboard_core::user::UserId;
 use corkboard_store::card_store::ScanPosition;
-use corkboard_store::control_store::{ChunkWork, ClaimedChunk};
+use corkboard_store::control_store::{ChunkWork, ClaimRequest, ClaimedChunk};
 use corkboard_store::{ControlStore, StoreError};
 
 use super::Harness;
@@ -60,6 +60,30 @@ pub(crate) async fn a_hundred_workers_claim_each_chunk_once(harness: &dyn Harnes
         assert_eq!(claimed.work, work[claimed.chunk as usize]);
         assert_eq!((claimed.attempt, &claimed.position), (1, &None));
     }
+}
+
+pub(crate) async fn a_claim_leaves_out_the_dispatches_it_is_told_to(harness: &dyn Harness) {
+    let store = harness.open().await;
+    let first = begin_campaign(&*store, 1, scans(3)).await;
+    let second = begin_campaign(&*store, 2, scans(1)).await;
+    let third = begin_campaign(&*store, 3, scans(1)).await;
+    let held = claim(&*store, 10).await.expect("a chunk");
+    assert_eq!(held.dispatch.id, first.id);
+    let except = |dispatches: &[&Dispatch], seconds| ClaimRequest {
+        worker: "worker".to_owned(),
+        now: at(seconds),
+        lease: LEASE,
+        except: dispatches.iter().map(|dispatch| dispatch.id).collect(),
+    };
+    let most = except(&[&first, &third], 10);
+    let claimed = store.claim_chunk(&most).await.unwrap();
+    assert_eq!(claimed.expect("a chunk").dispatch.id, second.id);
+    assert_eq!(store.claim_chunk(&most).await.unwrap(), None);
+    // Nor those whose lease has lapsed.
+    let all = except(&[&first, &second, &third], 1_000);
+    assert_eq!(store.claim_chunk(&all).await.unwrap(), None);
+    let next = store.claim_chunk(&except(&[&third], 10)).await.unwrap();
+    assert_eq!(next.expect("a chunk").dispatch.id, first.id);
 }
 
 pub(crate) async fn every_claim_has_a_larger_token(harness: &dyn Harness) {

@@ -159,6 +159,7 @@ pub(crate) async fn claim(store: &dyn ControlStore, seconds: u64) -> Option<Clai
         worker: "worker".to_owned(),
         now: at(seconds),
         lease: LEASE,
+        except: Vec::new(),
     };
     store.claim_chunk(&request).await.unwrap()
 }

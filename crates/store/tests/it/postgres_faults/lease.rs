@@ -21,6 +21,7 @@ async fn claim(store: &PgControlStore, worker: &str, seconds: u64) -> ClaimedChu
         worker: worker.to_owned(),
         now: at(seconds),
         lease: LEASE,
+        except: Vec::new(),
     };
     let claimed = store.claim_chunk(&request).await.unwrap();
     claimed.expect("a chunk")
