@@ -14,16 +14,21 @@ use corkboard_core::dispatch::SkipReason;
 use corkboard_core::expiry::Expiry;
 use corkboard_core::id::{CampaignId, Id, WorkspaceId};
 use corkboard_core::user::{Attributes, User, UserId};
+use corkboard_store::card_store::unseen_attributes;
 use corkboard_template::personal::{CompiledCampaign, Job, Personalised};
 use corkboard_template::{FetchTrace, Limits, Template};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
 use crate::error::FeedError;
 use crate::feeds::Feeds;
 
 /// The user's id when only attributes were given, and none of them is `user_id`.
 const SOMEBODY: &str = "preview";
+
+/// Looking for an attribute among all users may take as long as there are users.
+const LONGEST_LOOK: Duration = Duration::from_secs(1);
 
 /// What is to be rendered, and for whom.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,6 +120,11 @@ impl Feeds {
             warnings.push(format!("nothing is known about user '{}'", user.id));
         }
         warnings.extend(unset(&request.card, &user, &options.template_limits));
+        warnings.extend(compiled.warnings().into_iter().map(|(path, warning)| {
+            let path = path.strip_prefix("/variants/0").unwrap_or(&path);
+            format!("{path}: {warning}")
+        }));
+        warnings.extend(self.unseen(workspace, &compiled).await);
         let rendered = compiled.personalise(&job, &fetcher).await;
         Ok(match rendered {
             Ok(Personalised {
@@ -179,6 +189,25 @@ impl Feeds {
         }
         definition.content_blocks = named.found;
         CompiledCampaign::compile(&definition, limits).map_err(refused)
+    }
+
+    /// A warning for each attribute that the card reads and no user has, as far as that can be found
+    /// out in time.
+    async fn unseen(&self, workspace: WorkspaceId, compiled: &CompiledCampaign) -> Vec<String> {
+        let reads = compiled.attribute_reads();
+        let names = reads.iter().map(|(_, read)| read.name.clone()).collect();
+        let (cards, now) = (&*self.deps().cards, self.deps().clock.now());
+        let unseen = unseen_attributes(cards, workspace, names, now);
+        let Ok(Ok(unseen)) = timeout(LONGEST_LOOK, unseen).await else {
+            return Vec::new();
+        };
+        let unknown = reads.iter().filter(|(_, read)| unseen.contains(&read.name));
+        unknown
+            .map(|(path, read)| {
+                let path = path.strip_prefix("/variants/0").unwrap_or(path);
+                format!("{path}: {}", read.unknown())
+            })
+            .collect()
     }
 
     /// The user, and whether it is one that is known (or given).

@@ -24,13 +24,15 @@ mod stop;
 mod track;
 mod trigger;
 mod waiting;
+mod warnings;
 mod worker;
 
 pub use blocks::MOST_BLOCK_BYTES;
 pub use error::{SendError, WrongState};
 pub use launch::Launched;
 pub use options::{Deps, SendOptions};
-pub use plan::Plan;
+pub use plan::{HostCalls, Plan};
 pub use report::DispatchReport;
 pub use sender::Sender;
 pub use track::{Track, Tracked};
+pub use warnings::TemplateWarning;

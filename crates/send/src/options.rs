@@ -44,6 +44,8 @@ pub struct SendOptions {
     /// A pause for which a worker keeps a chunk whose cards all wait. For a longer one it gives the
     /// chunk back and takes another.
     pub linger: Duration,
+    /// The fetcher's cap on calls per second to a host, for plans; 0: none.
+    pub host_per_second: u32,
     /// How often a worker that has nothing to do looks for chunks that other processes left.
     pub poll: Duration,
     /// How often dispatches that need no worker are looked through for those whose time is over.
@@ -76,6 +78,7 @@ impl Default for SendOptions {
             render_deadline: Duration::from_secs(10),
             patience: Duration::from_hours(1),
             linger: Duration::from_millis(250),
+            host_per_second: 0,
             poll: Duration::from_millis(250),
             sweep: Duration::from_mins(1),
             flush: Duration::from_millis(500),

@@ -1,5 +1,7 @@
 //! What a dispatch will take: its shape, how many users and fetches, and how it is cut into chunks.
 
+mod calls;
+
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
@@ -11,6 +13,7 @@ use corkboard_core::slot::{SLOT_COUNT, SlotRange};
 use corkboard_store::control_store::ChunkWork;
 use corkboard_template::personal::CompiledCampaign;
 
+pub use self::calls::HostCalls;
 use crate::error::Result;
 use crate::sender::Sender;
 
@@ -32,6 +35,11 @@ pub struct Plan {
     pub fetches_estimate: u64,
     /// Hosts that will be called; `dynamic` stands for those that depend on the user.
     pub hosts: Vec<String>,
+    /// What each host will be asked, estimated on a sample; empty when nothing is fetched, or nobody is
+    /// in the audience.
+    pub calls: Vec<HostCalls>,
+    /// How many users the sample has.
+    pub sample: u64,
 }
 
 impl Sender {
@@ -46,7 +54,13 @@ impl Sender {
             .cards()
             .count_users(workspace, &definition.audience, self.now())
             .await?;
-        Ok(Plan::of(definition, &compiled, audience))
+        let mut plan = Plan::of(definition, &compiled, audience);
+        if !plan.hosts.is_empty() {
+            let sample = self.sample(campaign, &compiled).await?;
+            plan.sample = sample.users;
+            plan.calls = sample.of(audience, self.inner.options.host_per_second);
+        }
+        Ok(plan)
     }
 }
 
@@ -81,6 +95,8 @@ impl Plan {
             audience_estimate,
             fetches_estimate: u64::try_from(fetches).unwrap_or(u64::MAX),
             hosts: hosts.into_iter().collect(),
+            calls: Vec::new(),
+            sample: 0,
         }
     }
 }

@@ -8,6 +8,7 @@ mod cohorts;
 mod eligibility;
 mod events;
 mod series;
+mod unseen;
 mod users;
 
 use std::time::Duration;
@@ -28,6 +29,7 @@ pub use events::{CardEvent, CountRow, EventCounts, RecordedEvents};
 pub(crate) use series::Life;
 pub use series::{Durability, Series};
 pub(crate) use users::check_storable;
+pub use unseen::unseen_attributes;
 pub use users::{ScanDetail, ScanPosition, ScanRequest, UserPage};
 
 use crate::error::Result;

@@ -4,13 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use corkboard_core::connected::ConnectedContent;
+use corkboard_core::connected::{ConnectedContent, FetchRequest};
 
 use crate::asking::{Answers, Asking};
 use crate::error::TemplateError;
 use crate::limits::Limits;
-use crate::lint::{self, Warning};
-use crate::machine::Memory;
+use crate::lint::{self, AttributeRead, Warning};
+use crate::machine::{Machine, Memory, Step};
 use crate::partials::Partials;
 use crate::program::{FetchSite, Template};
 use crate::render::{FetchTrace, Field, RenderError, RenderOptions};
@@ -43,6 +43,14 @@ impl CardSource {
             .iter()
             .map(|(k, v)| (FieldName::Extra(k.clone()), v.as_str()));
         named.chain(extras)
+    }
+
+    /// The text of the field of this path, such as `title` or `extras/key`.
+    pub(crate) fn text(&self, path: &str) -> Option<&String> {
+        match path.strip_prefix("extras/") {
+            Some(key) => self.extras.get(key),
+            None => self.get(path),
+        }
     }
 
     fn get(&self, name: &str) -> Option<&String> {
@@ -207,6 +215,32 @@ impl CardTemplate {
             located.collect::<Vec<_>>()
         };
         self.fields.iter().flat_map(of_field).collect()
+    }
+
+    /// Where each field reads attributes of the user, with the field's path.
+    #[must_use]
+    pub fn attribute_reads(&self) -> Vec<(String, AttributeRead)> {
+        let of_field = |(name, template): &(FieldName, Template)| {
+            let path = name.path();
+            let reads = template.attribute_reads().into_iter();
+            reads.map(|read| (path.clone(), read)).collect::<Vec<_>>()
+        };
+        self.fields.iter().flat_map(of_field).collect()
+    }
+
+    /// What each field fetches first. Nothing is fetched, so what follows cannot be known; fields
+    /// that end before they fetch are left out.
+    #[must_use]
+    pub fn first_fetches(&self, scope: &Scope, options: &RenderOptions) -> Vec<FetchRequest> {
+        let first = |(_, template): &(FieldName, Template)| {
+            let scope = scope.clone().at(options.now);
+            let mut machine = Machine::start(template, scope, &options.limits);
+            match machine.run() {
+                Ok(Step::Fetch(request)) => Some(request),
+                _ => None,
+            }
+        };
+        self.fields.iter().filter_map(first).collect()
     }
 
     /// The names of the users' attributes that any field reads, sorted, each once.

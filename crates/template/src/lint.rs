@@ -16,6 +16,8 @@ pub mod codes {
     pub const UNCHECKED_FETCH: &str = "unchecked_fetch";
     /// A user's value in the middle of a URL, as it is.
     pub const UNESCAPED_IN_URL: &str = "unescaped_in_url";
+    /// An attribute that no user has: it is probably misspelt.
+    pub const UNKNOWN_ATTRIBUTE: &str = "unknown_attribute";
 }
 
 /// Roots whose members come from users and triggers.
@@ -38,6 +40,30 @@ pub struct Warning {
     pub line: u32,
     /// Counted from 1, in characters.
     pub column: u32,
+}
+
+/// Where a template first reads an attribute of the user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttributeRead {
+    pub name: String,
+    /// Counted from 1.
+    pub line: u32,
+    /// Counted from 1, in characters.
+    pub column: u32,
+}
+
+impl AttributeRead {
+    /// The warning that no user has this attribute.
+    #[must_use]
+    pub fn unknown(&self) -> Warning {
+        let Self { name, line, column } = self;
+        Warning {
+            code: codes::UNKNOWN_ATTRIBUTE,
+            message: format!("no user has an attribute '{name}': it reads as nothing"),
+            line: *line,
+            column: *column,
+        }
+    }
 }
 
 impl fmt::Display for Warning {
@@ -74,11 +100,60 @@ impl Template {
         found
     }
 
+    /// Where the template reads attributes of the user: each name once, where it stands first.
+    #[must_use]
+    pub fn attribute_reads(&self) -> Vec<AttributeRead> {
+        let program = &*self.program;
+        let mut found: Vec<AttributeRead> = Vec::new();
+        for (at, op) in program.ops.iter().enumerate() {
+            let (Op::Load(path) | Op::EmitPath(path)) = op else {
+                continue;
+            };
+            let Some(name) = attribute(program, *path) else {
+                continue;
+            };
+            if name != "user_id" && !found.iter().any(|read| read.name == name) {
+                let Warning { line, column, .. } = warning(program, at, "", "");
+                let name = name.to_owned();
+                found.push(AttributeRead { name, line, column });
+            }
+        }
+        found
+    }
+
     /// The names of the users' attributes that the template reads, sorted, each once. One that no user
     /// has is probably misspelt.
     #[must_use]
     pub fn user_attributes(&self) -> BTreeSet<&str> {
         attributes(self.variables())
+    }
+}
+
+/// The name of the user's attribute that a path reads, when it is constant.
+fn attribute(program: &Program, path: u32) -> Option<&str> {
+    let Path { root, from, to } = program.paths.get(path as usize)?;
+    let named = match *root {
+        // A template's own variable of that name comes second, and is meant when it is set.
+        Root::Bare { slot, name, .. } => {
+            let sets =
+                |op: &Op| matches!(op, Op::Assign(of) | Op::CaptureAssign(of) if *of == slot);
+            return (!program.ops.iter().any(sets)).then(|| program.arena.str(name));
+        }
+        Root::CustomAttribute { .. } => true,
+        Root::Slot(slot) => {
+            let name = program.names.get(slot as usize)?;
+            program.arena.str(*name) == "user"
+        }
+    };
+    let first = program
+        .segments
+        .get(*from as usize..*to as usize)?
+        .first()?;
+    match first {
+        Segment::Name { name, .. } | Segment::Key { name, .. } if named => {
+            Some(program.arena.str(*name))
+        }
+        _ => None,
     }
 }
 

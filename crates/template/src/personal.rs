@@ -5,9 +5,10 @@
 
 mod blocks;
 mod fields;
+mod inspect;
 mod job;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use corkboard_core::campaign::{CampaignDefinition, Invalid};
@@ -23,7 +24,6 @@ pub use job::{Job, merged};
 use crate::asking::Answers;
 use crate::card::{CardTemplate, FieldError, Rendered};
 use crate::limits::Limits;
-use crate::lint::Warning;
 use crate::partials::Partials;
 use crate::program::FetchSite;
 use crate::render::{FetchTrace, RenderError};
@@ -167,38 +167,6 @@ impl CompiledCampaign {
         })
     }
 
-    /// What an author should look at, with paths like `/variants/0/card/title`.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<(String, Warning)> {
-        let of_variant = |(place, variant): (usize, &Variant)| {
-            let found = match &variant.card {
-                Card::Fixed(_) => Vec::new(),
-                Card::Rendered { template, .. } => template.warnings(),
-            };
-            let located = found.into_iter().map(move |(field, warning)| {
-                let field = fields::pointer(&field);
-                (format!("/variants/{place}/card/{field}"), warning)
-            });
-            located.collect::<Vec<_>>()
-        };
-        let variants = self.variants.iter().enumerate();
-        variants.flat_map(of_variant).collect()
-    }
-
-    /// The names of the users' attributes that any text reads, sorted, each once. One that no user has
-    /// is probably misspelt.
-    #[must_use]
-    pub fn user_attributes(&self) -> BTreeSet<&str> {
-        let templates = self
-            .variants
-            .iter()
-            .filter_map(|variant| match &variant.card {
-                Card::Fixed(_) => None,
-                Card::Rendered { template, .. } => Some(template.user_attributes()),
-            });
-        templates.flatten().collect()
-    }
-
     /// One problem for each variant whose card is larger than `card_bytes` for everybody. How large
     /// the others get is known for each user.
     #[must_use]
@@ -279,7 +247,7 @@ fn filled(
     job: &Job<'_>,
 ) -> Result<Personalised, NotRendered> {
     let mut made = Personalised {
-        content: fields::filled(source, rendered.fields),
+        content: fields::filled(source, rendered.fields, rendered.message_extras),
         trace: rendered.trace,
         warnings: rendered.warnings,
     };
@@ -325,13 +293,16 @@ fn compile_card(
     limits: &Limits,
     path: &str,
 ) -> Result<Card, Vec<Invalid>> {
+    let source = fields::source(content);
     let located = |FieldError { path: field, error }: FieldError| {
-        Invalid::new(
-            format!("{path}/{}", fields::pointer(&field)),
-            error.to_string(),
-        )
+        let excerpt = source.text(&field).map(|text| error.excerpt(text));
+        let message = match excerpt.filter(|excerpt| !excerpt.is_empty()) {
+            Some(excerpt) => format!("{error}\n{excerpt}"),
+            None => error.to_string(),
+        };
+        Invalid::new(format!("{path}/{}", fields::pointer(&field)), message)
     };
-    let template = CardTemplate::compile_with(&fields::source(content), partials, limits)
+    let template = CardTemplate::compile_with(&source, partials, limits)
         .map_err(|errors| errors.into_iter().map(located).collect::<Vec<_>>())?;
     if !template.is_static() {
         return Ok(Card::Rendered {
@@ -341,7 +312,11 @@ fn compile_card(
     }
     // What reads no data needs none: rendered here, once for all.
     match job::render_without_data(&template, limits) {
-        Ok(rendered) => Ok(Card::Fixed(fields::filled(content, rendered))),
+        Ok(rendered) => Ok(Card::Fixed(fields::filled(
+            content,
+            rendered,
+            BTreeMap::new(),
+        ))),
         Err((field, message)) => Err(vec![Invalid::new(
             format!("{path}/{}", fields::pointer(&field)),
             message,

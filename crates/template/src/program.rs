@@ -11,6 +11,7 @@ use crate::error::{TemplateError, codes};
 use crate::limits::Limits;
 use crate::op::{FilterCall, LoopSpec, Op, PartialCall, Path, Segment};
 use crate::partials::{self, Partials};
+use crate::tags;
 use crate::tags::connected_content::Request;
 use crate::value::{Text, Value};
 
@@ -89,6 +90,14 @@ pub struct FetchSite {
     pub saved: bool,
     /// Counted from 1.
     pub line: u32,
+}
+
+impl FetchSite {
+    /// The host of a URL with its port, as in [`Self::host`].
+    #[must_use]
+    pub fn host_of(url: &str) -> Option<String> {
+        tags::connected_content::host(url)
+    }
 }
 
 /// A compiled template. Cloning shares it.

@@ -35,6 +35,45 @@ pub(crate) struct CampaignDocument {
     #[serde(flatten)]
     #[schema(value_type = CampaignSchema)]
     definition: CampaignDefinition,
+    /// What its author should look at; absent when there is nothing. Only said when it is created or
+    /// changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<WarningDocument>,
+}
+
+/// Something in a template that compiles and is probably not meant.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = TemplateWarning)]
+pub(crate) struct WarningDocument {
+    #[schema(example = "/variants/0/card/title")]
+    path: String,
+    /// `unchecked_fetch`, `unescaped_in_url`, `unknown_attribute`; there may be more.
+    code: &'static str,
+    message: String,
+    /// Counted from 1.
+    line: u32,
+    /// Counted from 1, in characters.
+    column: u32,
+}
+
+impl CampaignDocument {
+    async fn with_warnings(state: &ApiState, campaign: Campaign) -> Self {
+        let found = state
+            .sender
+            .warnings(campaign.workspace, &campaign.definition);
+        let warnings = found.await.into_iter().map(|found| WarningDocument {
+            path: found.path,
+            code: found.warning.code,
+            message: found.warning.message,
+            line: found.warning.line,
+            column: found.warning.column,
+        });
+        Self {
+            warnings: warnings.collect(),
+            ..campaign.into()
+        }
+    }
 }
 
 impl From<Campaign> for CampaignDocument {
@@ -47,6 +86,7 @@ impl From<Campaign> for CampaignDocument {
             updated_at: campaign.updated_at,
             cancelled_at: campaign.cancelled_at,
             definition: campaign.definition,
+            warnings: Vec::new(),
         }
     }
 }
@@ -95,7 +135,8 @@ pub(crate) async fn create_campaign(
         cancelled_at: None,
     };
     let (stored, _) = state.control.insert_campaign(&campaign).await?;
-    Ok((StatusCode::CREATED, Json(stored.into())))
+    let document = CampaignDocument::with_warnings(&state, stored).await;
+    Ok((StatusCode::CREATED, Json(document)))
 }
 
 /// Campaigns, newest first.
@@ -186,7 +227,9 @@ pub(crate) async fn replace_campaign(
     campaign.version += 1;
     campaign.updated_at = state.clock.now();
     state.control.update_campaign(&campaign).await?;
-    Ok(Json(campaign.into()))
+    Ok(Json(
+        CampaignDocument::with_warnings(&state, campaign).await,
+    ))
 }
 
 /// Deletes a campaign that has never sent anything.

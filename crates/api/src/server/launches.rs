@@ -6,6 +6,7 @@ use corkboard_core::campaign::Invalid;
 use corkboard_core::dispatch::{Recipient, Shape};
 use corkboard_core::id::{CampaignId, DispatchId};
 use corkboard_core::user::are_storable;
+use corkboard_send::HostCalls;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -41,6 +42,37 @@ pub(crate) struct PlanDocument {
     fetches_estimate: u64,
     /// Hosts that will be called; `dynamic` where the template decides per user.
     hosts: Vec<String>,
+    /// What each host will be asked; absent when nothing is fetched. No host is asked for this.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    calls: Vec<HostCallsDocument>,
+    /// How many users of the audience `calls` was estimated on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sample: Option<u64>,
+}
+
+/// What one host will be asked, as far as the first fetch of each text tells.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = HostCalls)]
+pub(crate) struct HostCallsDocument {
+    host: String,
+    /// Requests of templates.
+    calls: u64,
+    /// Of them, those that the cache will absorb.
+    cached: u64,
+    /// How long the rest takes at the cap on calls per second; null without a cap.
+    seconds: Option<u64>,
+}
+
+impl From<HostCalls> for HostCallsDocument {
+    fn from(of: HostCalls) -> Self {
+        Self {
+            host: of.host,
+            calls: of.calls,
+            cached: of.cached,
+            seconds: of.seconds,
+        }
+    }
 }
 
 /// Launches a campaign, now or at its time. The work goes on after the reply.
@@ -78,6 +110,8 @@ pub(crate) async fn launch_campaign(
             audience_estimate: launched.plan.audience_estimate,
             fetches_estimate: launched.plan.fetches_estimate,
             hosts: launched.plan.hosts,
+            sample: (!launched.plan.calls.is_empty()).then_some(launched.plan.sample),
+            calls: launched.plan.calls.into_iter().map(Into::into).collect(),
         },
     };
     Ok((StatusCode::ACCEPTED, Json(reply)))

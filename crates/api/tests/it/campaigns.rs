@@ -248,3 +248,92 @@ async fn an_api_campaign_is_armed_by_creation_and_later_cards_follow_its_new_ver
     app.done(&id_of(&reply, "dispatch_id")).await;
     assert_eq!(app.feed("u-1").await["cards"][0]["title"], "New words");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_template_probably_does_not_mean_is_said_when_it_is_stored() {
+    let app = TestApp::start().await;
+    app.track(json!([{"user_id": "ada", "plan": "pro"}])).await;
+    let title = "{{ user.plan }}\n{{ user.plann }}\
+        {% connected_content https://a.example/{{ user.plan }}/x :save r %}{{ r.a }}";
+    let mut campaign = broadcast("x");
+    campaign["variants"][0]["card"]["title"] = json!(title);
+    let created = app
+        .server()
+        .post("/v1/campaigns")
+        .json(&campaign)
+        .send()
+        .await;
+    let created = created.expect_status(201).json();
+    let warnings = |of: &Value| -> Vec<(String, u64, u64)> {
+        let warnings = of["warnings"].as_array().cloned().unwrap_or_default();
+        let shown = |warning: Value| {
+            assert_eq!(warning["path"], "/variants/0/card/title");
+            assert_ne!(warning["message"], "");
+            let code = warning["code"].as_str().unwrap().to_owned();
+            (
+                code,
+                warning["line"].as_u64().unwrap(),
+                warning["column"].as_u64().unwrap(),
+            )
+        };
+        warnings.into_iter().map(shown).collect()
+    };
+    let expected = [
+        ("unknown_attribute".to_owned(), 2, 1),
+        ("unchecked_fetch".to_owned(), 2, 17),
+        ("unescaped_in_url".to_owned(), 2, 17),
+    ];
+    assert_eq!(warnings(&created), expected, "{created}");
+    let path = format!("/v1/campaigns/{}", created["id"].as_str().unwrap());
+    campaign["variants"][0]["card"]["title"] = json!("{{ user.plann }}");
+    let changed = app.server().put(&path).json(&campaign).send().await;
+    let changed = changed.expect_status(200).json();
+    assert_eq!(warnings(&changed), [("unknown_attribute".to_owned(), 1, 1)]);
+    let preview = json!({"card": {"title": title}, "user_id": "ada"});
+    let preview = app.server().post("/v1/preview").json(&preview).send().await;
+    let preview = preview.expect_status(200).json();
+    let has = |part: &str| {
+        let shown = preview["warnings"].as_array().unwrap();
+        shown
+            .iter()
+            .any(|warning| warning.as_str().unwrap().contains(part))
+    };
+    for part in [
+        "/card/title: no user has an attribute 'plann'",
+        "(line 2, column 17)",
+        "url_param_escape",
+    ] {
+        assert!(has(part), "{part}: {preview}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_that_does_not_compile_shows_the_place_with_a_caret() {
+    let app = TestApp::start().await;
+    let mut campaign = broadcast("x");
+    campaign["variants"][0]["card"]["title"] =
+        json!("ok\n{% connected_content https://a.example :retry_max 99 %}");
+    let refused = app
+        .server()
+        .post("/v1/campaigns")
+        .json(&campaign)
+        .send()
+        .await;
+    let refused = refused.expect_status(422).json();
+    let card = json!({"card": campaign["variants"][0]["card"], "user": {}});
+    let preview = app.server().post("/v1/preview").json(&card).send().await;
+    let preview = preview.expect_status(422).json();
+    for (problem, path) in [
+        (&refused, "/variants/0/card/title"),
+        (&preview, "/card/title"),
+    ] {
+        assert_eq!(problem["errors"][0]["path"], path);
+        let message = problem["errors"][0]["message"].as_str().unwrap();
+        assert!(
+            message.contains("from 0 to 10, not '99' (line 2, column "),
+            "{message}"
+        );
+        let lines: Vec<&str> = message.lines().collect();
+        assert_eq!(lines[2].find('^'), lines[1].find("99"), "{message}");
+    }
+}

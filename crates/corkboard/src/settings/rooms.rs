@@ -60,6 +60,7 @@ pub(crate) fn send_options(config: &Config, name: &str) -> SendOptions {
         lease: send.lease,
         fetch_concurrency: send.fetch_concurrency,
         poll: send.poll,
+        host_per_second: config.fetch.host_per_second,
         card_bytes: size(config.limits.card_bytes),
         template_limits: template_limits(config),
         ..SendOptions::default()

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use corkboard_core::dispatch::{DispatchState, Shape};
-use corkboard_send::{SendError, Sender, WrongState};
+use corkboard_send::{HostCalls, SendError, SendOptions, Sender, WrongState};
 use futures_util::future::join_all;
 use serde_json::json;
 
+use crate::fetcher::Fetcher;
 use crate::gate::{Gate, gated};
 use crate::world::{World, options, user};
 
@@ -237,4 +238,35 @@ async fn one_poisoned_user_among_five_hundred_costs_one_card() {
     assert_eq!((report.tally.targeted, report.written), (500, 499));
     assert_eq!(world.cards_of("u0", campaign).await, []);
     assert!(!world.heard.users.lock().unwrap().contains(&user("u0")));
+}
+
+#[tokio::test]
+async fn the_plan_says_what_each_host_will_be_asked_and_asks_none() {
+    let world = World::new().await;
+    world.users(100).await;
+    let fetcher = Arc::new(Fetcher::default());
+    let capped = SendOptions {
+        host_per_second: 10,
+        ..options()
+    };
+    // No workers: whatever is asked is asked by the planning.
+    let sender = Sender::new(world.deps(Arc::clone(&fetcher)), capped);
+    let title = "{% connected_content https://own.example/{{ user.user_id }} :save a %}{{ a.b }}";
+    let text = "{% connected_content https://same.example/{{ user.none }}x :save a %}{{ a.b }}";
+    let card = json!({"title": title, "description": text});
+    let campaign = world
+        .campaign(json!({"variants": [{"name": "A", "card": card}]}))
+        .await;
+    let dispatch = world.new_dispatch();
+    let launched = sender.launch(world.workspace, campaign, dispatch).await;
+    let plan = launched.unwrap().plan;
+    let calls = |host: &str, cached, seconds| HostCalls {
+        host: host.to_owned(),
+        calls: 100,
+        cached,
+        seconds: Some(seconds),
+    };
+    let expected = [calls("own.example", 0, 10), calls("same.example", 99, 1)];
+    assert_eq!((plan.sample, plan.calls.as_slice()), (100, &expected[..]));
+    assert_eq!(fetcher.asked(), [""; 0]);
 }

@@ -63,10 +63,10 @@ async fn a_zombie_past_its_lease_cannot_write() {
     world.clock.advance(5 * DEADLINE);
     let heir = world.run_with(world.deps(Arc::clone(&heirs)), long);
     asked(&heirs, 5).await;
-    assert_eq!(gate.calls(), 1, "the zombie has read its page");
+    assert_eq!(gate.calls(), 2, "the plan's sample, and the zombie's page");
     zombies.open();
     wait_until(DEADLINE, "the zombie's attempt to write", || async {
-        if gate.calls() >= 3 {
+        if gate.calls() >= 4 {
             Ok(())
         } else {
             Err(format!("{} calls", gate.calls()))
@@ -93,8 +93,8 @@ async fn users_who_have_the_card_are_not_rendered_again() {
     let world = World::new().await;
     world.users(20).await;
     let fetcher = Arc::new(Fetcher::scripted(|_| Some(json!({"by": "first"}))));
-    // Scan, cohort, and then the cards, of which the process never learns.
-    let gate = Gate::at(3, Fate::DiesAfter);
+    // The plan's sample, scan, cohort, and then the cards, of which the process never learns.
+    let gate = Gate::at(4, Fate::DiesAfter);
     let first = world.run_with(
         gated(world.deps(Arc::clone(&fetcher)), &gate),
         SendOptions {

@@ -38,6 +38,7 @@ macro_rules! suite {
                 a_text_that_not_every_database_keeps_is_refused,
                 a_user_belongs_to_one_workspace,
                 several_users_are_found_in_the_order_asked_for,
+                attributes_that_no_user_has_are_known,
                 events_are_summarised_and_create_their_users,
                 a_repeated_event_counts_once_within_its_window;
             audiences:

@@ -25,15 +25,25 @@ pub(super) fn source(content: &CardContent) -> CardSource {
     }
 }
 
-/// The card with its templates replaced by what they rendered to.
-pub(super) fn filled(content: &CardContent, mut rendered: RenderedFields) -> CardContent {
-    let extras = content.extras.iter().map(|(key, value)| {
+/// The card with its templates replaced by what they rendered to, and what `message_extras` noted
+/// among its extras. Extras that the card has itself stay what they are.
+pub(super) fn filled(
+    content: &CardContent,
+    mut rendered: RenderedFields,
+    noted: BTreeMap<String, String>,
+) -> CardContent {
+    let own = content.extras.iter().map(|(key, value)| {
         let text = rendered.extras.remove(key);
         (
             key.clone(),
             text.map_or_else(|| value.clone(), Value::String),
         )
     });
+    let noted = noted.into_iter();
+    let noted = noted
+        .filter(|(key, _)| !content.extras.contains_key(key))
+        .map(|(key, value)| (key, Value::String(value)));
+    let extras = own.chain(noted);
     CardContent {
         card_type: content.card_type,
         extras: extras.collect(),

@@ -230,7 +230,7 @@ fn every_problem_has_a_path_a_line_and_a_column() {
         ]
     );
     assert!(
-        problems[1].message.ends_with("(line 2, column 3)"),
+        problems[1].message.contains("(line 2, column 3)\n2 |"),
         "{}",
         problems[1].message
     );
@@ -249,4 +249,47 @@ fn own_properties_win_over_those_of_all() {
     let (of_all, own) = (object(json!({"a": 1, "b": 1})), object(json!({"b": 2})));
     let both = merged(&of_all, &own).into_owned();
     assert_eq!(Value::Object(both), json!({"a": 1, "b": 2}));
+}
+
+#[tokio::test]
+async fn message_extras_stand_among_the_extras_and_never_replace_the_cards_own() {
+    let title = "x{% message_extras :key offer :value {{ user.n }} %}{% message_extras :key own :value other %}";
+    let card = json!({"title": title, "extras": {"own": "{{ user.n }}!"}});
+    let campaign = json!({"name": "n", "expiry": {"ttl_seconds": 60}, "variants": [{"name": "A", "card": card}]});
+    let definition: CampaignDefinition = serde_json::from_value(campaign).expect("a definition");
+    let compiled = CompiledCampaign::compile(&definition, &Limits::default()).expect("compiles");
+    let mut user = User::unknown(UserId::parse("u").expect("an id"), Timestamp::EPOCH);
+    user.attributes.insert("n".to_owned(), json!(7));
+    let none = Map::new();
+    let job = Job {
+        workspace: WorkspaceId::generate(Timestamp::EPOCH),
+        campaign: CampaignId::generate(Timestamp::EPOCH),
+        campaign_name: "n",
+        dispatch: None,
+        variant: 0,
+        user: &user,
+        properties: &none,
+        event_properties: &none,
+        now: Timestamp::EPOCH,
+        card_bytes: 2_048,
+    };
+    let made = compiled
+        .personalise(&job, &Fetcher::default())
+        .await
+        .expect("a card");
+    let extras = serde_json::to_value(&made.content.extras).expect("JSON");
+    assert_eq!(extras, json!({"own": "7!", "offer": "7"}));
+}
+
+#[test]
+fn a_compile_error_shows_the_line_with_a_caret() {
+    let campaign = json!({"name": "n", "expiry": {"ttl_seconds": 60},
+        "variants": [{"name": "A", "card": {"title": "a\n{{ b | nosuch }}"}}]});
+    let definition: CampaignDefinition = serde_json::from_value(campaign).expect("a definition");
+    let problems = CompiledCampaign::compile(&definition, &Limits::default()).expect_err("broken");
+    let (first, excerpt) = problems[0].message.split_once('\n').expect("two parts");
+    assert!(first.contains("(line 2, column "), "{first}");
+    let (line, caret) = excerpt.split_once('\n').expect("a line and a caret");
+    assert_eq!(line, "2 | {{ b | nosuch }}");
+    assert_eq!(caret.find('^'), line.find("nosuch"));
 }

@@ -120,7 +120,7 @@ pub(super) fn fragment(c: &mut Compiler<'_>, span: Span) -> Result<bool, Templat
 }
 
 /// Host and port at the front of a URL, when they end before any output.
-fn host(url: &str) -> Option<String> {
+pub(crate) fn host(url: &str) -> Option<String> {
     let (literal, whole) = match url.split_once("{{") {
         Some((front, _)) => (front, false),
         None => (url, true),

@@ -73,3 +73,24 @@ fn the_links_of_a_card_are_urls_as_a_whole() {
     let read: Vec<&str> = card.user_attributes().into_iter().collect();
     assert_eq!(read, ["name", "nmae", "picture"]);
 }
+
+#[test]
+fn attributes_are_known_with_the_place_where_they_are_read_first() {
+    let source = "{{ ${first_name} }}\n{{ user.plan.name }}{{ user['Favourite Colour'] | upcase }}\
+                  {% if custom_attribute.${vip} %}{{ user.plan }}{% endif %}{{ user.user_id }}{{ other.x }}\
+                  {% assign own = 1 %}{{ ${own} }}";
+    let template = Template::compile(source, &Limits::default()).expect("compiles");
+    let reads = template.attribute_reads();
+    let found: Vec<(&str, u32, u32)> = reads
+        .iter()
+        .map(|read| (read.name.as_str(), read.line, read.column))
+        .collect();
+    let places = [
+        ("first_name", 1, 1),
+        ("plan", 2, 1),
+        ("Favourite Colour", 2, 21),
+        ("vip", 2, 60),
+    ];
+    assert_eq!(found, places);
+    assert!(reads[1].unknown().to_string().contains("'plan'"));
+}

@@ -1,6 +1,7 @@
 //! Users, their attributes, and what they did elsewhere.
 
 use corkboard_store::StoreError;
+use corkboard_store::card_store::unseen_attributes;
 use serde_json::json;
 
 use super::Harness;
@@ -175,4 +176,37 @@ pub(crate) async fn a_repeated_event_counts_once_within_its_window(harness: &dyn
             .unwrap(),
         [true]
     );
+}
+
+pub(crate) async fn attributes_that_no_user_has_are_known(harness: &dyn Harness) {
+    let store = harness.open().await;
+    let unseen = |names: &[&str]| {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        unseen_attributes(&*store, workspace(), names, noon())
+    };
+    let nothing = unseen(&["plan"]).await.unwrap();
+    assert!(nothing.is_empty(), "without users nothing is known");
+    // Most of them, so that one user's attribute is outside of the sample.
+    let mut changes: Vec<_> = (0..400)
+        .map(|n| attributes(&user(&format!("u{n}")), &json!({"plan": "pro", "gone": 1})))
+        .collect();
+    changes.extend(
+        (0..400)
+            .step_by(399)
+            .map(|n| attributes(&user(&format!("u{n}")), &json!({"rare": true}))),
+    );
+    let gone = (0..400).map(|n| attributes(&user(&format!("u{n}")), &json!({"gone": null})));
+    store
+        .change_attributes(workspace(), changes, noon())
+        .await
+        .unwrap();
+    store
+        .change_attributes(workspace(), gone.collect(), noon())
+        .await
+        .unwrap();
+    let found = unseen(&["plan", "rare", "gone", "plann"]).await.unwrap();
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["gone", "plann"]);
+    let elsewhere = ["plan".to_owned()].into();
+    let elsewhere = unseen_attributes(&*store, other_workspace(), elsewhere, noon()).await;
+    assert!(elsewhere.unwrap().is_empty());
 }
