@@ -31,7 +31,8 @@ async fn the_card_comes_with_every_fetch_and_its_size() {
         .answers("https://shop.example/X1", json!({"price": 7}));
     let card = json!({
         "title": "Hi {{ user.first_name }}",
-        "description": "{% connected_content https://shop.example/{{ properties.sku }} :save p %}{{ p.price }}",
+        "description": "{% connected_content https://shop.example/{{ properties.sku | url_param_escape }} :save p %}\
+            {% if p.__http_status_code__ == 200 %}{{ p.price }}{% endif %}",
     });
     let preview = world
         .preview(card, given(json!({"first_name": "Ada"})))
