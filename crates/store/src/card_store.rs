@@ -28,8 +28,8 @@ pub use eligibility::Eligibility;
 pub use events::{CardEvent, CountRow, EventCounts, RecordedEvents};
 pub(crate) use series::Life;
 pub use series::{Durability, Series};
-pub(crate) use users::check_storable;
 pub use unseen::unseen_attributes;
+pub(crate) use users::check_storable;
 pub use users::{ScanDetail, ScanPosition, ScanRequest, UserPage};
 
 use crate::error::Result;
