@@ -39,9 +39,7 @@ use crate::error::Result;
 pub trait CardStore: Send + Sync + std::fmt::Debug {
     /// In which of several databases the user is, counted from 0. What concerns users of one place
     /// waits for no other database.
-    fn place(&self, _workspace: WorkspaceId, _user: &UserId) -> usize {
-        0
-    }
+    fn place(&self, workspace: WorkspaceId, user: &UserId) -> usize;
 
     // --- users
 

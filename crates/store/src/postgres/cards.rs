@@ -224,6 +224,11 @@ impl CardsSql {
 
 #[async_trait]
 impl CardStore for PgCardStore {
+    /// One database.
+    fn place(&self, _: WorkspaceId, _: &UserId) -> usize {
+        0
+    }
+
     async fn change_attributes(
         &self,
         workspace: WorkspaceId,

@@ -94,6 +94,11 @@ impl SqliteCardStore {
 
 #[async_trait]
 impl CardStore for SqliteCardStore {
+    /// One database.
+    fn place(&self, _: WorkspaceId, _: &UserId) -> usize {
+        0
+    }
+
     async fn change_attributes(
         &self,
         workspace: WorkspaceId,

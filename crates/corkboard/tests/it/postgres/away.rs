@@ -55,6 +55,17 @@ async fn served_again(user: &TestClient) {
     .await;
 }
 
+/// What a node has read a moment ago it may serve for a moment.
+async fn memory_is_over(user: &TestClient) {
+    wait_until(PATIENCE, "memory to be over", || async {
+        match feed(user).await {
+            served if served.status == 200 => Err(served.text()),
+            _ => Ok(()),
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn users_of_other_databases_are_served_while_one_is_frozen_or_dead() {
     let shared = PgServer::shared().await;
@@ -70,6 +81,7 @@ async fn users_of_other_databases_are_served_while_one_is_frozen_or_dead() {
     assert_eq!(readyz(&node).await.1["databases"]["cards-0"], "ok");
 
     own.freeze();
+    memory_is_over(&lost).await;
     for _ in 0..3 {
         let (refused, served) = tokio::join!(feed(&lost), feed(&kept));
         assert_refused(&refused, &["overloaded", "store_unavailable"]);
@@ -84,6 +96,7 @@ async fn users_of_other_databases_are_served_while_one_is_frozen_or_dead() {
     served_again(&lost).await;
 
     own.kill();
+    memory_is_over(&lost).await;
     let (refused, served) = tokio::join!(feed(&lost), feed(&kept));
     assert_refused(&refused, &["store_unavailable"]);
     let _ = served.expect_status(200);
