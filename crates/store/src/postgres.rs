@@ -6,6 +6,7 @@
 //! statements are prepared, and session settings are given when connecting.
 
 mod cards;
+mod circuit;
 mod control;
 mod failure;
 mod lock;

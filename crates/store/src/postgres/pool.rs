@@ -14,6 +14,7 @@ use futures_util::future::try_join_all;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::config::{Config, Host};
 
+use super::circuit::Circuit;
 use super::failure;
 use super::options::PgOptions;
 use super::session::Session;
@@ -27,6 +28,7 @@ pub(super) struct Pool {
     /// Which database, without credentials.
     place: Arc<str>,
     options: Arc<PgOptions>,
+    circuit: Arc<Circuit>,
 }
 
 impl Pool {
@@ -65,6 +67,7 @@ impl Pool {
             connections,
             place,
             options: Arc::new(options.clone()),
+            circuit: Arc::new(Circuit::new()),
         })
     }
 
@@ -98,12 +101,21 @@ impl Pool {
         self.connections.close();
     }
 
+    /// Longest wait for an answer.
+    fn patience(&self) -> Duration {
+        self.options.statement + self.options.answer
+    }
+
     async fn within(&self, longest: Duration) -> Result<Session> {
+        if !self.circuit.admits() {
+            return Err(failure::no_answer(&self.place, self.patience()));
+        }
         match timeout_at(Instant::now() + longest, self.connections.get()).await {
             Ok(Ok(client)) => Ok(Session::new(
                 client,
                 Arc::clone(&self.place),
-                self.options.statement + self.options.answer,
+                self.patience(),
+                Arc::clone(&self.circuit),
             )),
             Ok(Err(PoolError::Backend(error))) => {
                 Err(match failure::of(error, &self.place, "connect") {
@@ -116,6 +128,10 @@ impl Pool {
             }
             Ok(Err(error)) => Err(failure::unavailable(&self.place, error)),
             Err(_) => {
+                // A short wait says that there is much to do, a long one that nobody is there.
+                if longest >= self.options.connect {
+                    self.circuit.failed();
+                }
                 let place = self.place.to_string();
                 metrics::counter!("corkboard_store_acquire_timeouts_total", "place" => place)
                     .increment(1);

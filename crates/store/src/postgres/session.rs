@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 
+use super::circuit::Circuit;
 use super::failure;
 use super::lock::Lock;
 use super::statement::Statement;
@@ -34,6 +35,8 @@ pub(super) struct Session {
     place: Arc<str>,
     /// Longest wait for an answer; zero: for ever.
     patience: Duration,
+    /// Hears whether answers come.
+    circuit: Arc<Circuit>,
     /// Statements whose answer is due.
     due: AtomicU32,
     /// Between `BEGIN` and `COMMIT`.
@@ -51,11 +54,17 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    pub(super) fn new(client: Object, place: Arc<str>, patience: Duration) -> Self {
+    pub(super) fn new(
+        client: Object,
+        place: Arc<str>,
+        patience: Duration,
+        circuit: Arc<Circuit>,
+    ) -> Self {
         Self {
             client: Some(client),
             place,
             patience,
+            circuit,
             due: AtomicU32::new(0),
             open: AtomicBool::new(false),
             failed: AtomicBool::new(false),
@@ -168,9 +177,11 @@ impl Session {
             patience => timeout_at(Instant::now() + patience, answer).await,
         };
         let Ok(answered) = answered else {
+            self.circuit.failed();
             return Err(failure::no_answer(&self.place, self.patience));
         };
         self.due.fetch_sub(1, Ordering::Relaxed);
+        self.circuit.answered();
         answered.map_err(|error| {
             self.failed.store(true, Ordering::Relaxed);
             failure::of(error, &self.place, statement)
