@@ -188,9 +188,10 @@ struct GatedControl {
 }
 
 macro_rules! gated {
-    ($trait:ident for $type:ident { $(fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty;)* }) => {
+    ($trait:ident for $type:ident { $(=> $there:item)? $(fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty;)* }) => {
         #[async_trait]
         impl $trait for $type {
+            $($there)?
             $(async fn $name(&self, $($arg: $ty),*) -> Result<$ret> {
                 self.gate.pass(stringify!($name), self.inner.$name($($arg),*)).await
             })*
@@ -199,6 +200,9 @@ macro_rules! gated {
 }
 
 gated! { CardStore for GatedCards {
+    => fn place(&self, workspace: WorkspaceId, user: &UserId) -> usize {
+        self.inner.place(workspace, user)
+    }
     fn change_attributes(workspace: WorkspaceId, changes: Vec<AttributeChange>, now: Timestamp) -> ();
     fn find_user(workspace: WorkspaceId, user: &UserId) -> Option<User>;
     fn find_users(workspace: WorkspaceId, users: &[UserId]) -> Vec<Option<User>>;

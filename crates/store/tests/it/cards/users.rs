@@ -188,14 +188,14 @@ pub(crate) async fn attributes_that_no_user_has_are_known(harness: &dyn Harness)
     assert!(nothing.is_empty(), "without users nothing is known");
     // Most of them, so that one user's attribute is outside of the sample.
     let mut changes: Vec<_> = (0..400)
-        .map(|n| attributes(&user(&format!("u{n}")), &json!({"plan": "pro", "gone": 1})))
+        .map(|n| attributes(&user(format!("u{n}")), &json!({"plan": "pro", "gone": 1})))
         .collect();
     changes.extend(
         (0..400)
             .step_by(399)
-            .map(|n| attributes(&user(&format!("u{n}")), &json!({"rare": true}))),
+            .map(|n| attributes(&user(format!("u{n}")), &json!({"rare": true}))),
     );
-    let gone = (0..400).map(|n| attributes(&user(&format!("u{n}")), &json!({"gone": null})));
+    let gone = (0..400).map(|n| attributes(&user(format!("u{n}")), &json!({"gone": null})));
     store
         .change_attributes(workspace(), changes, noon())
         .await
