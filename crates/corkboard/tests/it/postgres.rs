@@ -7,3 +7,4 @@ pub(crate) mod installation;
 mod migrating;
 mod nodes;
 mod stopping;
+mod tiers;
