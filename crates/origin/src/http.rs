@@ -109,13 +109,10 @@ fn answer(
 }
 
 fn describe(headers: &mut HeaderMap, answer: &Answer, tier: Tier, now: Timestamp) {
-    let left = answer.seconds_left(now);
-    let cache_control = match left {
-        0 => HeaderValue::from_static("max-age=0"),
-        left => {
-            HeaderValue::try_from(format!("max-age={left}")).expect("digits are a header value")
-        }
-    };
+    // The whole life: whoever keeps it takes `Age` off by himself.
+    let life = answer.seconds_fresh();
+    let cache_control =
+        HeaderValue::try_from(format!("max-age={life}")).expect("digits are a header value");
     headers.insert(header::CACHE_CONTROL, cache_control);
     headers.insert(header::AGE, HeaderValue::from(answer.seconds_old(now)));
     headers.insert(CACHE, HeaderValue::from_static(tier.as_str()));

@@ -8,6 +8,9 @@ mod fill;
 mod held;
 mod upkeep;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -253,7 +256,7 @@ impl Origin {
             Age::Fresh => Some(held.served(Tier::Memory)?),
             Age::Stale => {
                 if held.may_be_filled(now) {
-                    self.fill_behind(place, Some(held.clone()));
+                    self.fill_behind(place);
                 }
                 held.served(Tier::Stale)
             }
@@ -265,25 +268,14 @@ impl Origin {
 
     /// Joins the fill of a key, or begins it.
     pub(crate) async fn fetch(&self, place: Place) -> Result<Served, Unavailable> {
-        let now = self.now();
-        let held = self.shared.memory.get(place.name.as_bytes());
-        if let Some(held) = &held
-            && !held.may_be_filled(now)
-        {
-            // Only a failure without anything to fall back to is still here.
-            return held.served(Tier::Stale).ok_or(Unavailable::Source);
-        }
         let passenger = match self.shared.memory.join(&place.name, false) {
-            Joined::Here(_) => None,
-            Joined::Flying(passenger) => Some(passenger),
+            Joined::Here(held) => return held.served(held.tier).ok_or(Unavailable::Source),
+            Joined::Flying(passenger) => passenger,
             Joined::Leads(lead) => {
                 let passenger = lead.board();
-                self.begin(place, held, lead)?;
-                Some(passenger)
+                self.begin(place, lead)?;
+                passenger
             }
-        };
-        let Some(passenger) = passenger else {
-            return Err(Unavailable::Source);
         };
         match timeout(self.shared.options.patience, passenger.wait()).await {
             Ok(Ok(held)) => held.served(held.tier).ok_or(Unavailable::Source),
@@ -294,20 +286,22 @@ impl Origin {
     }
 
     /// Begins a fill that nobody waits for, unless there is one.
-    fn fill_behind(&self, place: &Place, held: Option<Held>) {
+    fn fill_behind(&self, place: &Place) {
         if let Joined::Leads(lead) = self.shared.memory.join(&place.name, false) {
             // With too many under way, the next reader tries again.
-            let _ = self.begin(place.clone(), held, lead);
+            let _ = self.begin(place.clone(), lead);
         }
     }
 
     /// A fill is a task of its own: a client that hangs up takes nobody's answer away.
-    fn begin(
-        &self,
-        place: Place,
-        held: Option<Held>,
-        lead: Lead<Held, Unavailable>,
-    ) -> Result<(), Unavailable> {
+    fn begin(&self, place: Place, lead: Lead<Held, Unavailable>) -> Result<(), Unavailable> {
+        // Under the lead nobody else lands: what somebody has brought, or failed to bring, since this
+        // reader looked is here now and is not asked for again.
+        let held = self.shared.memory.get(place.name.as_bytes());
+        if let Some(held) = held.as_ref().filter(|held| held.spares_a_fill(self.now())) {
+            lead.land(Ok(held.clone()), Duration::ZERO);
+            return Ok(());
+        }
         let Ok(permit) = Arc::clone(&self.shared.fills).try_acquire_owned() else {
             lead.land(Err(Unavailable::Overloaded), Duration::ZERO);
             return Err(Unavailable::Overloaded);

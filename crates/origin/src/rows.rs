@@ -76,7 +76,8 @@ impl Rows {
         self.redis.release_hash(lease).await;
     }
 
-    /// Whether it is in: not when the row was rewritten since the lease was given.
+    /// Whether it is in: not when the row was rewritten since the lease was given, and not when it
+    /// has nothing but NULLs, for which Redis has no hash.
     pub(crate) async fn fill<'a>(
         &self,
         lease: &Lease,
@@ -84,6 +85,10 @@ impl Rows {
         kept: &Kept,
     ) -> Result<bool, CallError> {
         let fields: Vec<_> = fields.collect();
+        if fields.is_empty() {
+            self.release(lease).await;
+            return Ok(false);
+        }
         self.redis
             .fill_hash(lease, &fields, &kept.for_redis())
             .await
@@ -97,6 +102,8 @@ impl Rows {
         always: bool,
     ) -> Result<(), CallError> {
         match row {
+            // Of NULLs alone: a hash without fields is none.
+            Some((fields, _)) if fields.is_empty() => self.redis.remove_hash(name).await,
             Some((fields, kept)) => {
                 let kept = kept.for_redis();
                 self.redis.rewrite_hash(name, &fields, &kept, always).await

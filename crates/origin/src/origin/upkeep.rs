@@ -13,7 +13,6 @@ use futures_util::future::join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::sleep;
 
-use super::fill::LEASE;
 use super::{Origin, Place};
 use crate::endpoint::Content;
 use crate::hooks::{Rewrite, RewriteError};
@@ -148,7 +147,7 @@ impl Origin {
     ) -> Result<u64, UpkeepError> {
         let leases = stream::iter(keys).map(|key| async {
             let place = self.place_of(endpoint, key);
-            let lease = rows.lease(&place.name, LEASE).await?;
+            let lease = rows.lease(&place.name, self.lease()).await?;
             // Whoever has the lease is about to put the row in.
             Ok::<_, CallError>(lease.map(|lease| (place, lease)))
         });

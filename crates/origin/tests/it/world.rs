@@ -27,6 +27,8 @@ const SHOP: &str = "
     INSERT INTO offers SELECT n, 'Offer ' || n, n FROM generate_series(100, 1099) AS n;
     CREATE TABLE pages (slug text PRIMARY KEY, body text);
     INSERT INTO pages VALUES ('hello', '<p>hello</p>'), ('a b/c', 'odd');
+    CREATE TABLE bare (id int PRIMARY KEY, note text, size int);
+    INSERT INTO bare VALUES (1, NULL, NULL), (2, 'two', 2);
     CREATE SEQUENCE asked;
 ";
 
@@ -82,6 +84,14 @@ pub(crate) fn endpoints() -> Vec<EndpointSpec> {
             "/counted/{user_id}",
             "user_id",
             query("select title from offers where user_id = $1 and nextval('asked') > 0"),
+        ),
+        endpoint(
+            "/bare/{id}",
+            "id",
+            Content::Table {
+                name: "bare".to_owned(),
+                columns: vec!["note".to_owned(), "size".to_owned()],
+            },
         ),
     ]
 }
