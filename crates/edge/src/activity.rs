@@ -136,6 +136,12 @@ impl Activity {
         self.ring();
     }
 
+    /// A request was answered as soon as it was read.
+    pub(crate) fn answered(&self) {
+        self.blocked.store(0, Relaxed);
+        self.enter(Phase::Idle);
+    }
+
     /// A part of a multiplexed response waits for the client to make room.
     pub(crate) fn part_waits(&self) {
         if self.undelivered.fetch_add(1, Relaxed) == 0 {

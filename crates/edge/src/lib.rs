@@ -14,6 +14,7 @@ mod admission;
 mod connection;
 mod gate;
 mod http2;
+mod lane;
 mod listen;
 mod meters;
 mod opening;
@@ -29,6 +30,7 @@ mod watchdog;
 
 pub use admission::{AdmissionOptions, Inspect, Passport, Priority};
 pub use gate::{DrainSignal, PeerAddr};
+pub use lane::{Asked, Lane, Reply, ReplyHead, Verdict};
 pub use listen::{BACKLOG, ListenError, listen, listen_shared};
 pub use options::EdgeOptions;
 pub use reply::ReplyBody;

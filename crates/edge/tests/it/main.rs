@@ -8,6 +8,7 @@
 mod admission;
 mod drain;
 mod http2;
+mod lane;
 mod limits;
 mod protocol;
 mod server;
