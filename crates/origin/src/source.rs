@@ -77,10 +77,8 @@ pub enum SourceError {
     #[error("endpoint {path}: {problem}")]
     Endpoint { path: String, problem: String },
     /// The URL is none.
-    #[error(
-        "the URL of the source database is not a PostgreSQL URL such as postgres://user@host/database"
-    )]
-    Url,
+    #[error("the URL of the source database")]
+    Url(#[from] corkboard_postgres::UrlError),
 }
 
 impl SourceError {

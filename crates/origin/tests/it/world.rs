@@ -36,6 +36,7 @@ pub(crate) struct World {
     pub(crate) client: TestClient,
     pub(crate) clock: Arc<HeldClock>,
     pub(crate) origin: Origin,
+    tasks: TaskTracker,
     shutdown: CancellationToken,
 }
 
@@ -46,7 +47,12 @@ impl Drop for World {
 }
 
 pub(crate) async fn shop() -> PgDatabase {
-    let database = PgServer::shared().await.database().await;
+    make(&PgServer::shared().await).await
+}
+
+/// A shop on this server.
+pub(crate) async fn make(server: &Arc<PgServer>) -> PgDatabase {
+    let database = server.database().await;
     database.sql(SHOP).await;
     database
 }
@@ -54,8 +60,7 @@ pub(crate) async fn shop() -> PgDatabase {
 /// A shop on a server of its own, which may be frozen.
 pub(crate) async fn shop_of_its_own() -> (Arc<PgServer>, PgDatabase) {
     let server = Arc::new(PgServer::start(corkboard_testkit::PgSettings::quick()).await);
-    let database = server.database().await;
-    database.sql(SHOP).await;
+    let database = make(&server).await;
     (server, database)
 }
 
@@ -172,8 +177,18 @@ impl World {
             client: TestClient::new(format!("http://{address}")),
             clock,
             origin,
+            tasks,
             shutdown,
         }
+    }
+
+    /// Ends it, and waits until its connections are closed.
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        self.tasks.close();
+        tokio::time::timeout(SOON, self.tasks.wait())
+            .await
+            .expect("an origin ends when it is told to");
     }
 
     pub(crate) async fn get(&self, path: &str) -> TestResponse {
