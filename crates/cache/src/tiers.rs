@@ -282,10 +282,15 @@ where
         Fut: Future<Output = Result<V, E>> + Send,
     {
         let _turn = self.admission.enter(part).await?;
-        metrics::counter!("corkboard_cache_reads_total", "tier" => "source").increment(1);
         let left = deadline.saturating_duration_since(Instant::now());
         match timeout(left, load()).await {
-            Ok(loaded) => loaded.map_err(ReadError::Source),
+            Ok(loaded) => {
+                if loaded.is_ok() {
+                    metrics::counter!("corkboard_cache_reads_total", "tier" => "source")
+                        .increment(1);
+                }
+                loaded.map_err(ReadError::Source)
+            }
             Err(_) => Err(ReadError::TimedOut),
         }
     }

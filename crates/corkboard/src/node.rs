@@ -108,7 +108,7 @@ impl Node {
         let admin = Listener::bind(config.admin_listen)?;
         let hub = LiveHub::new();
         let (cache, tier, responses) = cache::Cache::open(&config, hub.clone()).await?;
-        let stores = Stores::open(&config.store).await?.voiding(&tier);
+        let stores = Stores::serving(&config).await?.voiding(&tier);
         let name = process::name();
         let watches = watches::of(&config.store, &process.clock)?;
         let readiness = Readiness::new(&config.store, &stores, &process.clock)?;
