@@ -60,8 +60,7 @@ pub(crate) fn write(folder: &Path) -> Result<()> {
         page.push_str(&fetch::section(&results.rows, folder)?);
     }
     if let Some(results) = results::read::<Spike>(folder, "spike")? {
-        page.push_str(&heading("The spike", &results));
-        page.push_str(&spike::section(&results.rows, folder)?);
+        page.push_str(&spike::section(&results, folder)?);
     }
     let path = folder.join("report.md");
     std::fs::write(&path, &page).at(&path)?;

@@ -5,20 +5,15 @@
 //! (`closed`), offered load beyond what can be done (`overload`), connections that only hold on
 //! (`crowd`), and two origins behind a balancer (`pair`).
 
+mod closed;
 mod crowd;
 mod overload;
 mod pair;
-#[expect(
-    dead_code,
-    reason = "the closed loop, which comes next, uses all of it"
-)]
+mod peer;
 mod redis;
-#[expect(
-    dead_code,
-    reason = "the closed loop, which comes next, uses all of it"
-)]
 mod site;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -27,8 +22,10 @@ use tokio::time::timeout;
 use crate::Setting;
 use crate::console::{complain, say};
 use crate::failure::{Failure, Result};
+use crate::postgres::Postgres;
 use crate::results::{self, Measured, settings};
 
+pub(crate) use closed::{Closed, Compared, Ratio, Server, Step};
 pub(crate) use crowd::Crowd;
 pub(crate) use overload::Overload;
 pub(crate) use pair::Pair;
@@ -38,7 +35,6 @@ use site::Ground;
 /// Where the servers under test run, with what they need (PostgreSQL, Redis).
 pub(crate) const SERVER_CPU: &str = "0";
 /// Where the generator runs.
-#[expect(dead_code, reason = "the closed loop, which comes next, uses it")]
 pub(crate) const LOAD_CPU: &str = "1";
 
 const NAME: &str = "spike";
@@ -51,6 +47,7 @@ pub(crate) struct Spike {
     pub(crate) value_bytes: usize,
     /// Of a feed.
     pub(crate) feed_bytes: usize,
+    pub(crate) closed: Option<Closed>,
     pub(crate) overload: Option<Overload>,
     pub(crate) crowd: Option<Crowd>,
     pub(crate) pair: Option<Pair>,
@@ -75,9 +72,12 @@ pub(crate) async fn run(setting: &Setting) -> Result<()> {
         ..Spike::default()
     };
     let mut spike = Measured {
-        settings: settings([("keys", format!("{}, asked in random order", ground.keys()))]),
+        settings: in_words(setting, &ground),
         rows,
     };
+    let closed = bounded("closed", setting, closed::run(setting, &ground)).await;
+    spike.rows.closed = spike.rows.keep("closed", closed);
+    results::write(setting, NAME, &spike)?;
     let overload = bounded("overload", setting, overload::run(setting, &ground)).await;
     spike.rows.overload = spike.rows.keep("overload", overload);
     results::write(setting, NAME, &spike)?;
@@ -115,6 +115,17 @@ impl Spike {
             }
         }
     }
+}
+
+/// What was set.
+fn in_words(setting: &Setting, ground: &Ground) -> BTreeMap<String, String> {
+    let mut words = settings([
+        ("keys", format!("{}, asked in random order", ground.keys())),
+        ("PostgreSQL", Postgres::settings()),
+    ]);
+    let closed = closed::settings(setting.is_quick).into_iter();
+    words.extend(closed.map(|(name, value)| (name.to_owned(), value)));
+    words
 }
 
 /// A part that is stuck must not take the others with it.
