@@ -173,28 +173,30 @@ impl Origin {
         );
         let mut routes = matchit::Router::new();
         let mut endpoints: Vec<Endpoint> = Vec::with_capacity(parts.endpoints.len());
+        let mut problems = Vec::new();
         for (at, (spec, description)) in parts.endpoints.into_iter().enumerate() {
-            let problem = |problem: String| SourceError::Endpoint {
-                path: spec.path.clone(),
-                problem,
-            };
+            let mut problem =
+                |problem: String| problems.push(format!("endpoint {}: {problem}", spec.path));
             if endpoints
                 .iter()
                 .any(|other| other.spec.prefix == spec.prefix)
             {
-                return Err(problem(format!(
+                problem(format!(
                     "another endpoint has the Redis prefix {}, too",
                     spec.prefix
-                )));
+                ));
             }
-            routes
-                .insert(&spec.path, at)
-                .map_err(|error| problem(error.to_string()))?;
+            if let Err(error) = routes.insert(&spec.path, at) {
+                problem(error.to_string());
+            }
             endpoints.push(Endpoint {
                 meters: Meters::new(&spec.path),
                 spec,
                 description,
             });
+        }
+        if !problems.is_empty() {
+            return Err(SourceError::Endpoints { problems });
         }
         let shared = Arc::new(Shared {
             endpoints,
@@ -215,6 +217,7 @@ impl Origin {
     pub fn follow(&self, shutdown: &CancellationToken) {
         let follower = Follower {
             connector: self.shared.connector.clone(),
+            tables: self.tables(),
             memory: self.clone(),
             redis: self.shared.rows.is_some().then(|| self.clone()),
         };
@@ -334,11 +337,19 @@ impl Origin {
         self.shared.clock.now()
     }
 
-    /// The endpoints over a table, by number.
+    /// The tables below endpoints, with their schemas.
+    fn tables(&self) -> Vec<String> {
+        let endpoints = self.shared.endpoints.iter();
+        endpoints
+            .filter_map(|endpoint| endpoint.description.table.clone())
+            .collect()
+    }
+
+    /// The endpoints over a table (with its schema), by number.
     fn over<'a>(&'a self, table: &'a str) -> impl Iterator<Item = usize> + 'a {
         let endpoints = self.shared.endpoints.iter().enumerate();
         endpoints
-            .filter(move |(_, endpoint)| endpoint.spec.content.is_table(table))
+            .filter(move |(_, endpoint)| endpoint.description.table.as_deref() == Some(table))
             .map(|(at, _)| at)
     }
 }

@@ -94,6 +94,12 @@ impl Rows {
             .await
     }
 
+    /// Voids the lease of whoever is reading the row; whether it is there. What outlives a row that is
+    /// not there goes, too.
+    pub(crate) async fn void(&self, name: &Name) -> Result<bool, CallError> {
+        self.redis.void_hash(name).await
+    }
+
     /// Puts the row in place of what is there, or beside nothing when `always`; voids leases.
     pub(crate) async fn rewrite<'a>(
         &self,

@@ -63,6 +63,9 @@ pub(crate) async fn open_origin(
     let described = describe(database.expose(), &specs, &options.source)
         .await
         .map_err(|error| refused(&error))?;
+    for advice in described.iter().filter_map(|one| one.advice.as_ref()) {
+        tracing::warn!("{advice}");
+    }
     let (tasks, end) = (TaskTracker::new(), CancellationToken::new());
     let rows = match &config.redis {
         None => None,
@@ -164,10 +167,10 @@ impl OriginNode {
 
 /// What cannot be reached, or what does not fit the source.
 pub(crate) fn refused(error: &SourceError) -> Failure {
-    if error.is_passing() {
-        Failure::Unavailable(story(error))
-    } else {
-        Failure::usage(story(error))
+    match error {
+        SourceError::Endpoints { problems } => Failure::Usage(problems.clone()),
+        error if error.is_passing() => Failure::Unavailable(story(error)),
+        error => Failure::usage(story(error)),
     }
 }
 

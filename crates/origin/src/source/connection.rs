@@ -55,9 +55,11 @@ impl Connector {
         // The text may hold a password: it is not repeated.
         let mut target = Target::parse(url)?;
         let config = &mut target.config;
+        // With keepalives the server notices a host that is gone, whose locks others wait for.
         let settings = format!(
             "{} -c statement_timeout={} -c lock_timeout={} -c TimeZone=UTC \
-             -c client_min_messages=warning -c jit=off -c client_connection_check_interval=1000",
+             -c client_min_messages=warning -c jit=off -c client_connection_check_interval=1000 \
+             -c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
             config.get_options().unwrap_or_default(),
             options.statement.as_millis(),
             options.statement.as_millis(),

@@ -64,14 +64,17 @@ pub(crate) async fn shop_of_its_own() -> (Arc<PgServer>, PgDatabase) {
     (server, database)
 }
 
-pub(crate) fn endpoints() -> Vec<EndpointSpec> {
-    let endpoint = |path: &str, key: &str, content| EndpointSpec {
+pub(crate) fn endpoint(path: &str, key: &str, content: Content) -> EndpointSpec {
+    EndpointSpec {
         path: path.to_owned(),
         key: key.to_owned(),
         content,
         ttl: Duration::from_secs(3_600),
         prefix: EndpointSpec::default_prefix(path),
-    };
+    }
+}
+
+pub(crate) fn endpoints() -> Vec<EndpointSpec> {
     let table = |name: &str| Content::Table {
         name: name.to_owned(),
         columns: Vec::new(),
