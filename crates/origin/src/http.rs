@@ -16,7 +16,7 @@ use crate::answer::{Answer, Body};
 use crate::key::KeyError;
 use crate::origin::{Origin, Served, Tier, Unavailable};
 
-const CACHE: &str = "x-cache";
+pub(crate) const CACHE: &str = "x-cache";
 
 /// The service for the edge.
 #[derive(Debug, Clone)]
@@ -29,6 +29,10 @@ impl Endpoints {
     #[must_use]
     pub fn new(origin: Origin) -> Self {
         Self { origin }
+    }
+
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
     }
 }
 
@@ -123,8 +127,11 @@ fn matches(wanted: &HeaderValue, etag: &HeaderValue) -> bool {
     let (Ok(wanted), Ok(etag)) = (wanted.to_str(), etag.to_str()) else {
         return false;
     };
-    wanted
-        .split(',')
+    names(wanted, etag)
+}
+
+pub(crate) fn names(list: &str, etag: &str) -> bool {
+    list.split(',')
         .map(str::trim)
         .any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
 }

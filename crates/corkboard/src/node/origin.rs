@@ -122,13 +122,15 @@ impl OriginNode {
         }
         // What waits here waits for a fill, and those have bounds of their own; the rest is answered
         // from memory, and refusing it would cost as much.
+        let endpoints = Endpoints::new(self.origin.clone());
         let edge = EdgeOptions {
             admission: None,
+            lane: Some(Arc::new(endpoints.clone())),
             ..settings::edge_options(config, passport::inspect, certificates)
         };
         let served = self.tasks.spawn(corkboard_edge::serve(
             public.socket,
-            Endpoints::new(self.origin.clone()),
+            endpoints,
             edge,
             end_public.clone(),
         ));

@@ -85,6 +85,13 @@ impl ReplyHead<'_> {
         self
     }
 
+    /// Adds a header whose value is a number behind a word.
+    pub fn worded(&mut self, name: &'static str, before: &'static str, value: u64) -> &mut Self {
+        let out = &mut *self.reply.out;
+        let _ = write!(out, "{name}: {before}{value}\r\n");
+        self
+    }
+
     /// Ends the answer with a body.
     pub fn body(&mut self, body: &Bytes) -> Verdict {
         self.number(header::CONTENT_LENGTH.as_str(), body.len() as u64);
@@ -145,15 +152,17 @@ pub(super) fn write_head(
     closes: bool,
 ) -> bool {
     status_line(out, status);
+    // A length here would be that of the body which is not sent.
+    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     for (name, value) in headers {
-        if name != header::CONNECTION {
+        let ours = name == header::CONNECTION || (bodiless && name == header::CONTENT_LENGTH);
+        if !ours {
             out.extend_from_slice(name.as_str().as_bytes());
             out.extend_from_slice(b": ");
             out.extend_from_slice(value.as_bytes());
             out.extend_from_slice(b"\r\n");
         }
     }
-    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if !bodiless
         && !headers.contains_key(header::CONTENT_LENGTH)
         && let Some(length) = length
@@ -229,6 +238,21 @@ mod tests {
         let (_, text, body) = written(false, |reply| reply.begin(StatusCode::OK).body(&long));
         assert!(text.ends_with("\r\n\r\n"));
         assert_eq!(body.as_ptr(), long.as_ptr());
+    }
+
+    #[test]
+    fn a_service_answer_that_has_no_body_has_no_length() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_LENGTH, http::HeaderValue::from(0));
+        let mut out = Vec::new();
+        assert!(!write_head(
+            &mut out,
+            StatusCode::NOT_MODIFIED,
+            &headers,
+            Some(0),
+            false
+        ));
+        assert!(!String::from_utf8(out).unwrap().contains("content-length"));
     }
 
     #[test]

@@ -222,8 +222,6 @@ fn request() -> impl Strategy<Value = String> {
             "POST /echo HTTP/1.1\r\ncontent-length: {}\r\n\r\n{word}",
             word.len()
         )),
-        "[a-z]{1,9}"
-            .prop_map(|word| format!("GET /{word} HTTP/1.1\r\ncontent-length: 2\r\n\r\nhi")),
     ]
 }
 

@@ -3,6 +3,7 @@
 mod coalescing;
 mod encryption;
 mod hooks;
+mod lane;
 mod reading;
 mod redis;
 mod stale;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use corkboard_cache::{Ears, Key, Redis, RedisOptions};
 use corkboard_core::time::Timestamp;
-use corkboard_edge::EdgeOptions;
+use corkboard_edge::{EdgeOptions, Lane};
 use corkboard_origin::{
     Content, EndpointSpec, Endpoints, Origin, OriginOptions, Parts, Rows, SourceOptions, describe,
 };
@@ -33,7 +33,10 @@ const SHOP: &str = "
 ";
 
 pub(crate) struct World {
+    /// As an origin is served.
     pub(crate) client: TestClient,
+    /// The same origin without the short way.
+    pub(crate) long_way: TestClient,
     pub(crate) clock: Arc<HeldClock>,
     pub(crate) origin: Origin,
     tasks: TaskTracker,
@@ -165,19 +168,27 @@ impl World {
         };
         let origin = Origin::new(parts, &tasks, &shutdown).expect("the test's own world works");
         origin.follow(&shutdown);
-        let listener =
-            corkboard_edge::listen("127.0.0.1:0".parse().expect("the test's own world works"))
-                .expect("the test's own world works");
-        let address = listener.local_addr().expect("the test's own world works");
         let service = Endpoints::new(origin.clone());
-        tasks.spawn(corkboard_edge::serve(
-            listener,
-            service,
-            EdgeOptions::default(),
-            shutdown.clone(),
-        ));
+        let serve = |lane: Option<Arc<dyn Lane>>| {
+            let listener =
+                corkboard_edge::listen("127.0.0.1:0".parse().expect("the test's own world works"))
+                    .expect("the test's own world works");
+            let address = listener.local_addr().expect("the test's own world works");
+            let options = EdgeOptions {
+                lane,
+                ..EdgeOptions::default()
+            };
+            tasks.spawn(corkboard_edge::serve(
+                listener,
+                service.clone(),
+                options,
+                shutdown.clone(),
+            ));
+            TestClient::new(format!("http://{address}"))
+        };
         Self {
-            client: TestClient::new(format!("http://{address}")),
+            client: serve(Some(Arc::new(service.clone()))),
+            long_way: serve(None),
             clock,
             origin,
             tasks,
