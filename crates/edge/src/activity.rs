@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::options::EdgeOptions;
+use crate::pace;
 
 /// What the connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,30 +45,36 @@ pub(crate) struct Activity {
     since: AtomicU64,
     /// Microseconds after `born`, plus one, at which a write found no room; 0 when writes go through.
     blocked: AtomicU64,
+    /// Bytes that the client has taken since then.
+    taken: AtomicU64,
+    /// Bytes that it has to take for the time to begin anew.
+    least_taken: u64,
     peer_closed: AtomicBool,
     body_unread: AtomicBool,
     /// Many requests at once (HTTP/2), answered in tasks of their own.
     multiplexed: AtomicBool,
     /// Requests that are being answered.
     busy: AtomicU32,
-    /// Parts of multiplexed responses that wait for the client to make room for them.
-    undelivered: AtomicU32,
+    /// The client makes no room for its responses.
+    stuck: AtomicBool,
     /// Rung when a task of a request has changed what the watchdog goes by.
     pub(crate) changed: Notify,
 }
 
 impl Activity {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(options: &EdgeOptions) -> Self {
         Self {
             born: Instant::now(),
             phase: AtomicU8::new(Phase::Silent as u8),
             since: AtomicU64::new(0),
             blocked: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
+            least_taken: pace::least(options.min_body_rate, options.write_timeout),
             peer_closed: AtomicBool::new(false),
             body_unread: AtomicBool::new(false),
             multiplexed: AtomicBool::new(false),
             busy: AtomicU32::new(0),
-            undelivered: AtomicU32::new(0),
+            stuck: AtomicBool::new(false),
             changed: Notify::new(),
         }
     }
@@ -136,29 +143,13 @@ impl Activity {
         self.ring();
     }
 
-    /// A request was answered as soon as it was read.
-    pub(crate) fn answered(&self) {
-        self.blocked.store(0, Relaxed);
-        self.enter(Phase::Idle);
-    }
-
-    /// A part of a multiplexed response waits for the client to make room.
-    pub(crate) fn part_waits(&self) {
-        if self.undelivered.fetch_add(1, Relaxed) == 0 {
-            self.blocked.store(self.micros().saturating_add(1), Relaxed);
+    /// One of several responses was given up, for its client made no room for it. When it was the
+    /// only one, its client makes room for nothing.
+    pub(crate) fn response_given_up(&self) {
+        if self.busy.load(Relaxed) <= 1 {
+            self.stuck.store(true, Relaxed);
+            self.ring();
         }
-        self.ring();
-    }
-
-    /// The client took a part, or gave the response up; the others' time begins anew.
-    pub(crate) fn part_moved(&self) {
-        let others = self.undelivered.fetch_sub(1, Relaxed) > 1;
-        let since = if others {
-            self.micros().saturating_add(1)
-        } else {
-            0
-        };
-        self.blocked.store(since, Relaxed);
     }
 
     fn ring(&self) {
@@ -167,18 +158,28 @@ impl Activity {
         }
     }
 
-    pub(crate) fn wrote(&self) {
-        // Frames of the protocol itself go through also when no response does.
-        if self.undelivered.load(Relaxed) == 0 {
-            self.blocked.store(0, Relaxed);
+    /// The client took so many bytes; a trickle of them is no progress.
+    pub(crate) fn wrote(&self, bytes: usize) {
+        if self.blocked.load(Relaxed) != 0 {
+            let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+            let before = self.taken.fetch_add(bytes, Relaxed);
+            if before.saturating_add(bytes) >= self.least_taken {
+                self.blocked.store(0, Relaxed);
+            }
         }
         if self.phase() == Phase::Idle {
             self.since.store(self.micros(), Relaxed);
         }
     }
 
+    /// Nothing is left to write.
+    pub(crate) fn flushed(&self) {
+        self.blocked.store(0, Relaxed);
+    }
+
     pub(crate) fn write_blocked(&self) {
         if self.blocked.load(Relaxed) == 0 {
+            self.taken.store(0, Relaxed);
             self.blocked.store(self.micros().saturating_add(1), Relaxed);
         }
     }
@@ -204,6 +205,9 @@ impl Activity {
 
     /// When the connection's patience ends, if it does.
     pub(crate) fn deadline(&self, options: &EdgeOptions) -> Option<(Instant, Expired)> {
+        if self.stuck.load(Relaxed) {
+            return Some((self.born, Expired::Write));
+        }
         let since = self.after_birth(self.since.load(Relaxed));
         let phase = match self.phase() {
             Phase::Silent | Phase::Header => {
@@ -245,7 +249,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn more_bytes_of_a_header_do_not_extend_its_time() {
-        let activity = Activity::new();
+        let activity = Activity::new(&EdgeOptions::default());
         assert_eq!(left(&activity), Some((10, Expired::Header)));
         pass(4).await;
         activity.received();
@@ -256,7 +260,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_idle_connection_has_longer_than_one_in_mid_header() {
-        let activity = Activity::new();
+        let activity = Activity::new(&EdgeOptions::default());
         activity.received();
         activity.request_began();
         assert_eq!(
@@ -274,23 +278,43 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_reads_nothing_is_given_up_even_in_a_stream() {
-        let activity = Activity::new();
+        let activity = Activity::new(&EdgeOptions::default());
         activity.request_began();
         activity.write_blocked();
         pass(20).await;
         activity.write_blocked();
         assert_eq!(left(&activity), Some((10, Expired::Write)));
-        activity.wrote();
+        activity.flushed();
         assert_eq!(left(&activity), None);
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_has_to_keep_the_rate() {
+        let activity = Activity::new(&EdgeOptions::default());
+        activity.request_began();
+        activity.write_blocked();
+        pass(20).await;
+        activity.wrote(30 * 1024 - 1);
+        activity.write_blocked();
+        assert_eq!(left(&activity), Some((10, Expired::Write)));
+        activity.wrote(1);
+        assert_eq!(left(&activity), None);
+        activity.write_blocked();
+        activity.wrote(1);
+        assert_eq!(
+            left(&activity),
+            Some((30, Expired::Write)),
+            "every stretch has its own count"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_slow_download_that_moves_is_not_idle() {
-        let activity = Activity::new();
+        let activity = Activity::new(&EdgeOptions::default());
         activity.request_began();
         activity.response_ended();
         pass(74).await;
-        activity.wrote();
+        activity.wrote(1);
         assert_eq!(left(&activity), Some((75, Expired::Idle)));
     }
 }

@@ -63,24 +63,10 @@ where
     type Future = Answer<S>;
 
     fn call(&self, request: Request<Incoming>) -> Answer<S> {
-        let (parts, body) = request.into_parts();
-        self.answer(parts, Some(body))
-    }
-}
-
-impl<S> Gate<S>
-where
-    S: tower::Service<Request<RequestBody>> + Clone,
-{
-    /// Begins the answer to a request without a body that hyper has not seen.
-    pub(crate) fn begin(&self, request: Request<()>) -> Answer<S> {
-        self.answer(request.into_parts().0, None)
-    }
-
-    fn answer(&self, parts: Parts, body: Option<Incoming>) -> Answer<S> {
         let shared = &self.shared;
         shared.meters.requests.increment(1);
         let handed_over = HandedOver::request_began(Arc::clone(&shared.activity));
+        let (parts, body) = request.into_parts();
         let (fate, stage) = self.first_stage(parts, body);
         Answer {
             stage,
@@ -89,12 +75,13 @@ where
             handed_over: Some(handed_over),
         }
     }
+}
 
-    fn first_stage(
-        &self,
-        mut parts: Parts,
-        body: Option<Incoming>,
-    ) -> (Option<Arc<BodyFate>>, Stage<S>) {
+impl<S> Gate<S>
+where
+    S: tower::Service<Request<RequestBody>> + Clone,
+{
+    fn first_stage(&self, mut parts: Parts, body: Incoming) -> (Option<Arc<BodyFate>>, Stage<S>) {
         let shared = &self.shared;
         if let Some(refusal) = too_large(&parts.headers, shared.options.max_body_bytes) {
             shared.activity.body_left_unread();
@@ -107,7 +94,7 @@ where
                 Entry::Admitted(admitted) => ticket = Some(admitted),
                 Entry::Waiting(in_line) => waiting = Some(in_line),
                 Entry::Refused => {
-                    let bodiless = body.as_ref().is_none_or(Body::is_end_stream);
+                    let bodiless = body.is_end_stream();
                     if !bodiless {
                         shared.activity.body_left_unread();
                     }
@@ -247,7 +234,8 @@ where
             .expect("a future is not polled after it was ready");
         Poll::Ready(Ok(match response {
             Ok(response) => {
-                let mut response = response.map(|body| ReplyBody::served(body, handed_over));
+                let piece = shared.options.piece_bytes();
+                let mut response = response.map(|body| ReplyBody::served(body, handed_over, piece));
                 // HTTP/2 says goodbye by a frame of its own.
                 if shared.drain.is_cancelled() && !shared.activity.is_multiplexed() {
                     let close = HeaderValue::from_static("close");

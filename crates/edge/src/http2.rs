@@ -7,6 +7,7 @@ use hyper::server::conn::http2;
 use hyper_util::rt::TokioTimer;
 use tokio_util::task::TaskTracker;
 
+use crate::delivery::InTime;
 use crate::options::EdgeOptions;
 
 /// Requests at once on one connection; more are refused by the protocol.
@@ -30,7 +31,10 @@ pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Runs each request in a task of its own, so that one connection from a balancer can keep all
 /// cores busy. The tasks are the listener's; they end with their connection.
 #[derive(Debug, Clone)]
-pub(crate) struct StreamTasks(pub(crate) TaskTracker);
+pub(crate) struct StreamTasks {
+    tasks: TaskTracker,
+    write_timeout: Duration,
+}
 
 impl<F> Executor<F> for StreamTasks
 where
@@ -38,12 +42,15 @@ where
     F::Output: Send,
 {
     fn execute(&self, stream: F) {
-        self.0.spawn(stream);
+        self.tasks.spawn(InTime::new(stream, self.write_timeout));
     }
 }
 
 pub(crate) fn builder(options: &EdgeOptions, tasks: TaskTracker) -> http2::Builder<StreamTasks> {
-    let mut builder = http2::Builder::new(StreamTasks(tasks));
+    let mut builder = http2::Builder::new(StreamTasks {
+        tasks,
+        write_timeout: options.write_timeout,
+    });
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)

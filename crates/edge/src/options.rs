@@ -1,11 +1,10 @@
 //! What the accept loop allows a client to hold, and for how long.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::admission::AdmissionOptions;
-use crate::lane::Lane;
+use crate::pace;
 use crate::tls::Certificates;
 
 /// Bounds of one listener. The defaults suit a public listener; tests shorten the times.
@@ -24,13 +23,18 @@ pub struct EdgeOptions {
     pub header_timeout: Duration,
     /// Between a response and the first byte of the next request. The connection is closed.
     pub idle_timeout: Duration,
-    /// From the first read of a body until its end. Answered with 408.
+    /// How long a request's body is waited for before [`Self::min_body_rate`] is asked of it, again
+    /// and again. One that brings less in this time is answered with 408; one that keeps the rate
+    /// may take as long as it needs. Time in which nobody waits for the client does not count.
     pub body_timeout: Duration,
-    /// Between two pieces of a body. Answered with 408. Together with `body_timeout` and
-    /// `max_body_bytes` this is the minimum rate of a body.
+    /// Between two pieces of a body. Answered with 408.
     pub body_progress_timeout: Duration,
-    /// How long a client may not take a single byte of a response. The connection is closed.
+    /// How long a client may take less of a response than [`Self::min_body_rate`] asks for, when
+    /// there is more of it than fits on the way. The connection is closed; with HTTP/2, the one
+    /// request is, as long as others of its connection go on.
     pub write_timeout: Duration,
+    /// Bytes a second that a client has to send of a body, and to take of a response.
+    pub min_body_rate: u64,
     /// After a refusal, how long what the client still sends is read and thrown away, so that it
     /// gets to see the answer instead of a reset.
     pub linger_timeout: Duration,
@@ -53,11 +57,17 @@ pub struct EdgeOptions {
     /// Speak TLS (1.2 and 1.3), with these certificates. The handshake counts to the time for the
     /// first header. `None`: plain HTTP, as behind a balancer.
     pub tls: Option<Certificates>,
-    /// Asked first, on HTTP/1.1, for what memory can answer. `None`: everything goes to the service.
-    pub lane: Option<Arc<dyn Lane>>,
     /// Speak HTTP/2 too: with TLS when both sides choose it, without TLS when the client begins
     /// with it (prior knowledge).
     pub http2: bool,
+}
+
+impl EdgeOptions {
+    /// What a client has to take of a response within [`Self::write_timeout`].
+    pub(crate) fn piece_bytes(&self) -> usize {
+        let least = pace::least(self.min_body_rate, self.write_timeout);
+        usize::try_from(least).unwrap_or(usize::MAX)
+    }
 }
 
 impl Default for EdgeOptions {
@@ -71,6 +81,7 @@ impl Default for EdgeOptions {
             body_timeout: Duration::from_secs(30),
             body_progress_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(30),
+            min_body_rate: 1024,
             linger_timeout: Duration::from_secs(5),
             max_header_bytes: 32 * 1024,
             max_headers: 100,
@@ -79,7 +90,6 @@ impl Default for EdgeOptions {
             drain_timeout: Duration::from_secs(20),
             admission: None,
             tls: None,
-            lane: None,
             http2: false,
         }
     }

@@ -1,5 +1,7 @@
 //! The body of an answer: the router's, or one of the edge's own refusals.
 
+mod pieces;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,6 +14,8 @@ use pin_project_lite::pin_project;
 
 use crate::activity::Activity;
 
+use pieces::Pieces;
+
 pin_project! {
     /// A response's body on its way to the client. When it is dropped, the response has been
     /// handed over and the connection counts as idle.
@@ -19,7 +23,8 @@ pin_project! {
     pub struct ReplyBody<B> {
         #[pin]
         kind: Kind<B>,
-        undelivered: Option<Undelivered>,
+        // Only in HTTP/2.
+        pieces: Option<Pieces>,
         handed_over: HandedOver,
     }
 }
@@ -50,31 +55,11 @@ impl Drop for HandedOver {
     }
 }
 
-/// A part of a multiplexed response that waits for its client to make room.
-#[derive(Debug)]
-struct Undelivered(Arc<Activity>);
-
-impl Undelivered {
-    fn new(activity: &Arc<Activity>) -> Option<Self> {
-        activity.is_multiplexed().then(|| {
-            activity.part_waits();
-            Self(Arc::clone(activity))
-        })
-    }
-}
-
-impl Drop for Undelivered {
-    fn drop(&mut self) {
-        self.0.part_moved();
-    }
-}
-
 impl<B> ReplyBody<B> {
-    pub(crate) fn served(body: B, handed_over: HandedOver) -> Self {
+    pub(crate) fn served(body: B, handed_over: HandedOver, piece: usize) -> Self {
         Self {
             kind: Kind::Served { body },
-            // hyper asks for a part only when there is room for it.
-            undelivered: Undelivered::new(&handed_over.0),
+            pieces: (handed_over.0.is_multiplexed()).then(|| Pieces::new(piece)),
             handed_over,
         }
     }
@@ -113,7 +98,7 @@ impl Refusal {
         };
         let mut response = Response::new(ReplyBody {
             kind: body,
-            undelivered: None,
+            pieces: None,
             handed_over,
         });
         *response.status_mut() = self.status();
@@ -177,14 +162,10 @@ impl<B: Body<Data = Bytes>> Body for ReplyBody<B> {
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.project();
         match this.kind.project() {
-            KindPinned::Served { body } => {
-                *this.undelivered = None;
-                let polled = body.poll_frame(cx);
-                if let Poll::Ready(Some(_)) = polled {
-                    *this.undelivered = Undelivered::new(&this.handed_over.0);
-                }
-                polled
-            }
+            KindPinned::Served { body } => match this.pieces {
+                None => body.poll_frame(cx),
+                Some(pieces) => pieces.poll_next(cx, body, &this.handed_over.0),
+            },
             KindPinned::Refused { body } => Pin::new(body)
                 .poll_frame(cx)
                 .map_err(|never| match never {}),
@@ -192,6 +173,9 @@ impl<B: Body<Data = Bytes>> Body for ReplyBody<B> {
     }
 
     fn is_end_stream(&self) -> bool {
+        if self.pieces.as_ref().is_some_and(Pieces::has_more) {
+            return false;
+        }
         match &self.kind {
             Kind::Served { body } => body.is_end_stream(),
             Kind::Refused { body } => body.is_end_stream(),

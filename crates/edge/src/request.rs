@@ -1,37 +1,37 @@
-//! A request's body under a time limit.
+//! A request's body, from a client that may be slow but not for ever.
+
+mod clock;
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::activity::Activity;
 use crate::admission::Parking;
 use crate::options::EdgeOptions;
+use crate::pace::TooSlow;
+
+use clock::BodyClock;
 
 /// The body of a request as handlers see it: hyper's, which fails when the client is too slow.
-/// The clock runs from the first read, so a handler that reads late takes nothing from the client.
+/// The clock runs only while a read waits, so a handler that reads late takes nothing from the
+/// client.
 ///
 /// When a body timed out, the edge answers 408, whatever the handler makes of the error.
 #[derive(Debug)]
 pub struct RequestBody {
-    /// Absent where it is known beforehand that there is none.
-    inner: Option<Incoming>,
+    inner: Incoming,
     activity: Arc<Activity>,
-    whole: Duration,
-    progress: Duration,
     /// Absent for requests without a body.
     fate: Option<Arc<BodyFate>>,
     /// The request's place, for as long as its client is slow.
     parking: Option<Parking>,
-    /// Present once a read had to wait: most bodies arrive with their header and never need it.
-    clock: Option<BodyClock>,
+    clock: BodyClock,
     ended: bool,
 }
 
@@ -53,16 +53,6 @@ impl BodyFate {
     }
 }
 
-#[derive(Debug)]
-struct BodyClock {
-    /// When the whole body must be there.
-    whole_at: Instant,
-    /// Armed for the nearer of `whole_at` and the end of patience with this one read.
-    sleep: Pin<Box<Sleep>>,
-    /// Whether the read before this one had to wait too.
-    waiting: bool,
-}
-
 /// A request's body ended before it was complete.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -76,20 +66,14 @@ pub enum RequestBodyError {
 }
 
 impl RequestBody {
-    pub(crate) fn new(
-        inner: Option<Incoming>,
-        activity: Arc<Activity>,
-        options: &EdgeOptions,
-    ) -> Self {
-        let ended = inner.as_ref().is_none_or(Body::is_end_stream);
+    pub(crate) fn new(inner: Incoming, activity: Arc<Activity>, options: &EdgeOptions) -> Self {
+        let ended = inner.is_end_stream();
         Self {
             inner,
             activity,
-            whole: options.body_timeout,
-            progress: options.body_progress_timeout,
             fate: (!ended).then(Arc::default),
             parking: None,
-            clock: None,
+            clock: BodyClock::new(options),
             ended,
         }
     }
@@ -103,10 +87,6 @@ impl RequestBody {
         if !self.ended {
             self.parking = Some(parking());
         }
-    }
-
-    fn has_ended(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn has_timed_out(&self) -> bool {
@@ -127,30 +107,6 @@ impl RequestBody {
             parking.park();
         }
     }
-
-    fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let progress = self.progress;
-        let clock = match &mut self.clock {
-            Some(clock) => {
-                if !clock.waiting {
-                    let next = (Instant::now() + progress).min(clock.whole_at);
-                    clock.sleep.as_mut().reset(next);
-                }
-                clock
-            }
-            None => {
-                let now = Instant::now();
-                let first = now + progress.min(self.whole);
-                self.clock.insert(BodyClock {
-                    whole_at: now + self.whole,
-                    sleep: Box::pin(sleep_until(first)),
-                    waiting: true,
-                })
-            }
-        };
-        clock.waiting = true;
-        clock.sleep.as_mut().poll(cx)
-    }
 }
 
 impl Body for RequestBody {
@@ -165,10 +121,7 @@ impl Body for RequestBody {
         if !this.ended && this.has_timed_out() {
             return Poll::Ready(Some(Err(RequestBodyError::TimedOut)));
         }
-        let polled = match &mut this.inner {
-            Some(inner) => Pin::new(inner).poll_frame(cx),
-            None => Poll::Ready(None),
-        };
+        let polled = Pin::new(&mut this.inner).poll_frame(cx);
         if let Poll::Ready(_) = polled
             && let Some(parking) = &mut this.parking
         {
@@ -176,14 +129,11 @@ impl Body for RequestBody {
         }
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
-                if let Some(clock) = &mut this.clock {
-                    clock.waiting = false;
-                    // A drip that always has a byte ready must not outrun the clock.
-                    if Instant::now() >= clock.whole_at && !this.has_ended() {
-                        this.time_out();
-                    }
+                let in_time = this.clock.came(frame.data_ref().map_or(0, Bytes::len));
+                this.ended = this.inner.is_end_stream();
+                if in_time.is_err() && !this.ended {
+                    this.time_out();
                 }
-                this.ended = this.has_ended();
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
@@ -195,8 +145,8 @@ impl Body for RequestBody {
             }
             Poll::Pending => {
                 this.wait_for_client();
-                match this.poll_clock(cx) {
-                    Poll::Ready(()) => {
+                match this.clock.poll_waiting(cx) {
+                    Poll::Ready(TooSlow) => {
                         this.time_out();
                         Poll::Ready(Some(Err(RequestBodyError::TimedOut)))
                     }
@@ -207,18 +157,17 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.has_ended()
+        self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let nothing = || SizeHint::with_exact(0);
-        self.inner.as_ref().map_or_else(nothing, Body::size_hint)
+        self.inner.size_hint()
     }
 }
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        if !self.ended && !self.has_ended() {
+        if !self.ended && !self.inner.is_end_stream() {
             self.activity.body_left_unread();
         }
     }

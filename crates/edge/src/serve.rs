@@ -166,7 +166,7 @@ impl Edge {
             tracing::debug!(%error, %peer, "cannot switch off Nagle's algorithm");
         }
         let shared = Arc::new(Shared {
-            activity: Arc::new(Activity::new()),
+            activity: Arc::new(Activity::new(&self.options)),
             peer,
             // A child of its own: polling it takes a lock that no other connection wants.
             drain: self.drain.child_token(),

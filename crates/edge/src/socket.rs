@@ -36,44 +36,12 @@ impl<T> Socket<T> {
         }
     }
 
-    /// Gives `bytes` back, before all that has not been read yet.
-    pub(crate) fn unread(&mut self, bytes: Bytes) {
-        self.read_before = if self.read_before.is_empty() {
-            bytes
-        } else {
-            [bytes, self.read_before.split_off(0)].concat().into()
-        };
-    }
-
     fn note_write(&self, written: &Poll<io::Result<usize>>) {
         match written {
-            Poll::Ready(_) => self.activity.wrote(),
+            Poll::Ready(Ok(bytes)) => self.activity.wrote(*bytes),
+            Poll::Ready(Err(_)) => {}
             Poll::Pending => self.activity.write_blocked(),
         }
-    }
-}
-
-/// For whoever tells the connection's activity by himself.
-impl<T: AsyncRead + AsyncWrite + Unpin> Socket<T> {
-    pub(crate) fn poll_read_quietly(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if !self.read_before.is_empty() {
-            let part = self.read_before.len().min(buf.remaining());
-            buf.put_slice(&self.read_before.split_to(part));
-            return Poll::Ready(Ok(()));
-        }
-        Pin::new(&mut self.inner).poll_read(cx, buf)
-    }
-
-    pub(crate) fn poll_write_quietly(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
     }
 }
 
@@ -126,7 +94,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        let flushed = Pin::new(&mut self.inner).poll_flush(cx);
+        match flushed {
+            Poll::Ready(_) => self.activity.flushed(),
+            // TLS takes more than it has sent.
+            Poll::Pending => self.activity.write_blocked(),
+        }
+        flushed
     }
 
     /// Ends our half. A close with bytes unread makes the kernel send a reset, which can overtake
@@ -150,5 +124,54 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<T> {
             }
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::activity::Expired;
+    use crate::options::EdgeOptions;
+
+    /// The second in which a client that takes so many bytes a second runs out of time.
+    async fn runs_out_of_time(bytes_a_second: usize) -> Option<usize> {
+        let options = EdgeOptions::default();
+        let activity = Arc::new(Activity::new(&options));
+        activity.request_began();
+        let (ours, mut client) = duplex(100);
+        let mut socket = Socket::new(ours, Bytes::new(), Arc::clone(&activity));
+        let response = vec![0; 1024 * 1024];
+        let writing = async {
+            socket.write_all(&response).await.unwrap();
+            None
+        };
+        let taking = async {
+            let mut taken = vec![0; bytes_a_second];
+            for second in 0..120 {
+                let end = activity.deadline(&options);
+                if end.is_some_and(|(at, why)| at <= Instant::now() && why == Expired::Write) {
+                    return Some(second);
+                }
+                client.read_exact(&mut taken).await.unwrap();
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            None
+        };
+        tokio::select! {
+            end = writing => end,
+            end = taking => end,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_its_response_in_drips_runs_out_of_time() {
+        assert_eq!(runs_out_of_time(1).await, Some(30));
+        assert_eq!(runs_out_of_time(1_000).await, Some(30));
+        assert_eq!(runs_out_of_time(1_100).await, None);
     }
 }

@@ -11,7 +11,6 @@
 //!
 //! [`LiveHub`] is where changes are announced, and from where open connections hear of them.
 
-mod at_hand;
 mod compose;
 mod cursor;
 mod delta;

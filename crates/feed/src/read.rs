@@ -34,7 +34,7 @@ pub struct FeedReply {
     /// JSON, the same bytes for the same feed.
     pub body: Bytes,
     /// A strong entity tag for `body`, quotes included.
-    pub etag: Arc<str>,
+    pub etag: String,
 }
 
 impl Feeds {
@@ -99,7 +99,7 @@ impl Feeds {
             }
         };
         let reply = FeedReply {
-            etag: etag(&body).into(),
+            etag: etag(&body),
             body,
         };
         if is_whole {

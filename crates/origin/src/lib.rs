@@ -10,7 +10,6 @@ mod endpoint;
 mod hooks;
 mod http;
 mod key;
-mod lane;
 mod meters;
 mod origin;
 mod row;

@@ -8,9 +8,6 @@ mod fill;
 mod held;
 mod upkeep;
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -173,30 +170,28 @@ impl Origin {
         );
         let mut routes = matchit::Router::new();
         let mut endpoints: Vec<Endpoint> = Vec::with_capacity(parts.endpoints.len());
-        let mut problems = Vec::new();
         for (at, (spec, description)) in parts.endpoints.into_iter().enumerate() {
-            let mut problem =
-                |problem: String| problems.push(format!("endpoint {}: {problem}", spec.path));
+            let problem = |problem: String| SourceError::Endpoint {
+                path: spec.path.clone(),
+                problem,
+            };
             if endpoints
                 .iter()
                 .any(|other| other.spec.prefix == spec.prefix)
             {
-                problem(format!(
+                return Err(problem(format!(
                     "another endpoint has the Redis prefix {}, too",
                     spec.prefix
-                ));
+                )));
             }
-            if let Err(error) = routes.insert(&spec.path, at) {
-                problem(error.to_string());
-            }
+            routes
+                .insert(&spec.path, at)
+                .map_err(|error| problem(error.to_string()))?;
             endpoints.push(Endpoint {
                 meters: Meters::new(&spec.path),
                 spec,
                 description,
             });
-        }
-        if !problems.is_empty() {
-            return Err(SourceError::Endpoints { problems });
         }
         let shared = Arc::new(Shared {
             endpoints,
@@ -217,7 +212,6 @@ impl Origin {
     pub fn follow(&self, shutdown: &CancellationToken) {
         let follower = Follower {
             connector: self.shared.connector.clone(),
-            tables: self.tables(),
             memory: self.clone(),
             redis: self.shared.rows.is_some().then(|| self.clone()),
         };
@@ -259,7 +253,7 @@ impl Origin {
             Age::Fresh => Some(held.served(Tier::Memory)?),
             Age::Stale => {
                 if held.may_be_filled(now) {
-                    self.fill_behind(place);
+                    self.fill_behind(place, Some(held.clone()));
                 }
                 held.served(Tier::Stale)
             }
@@ -271,14 +265,25 @@ impl Origin {
 
     /// Joins the fill of a key, or begins it.
     pub(crate) async fn fetch(&self, place: Place) -> Result<Served, Unavailable> {
+        let now = self.now();
+        let held = self.shared.memory.get(place.name.as_bytes());
+        if let Some(held) = &held
+            && !held.may_be_filled(now)
+        {
+            // Only a failure without anything to fall back to is still here.
+            return held.served(Tier::Stale).ok_or(Unavailable::Source);
+        }
         let passenger = match self.shared.memory.join(&place.name, false) {
-            Joined::Here(held) => return held.served(held.tier).ok_or(Unavailable::Source),
-            Joined::Flying(passenger) => passenger,
+            Joined::Here(_) => None,
+            Joined::Flying(passenger) => Some(passenger),
             Joined::Leads(lead) => {
                 let passenger = lead.board();
-                self.begin(place, lead)?;
-                passenger
+                self.begin(place, held, lead)?;
+                Some(passenger)
             }
+        };
+        let Some(passenger) = passenger else {
+            return Err(Unavailable::Source);
         };
         match timeout(self.shared.options.patience, passenger.wait()).await {
             Ok(Ok(held)) => held.served(held.tier).ok_or(Unavailable::Source),
@@ -289,22 +294,20 @@ impl Origin {
     }
 
     /// Begins a fill that nobody waits for, unless there is one.
-    fn fill_behind(&self, place: &Place) {
+    fn fill_behind(&self, place: &Place, held: Option<Held>) {
         if let Joined::Leads(lead) = self.shared.memory.join(&place.name, false) {
             // With too many under way, the next reader tries again.
-            let _ = self.begin(place.clone(), lead);
+            let _ = self.begin(place.clone(), held, lead);
         }
     }
 
     /// A fill is a task of its own: a client that hangs up takes nobody's answer away.
-    fn begin(&self, place: Place, lead: Lead<Held, Unavailable>) -> Result<(), Unavailable> {
-        // Under the lead nobody else lands: what somebody has brought, or failed to bring, since this
-        // reader looked is here now and is not asked for again.
-        let held = self.shared.memory.get(place.name.as_bytes());
-        if let Some(held) = held.as_ref().filter(|held| held.spares_a_fill(self.now())) {
-            lead.land(Ok(held.clone()), Duration::ZERO);
-            return Ok(());
-        }
+    fn begin(
+        &self,
+        place: Place,
+        held: Option<Held>,
+        lead: Lead<Held, Unavailable>,
+    ) -> Result<(), Unavailable> {
         let Ok(permit) = Arc::clone(&self.shared.fills).try_acquire_owned() else {
             lead.land(Err(Unavailable::Overloaded), Duration::ZERO);
             return Err(Unavailable::Overloaded);
@@ -337,19 +340,11 @@ impl Origin {
         self.shared.clock.now()
     }
 
-    /// The tables below endpoints, with their schemas.
-    fn tables(&self) -> Vec<String> {
-        let endpoints = self.shared.endpoints.iter();
-        endpoints
-            .filter_map(|endpoint| endpoint.description.table.clone())
-            .collect()
-    }
-
-    /// The endpoints over a table (with its schema), by number.
+    /// The endpoints over a table, by number.
     fn over<'a>(&'a self, table: &'a str) -> impl Iterator<Item = usize> + 'a {
         let endpoints = self.shared.endpoints.iter().enumerate();
         endpoints
-            .filter(move |(_, endpoint)| endpoint.description.table.as_deref() == Some(table))
+            .filter(move |(_, endpoint)| endpoint.spec.content.is_table(table))
             .map(|(at, _)| at)
     }
 }

@@ -12,10 +12,9 @@ mod text;
 
 pub(crate) use connection::{Connection, Connector};
 pub use describe::Description;
-use describe::Misfit;
 pub(crate) use reader::Reader;
 pub(crate) use sql::{identifier, read_after, read_first, table};
-pub(crate) use text::{One as KeyText, Printed};
+pub(crate) use text::{One as KeyText, XidText};
 
 use std::time::Duration;
 
@@ -65,7 +64,7 @@ pub enum SourceError {
     #[error("too many reads wait for the source database")]
     Overloaded,
     /// It refused a statement.
-    #[error("the source database refused {what}")]
+    #[error("the source database refused to read {what}")]
     Refused {
         what: String,
         #[source]
@@ -74,26 +73,24 @@ pub enum SourceError {
     /// What somebody else's read, which this one shared, has met with.
     #[error(transparent)]
     Shared(std::sync::Arc<SourceError>),
-    /// Endpoints do not fit what the database has.
-    #[error("{}", .problems.join("; "))]
-    Endpoints { problems: Vec<String> },
-    /// The journal of changes has what no journal has.
-    #[error("the journal of changes is not as install-hooks made it: install them again")]
-    Journal,
+    /// An endpoint does not fit what the database has.
+    #[error("endpoint {path}: {problem}")]
+    Endpoint { path: String, problem: String },
     /// The URL is none.
-    #[error("the URL of the source database")]
-    Url(#[from] corkboard_postgres::UrlError),
+    #[error(
+        "the URL of the source database is not a PostgreSQL URL such as postgres://user@host/database"
+    )]
+    Url,
 }
 
 impl SourceError {
     /// Whether the same read may work later.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        match self {
-            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Overloaded => true,
-            Self::Shared(error) => error.is_passing(),
-            _ => false,
-        }
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Overloaded
+        )
     }
 }
 
@@ -111,7 +108,7 @@ pub(crate) async fn estimate(connection: &Connection, name: &str) -> Result<u64,
 /// What the endpoints' rows consist of, in the order of the endpoints.
 ///
 /// # Errors
-/// When the database cannot be reached; and all that it does not have: tables, columns, queries.
+/// When the database cannot be reached, or has no such table, column or query.
 pub async fn describe(
     url: &str,
     endpoints: &[EndpointSpec],
@@ -119,19 +116,9 @@ pub async fn describe(
 ) -> Result<Vec<Description>, SourceError> {
     let connector = Connector::new(url, options)?;
     let connection = connector.open().await?;
-    let (mut found, mut problems) = (Vec::with_capacity(endpoints.len()), Vec::new());
+    let mut found = Vec::with_capacity(endpoints.len());
     for endpoint in endpoints {
-        match describe::describe(&connection, endpoint).await {
-            Ok(description) => found.push(description),
-            Err(Misfit::Endpoint(problem)) => {
-                problems.push(format!("endpoint {}: {problem}", endpoint.path));
-            }
-            Err(Misfit::Source(error)) => return Err(error),
-        }
+        found.push(describe::describe(&connection, endpoint).await?);
     }
-    if problems.is_empty() {
-        Ok(found)
-    } else {
-        Err(SourceError::Endpoints { problems })
-    }
+    Ok(found)
 }

@@ -20,8 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("template", &["core"]),
     ("fetch", &["core"]),
     ("cache", &["core"]),
-    ("postgres", &[]),
-    ("store", &["core", "postgres"]),
+    ("store", &["core"]),
     ("edge", &["core"]),
     ("send", &["core", "store", "template", "fetch"]),
     ("feed", &["core", "store", "template", "fetch", "cache"]),
@@ -32,7 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "core", "store", "template", "fetch", "send", "feed", "edge", "cache",
         ],
     ),
-    ("origin", &["core", "cache", "edge", "postgres"]),
+    ("origin", &["core", "cache", "edge"]),
     (TEST_ROOM, &["core"]),
     (BENCH, &["core", "store", TEST_ROOM]),
 ];

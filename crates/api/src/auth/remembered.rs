@@ -22,13 +22,7 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// What a checked token says.
 #[derive(Clone)]
-pub(crate) struct Vouched(pub(super) Arc<Checked>);
-
-impl Vouched {
-    pub(crate) fn user(&self) -> &VerifiedUser {
-        &self.0.user
-    }
-}
+pub(super) struct Vouched(pub(super) Arc<Checked>);
 
 pub(super) struct Checked {
     pub(super) user: VerifiedUser,

@@ -10,7 +10,6 @@ mod feeds;
 mod fetches;
 mod hostile;
 mod idempotency;
-mod lane;
 mod openapi;
 mod sending;
 mod stored_credentials;

@@ -18,13 +18,16 @@ pub struct LimitsConfig {
     /// To the end of a request's header.
     #[serde(serialize_with = "duration::serialize")]
     pub header_timeout: Duration,
-    /// For the whole body of a request.
+    /// Bytes a second that a client has to send of a body, and to take of a response.
+    #[serde(serialize_with = "size::serialize")]
+    pub min_body_rate: u64,
+    /// How long a body is waited for before the rate is asked of it.
     #[serde(serialize_with = "duration::serialize")]
     pub body_timeout: Duration,
     /// Between two pieces of a body.
     #[serde(serialize_with = "duration::serialize")]
     pub body_progress_timeout: Duration,
-    /// How long a client may take nothing of a response.
+    /// How long a client may take less of a response than the rate asks for.
     #[serde(serialize_with = "duration::serialize")]
     pub write_timeout: Duration,
     /// Between a response and the next request.
@@ -60,6 +63,7 @@ impl LimitsConfig {
             max_connections: section.number("max_connections", 1..=1_000_000),
             max_connections_per_peer: section.number("max_connections_per_peer", 0..=1_000_000),
             header_timeout: section.duration("header_timeout", ["100ms", "5m"]),
+            min_body_rate: section.size("min_body_rate", ["1B", "1MiB"]),
             body_timeout: section.duration("body_timeout", ["100ms", "10m"]),
             body_progress_timeout: section.duration("body_progress_timeout", ["100ms", "10m"]),
             write_timeout: section.duration("write_timeout", ["100ms", "10m"]),

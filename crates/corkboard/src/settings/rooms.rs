@@ -116,6 +116,7 @@ pub(crate) fn edge_options(
         max_connections_per_peer: limits.peer_cap(),
         header_timeout: limits.header_timeout,
         idle_timeout: limits.idle_timeout,
+        min_body_rate: limits.min_body_rate,
         body_timeout: limits.body_timeout,
         body_progress_timeout: limits.body_progress_timeout,
         write_timeout: limits.write_timeout,

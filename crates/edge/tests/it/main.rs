@@ -5,10 +5,11 @@
     reason = "a failed step of a test is a failed test"
 )]
 
+mod abuse;
 mod admission;
 mod drain;
+mod frames;
 mod http2;
-mod lane;
 mod limits;
 mod protocol;
 mod server;

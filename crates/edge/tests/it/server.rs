@@ -6,13 +6,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
-use corkboard_edge::{
-    Asked, DrainReport, DrainSignal, EdgeOptions, Lane, PeerAddr, RequestBody, Verdict, listen,
-    serve,
-};
+use corkboard_edge::{DrainReport, DrainSignal, EdgeOptions, PeerAddr, RequestBody, listen, serve};
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -40,7 +38,6 @@ pub(crate) fn short() -> EdgeOptions {
         drain_idle_grace: Duration::from_millis(50),
         drain_timeout: Duration::from_secs(10),
         max_body_bytes: Some(1024),
-        lane: Some(Arc::new(ToService)),
         ..EdgeOptions::default()
     }
 }
@@ -49,22 +46,7 @@ pub(crate) fn short() -> EdgeOptions {
 pub(crate) fn patient() -> EdgeOptions {
     EdgeOptions {
         name: "test",
-        lane: Some(Arc::new(ToService)),
         ..EdgeOptions::default()
-    }
-}
-
-/// Sends every request on to the service; streams, which have no length, by way of hyper.
-#[derive(Debug)]
-struct ToService;
-
-impl Lane for ToService {
-    fn at_once(&self, asked: &Asked<'_>, _: corkboard_edge::Reply<'_>) -> Verdict {
-        if matches!(asked.path(), "/events" | "/flood") {
-            Verdict::ELSEWHERE
-        } else {
-            Verdict::SERVICE
-        }
     }
 }
 
@@ -75,6 +57,10 @@ pub(crate) struct Server {
     pub(crate) gate: Arc<Notify>,
     /// Rung when `/gate` is reached.
     pub(crate) reached: Arc<Notify>,
+    /// Responses of `/flood`, `/large` and `/medium` that exist.
+    pub(crate) open: Arc<AtomicUsize>,
+    /// Bytes that they were asked for.
+    pub(crate) produced: Arc<AtomicUsize>,
     tasks: JoinSet<DrainReport>,
 }
 
@@ -83,10 +69,14 @@ impl Server {
         let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let (gate, reached) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (open, produced) = (Arc::default(), Arc::default());
         let service = {
             let (gate, reached) = (Arc::clone(&gate), Arc::clone(&reached));
+            let counts = (Arc::clone(&open), Arc::clone(&produced));
             tower::service_fn(move |request| {
-                answer(request, Arc::clone(&gate), Arc::clone(&reached))
+                let counts = counts.clone();
+                let flood = move |left| Flood::new(left, counts);
+                answer(request, Arc::clone(&gate), Arc::clone(&reached), flood)
             })
         };
         let shutdown = CancellationToken::new();
@@ -97,14 +87,24 @@ impl Server {
             shutdown,
             gate,
             reached,
+            open,
+            produced,
             tasks,
         }
     }
 
     pub(crate) async fn connect(&self) -> Client {
         Client {
-            stream: TcpStream::connect(self.address).await.unwrap(),
+            stream: self.dial().await,
         }
+    }
+
+    /// A connection that sends what it is given at once: a clock that is paused would run on while
+    /// the kernel holds small pieces back.
+    pub(crate) async fn dial(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream
     }
 
     /// Connects without yielding, so that the server has no chance to accept.
@@ -141,6 +141,7 @@ async fn answer(
     request: Request<RequestBody>,
     gate: Arc<Notify>,
     reached: Arc<Notify>,
+    flood: impl FnOnce(usize) -> Flood,
 ) -> Result<Reply, Infallible> {
     Ok(match request.uri().path() {
         "/echo" => match request.into_body().collect().await {
@@ -158,7 +159,9 @@ async fn answer(
         }
         "/events" => events(&request),
         "/forever" => pending().await,
-        "/flood" => Response::new(Flood.boxed_unsync()),
+        "/flood" => Response::new(flood(usize::MAX).boxed_unsync()),
+        "/medium" => Response::new(flood(8 * 1024).boxed_unsync()),
+        "/large" => Response::new(flood(512 * 1024).boxed_unsync()),
         "/panic" => panic!("asked for by a test"),
         path => text(StatusCode::OK, path.to_owned()),
     })
@@ -175,20 +178,53 @@ fn events(request: &Request<RequestBody>) -> Reply {
     Response::new(StreamBody::new(futures_util::StreamExt::chain(first, silence)).boxed_unsync())
 }
 
-/// A body without end, for a client that does not read.
-struct Flood;
+/// A large body, or one without end, for a client that does not read.
+struct Flood {
+    left: usize,
+    open: Arc<AtomicUsize>,
+    produced: Arc<AtomicUsize>,
+}
+
+impl Flood {
+    fn new(left: usize, (open, produced): (Arc<AtomicUsize>, Arc<AtomicUsize>)) -> Self {
+        open.fetch_add(1, Relaxed);
+        Self {
+            left,
+            open,
+            produced,
+        }
+    }
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Relaxed);
+    }
+}
 
 impl Body for Flood {
     type Data = Bytes;
     type Error = io::Error;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         _: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        std::task::Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(
-            &[b'x'; 16 * 1024],
-        )))))
+        if self.left == 0 {
+            return std::task::Poll::Ready(None);
+        }
+        // A large one comes whole, as rendered feeds do.
+        let length = if self.left == usize::MAX {
+            16 * 1024
+        } else {
+            std::mem::take(&mut self.left)
+        };
+        self.produced.fetch_add(length, Relaxed);
+        std::task::Poll::Ready(Some(Ok(Frame::data(Bytes::from(vec![b'x'; length])))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
     }
 }
 
@@ -206,25 +242,6 @@ impl Client {
         timeout(DEADLINE, self.stream.write_all(bytes))
             .await
             .unwrap()
-    }
-
-    /// Sends once, or says that the server is gone.
-    pub(crate) async fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.writable().await?;
-        match self.stream.try_write(bytes) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            other => other.map(drop),
-        }
-    }
-
-    /// So many bytes.
-    pub(crate) async fn exactly(&mut self, length: usize) -> Vec<u8> {
-        let mut bytes = vec![0; length];
-        timeout(DEADLINE, self.stream.read_exact(&mut bytes))
-            .await
-            .unwrap()
-            .unwrap();
-        bytes
     }
 
     /// Closes the sending half.

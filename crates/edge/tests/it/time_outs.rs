@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use corkboard_edge::EdgeOptions;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::server::{Server, patient, short};
 
@@ -89,6 +89,76 @@ async fn a_body_that_trickles_is_answered_with_408_when_its_whole_time_is_up() {
     within(start.elapsed(), short().body_timeout);
     let answer = client.until("}").await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+/// Sends a body in pieces, one every `every`, until the server answers or all is sent. How long the
+/// answer took, and its status line.
+async fn upload(pieces: &[&str], every: Duration) -> (Duration, String) {
+    let server = Server::start(patient());
+    let mut client = server.connect().await;
+    let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+    let start = Instant::now();
+    client
+        .send(format!(
+            "POST /echo HTTP/1.1\r\nhost: t\r\ncontent-length: {length}\r\n\r\n"
+        ))
+        .await;
+    for piece in pieces {
+        sleep(every).await;
+        if !client.has_nothing().await {
+            break;
+        }
+        client.send(piece).await;
+    }
+    let line = client.until("\r\n").await;
+    (start.elapsed(), line)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_body_may_take_minutes_as_long_as_it_keeps_the_rate() {
+    let piece = "a".repeat(600);
+    let (took, line) = upload(&vec![&*piece; 600], Duration::from_millis(500)).await;
+    assert!(line.starts_with("HTTP/1.1 200 "), "{line}");
+    assert!(took >= Duration::from_secs(300), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_slower_than_the_rate_is_answered_with_408() {
+    let piece = "a".repeat(500);
+    let (took, line) = upload(&vec![&*piece; 600], Duration::from_millis(500)).await;
+    assert!(line.starts_with("HTTP/1.1 408 "), "{line}");
+    assert_eq!(took.as_secs(), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fast_beginning_earns_nothing_for_a_drip() {
+    let beginning = "a".repeat(500 * 1024);
+    let mut pieces = vec![&*beginning];
+    pieces.extend(["a"; 100]);
+    let (took, line) = upload(&pieces, Duration::from_secs(1)).await;
+    assert!(line.starts_with("HTTP/1.1 408 "), "{line}");
+    // At the end of the second stretch.
+    within(took, Duration::from_secs(60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_stops_late_is_given_up_as_soon_as_one_that_stops_early() {
+    let piece = "a".repeat(10 * 1024);
+    let (took, line) = upload(&[&piece, &piece, &piece, "a"], Duration::from_secs(9)).await;
+    assert!(line.starts_with("HTTP/1.1 200 "), "{line}");
+    assert_eq!(took.as_secs(), 36);
+    let server = Server::start(patient());
+    let mut client = server.connect().await;
+    client
+        .send("POST /echo HTTP/1.1\r\nhost: t\r\ncontent-length: 100000\r\n\r\n")
+        .await;
+    for _ in 0..4 {
+        sleep(Duration::from_secs(9)).await;
+        client.send(&piece).await;
+    }
+    let start = Instant::now();
+    assert!(client.until("\r\n").await.starts_with("HTTP/1.1 408 "));
+    assert_eq!(start.elapsed().as_secs(), 10);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use corkboard_edge::{Certificates, EdgeOptions, TlsError};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -47,6 +48,32 @@ fn load(folder: &Path) -> Result<Certificates, TlsError> {
     Certificates::load(&folder.join("tls.crt"), &folder.join("tls.key"))
 }
 
+/// A certificate that a server can use and clients trust.
+pub(crate) struct Identity {
+    folder: TempDir,
+    trusted: CertificateDer<'static>,
+}
+
+impl Identity {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let trusted = write_identity(folder.path(), 0);
+        Self { folder, trusted }
+    }
+
+    pub(crate) fn certificates(&self) -> Certificates {
+        load(self.folder.path()).unwrap()
+    }
+
+    pub(crate) async fn connect(
+        &self,
+        server: &Server,
+        protocol: &[u8],
+    ) -> std::io::Result<TlsStream<TcpStream>> {
+        connect(server, &self.trusted, protocol).await
+    }
+}
+
 fn with(certificates: &Certificates) -> Server {
     Server::start(EdgeOptions {
         tls: Some(certificates.clone()),
@@ -69,7 +96,7 @@ async fn connect(
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![protocol.to_vec()];
-    let stream = TcpStream::connect(server.address).await.unwrap();
+    let stream = server.dial().await;
     let name = ServerName::try_from("localhost").unwrap();
     let connector = TlsConnector::from(Arc::new(config));
     timeout(DEADLINE, connector.connect(name, stream))

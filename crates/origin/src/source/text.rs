@@ -48,13 +48,13 @@ impl ToSql for Many<'_> {
     to_sql_checked!();
 }
 
-/// A value as it is printed, of a type that the driver does not know.
+/// A transaction id, which the driver has no type for.
 #[derive(Debug)]
-pub(crate) struct Printed<'a>(pub(crate) &'a str);
+pub(crate) struct XidText(pub(crate) u64);
 
-impl ToSql for Printed<'_> {
+impl ToSql for XidText {
     fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
-        out.extend_from_slice(self.0.as_bytes());
+        out.extend_from_slice(self.0.to_string().as_bytes());
         Ok(IsNull::No)
     }
 

@@ -1,1 +1,0 @@
-"""The offers: a table, and a view of a row of it."""
