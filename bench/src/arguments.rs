@@ -17,10 +17,11 @@ pub(crate) enum Bench {
     SendRate,
     Liquid,
     Fetch,
+    Spike,
 }
 
 impl Bench {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Expiry,
         Self::Reads,
         Self::Events,
@@ -28,6 +29,7 @@ impl Bench {
         Self::Feed,
         Self::Liquid,
         Self::Fetch,
+        Self::Spike,
     ];
 
     /// As on the command line, and as the results file is called.
@@ -41,6 +43,7 @@ impl Bench {
             Self::SendRate => "send-rate",
             Self::Liquid => "liquid",
             Self::Fetch => "fetch",
+            Self::Spike => "spike",
         }
     }
 
@@ -50,6 +53,7 @@ impl Bench {
             return Duration::from_mins(8);
         }
         match self {
+            Self::Spike => Duration::from_mins(40),
             Self::Send => Duration::from_mins(25),
             Self::Feed | Self::Expiry | Self::Reads | Self::Events | Self::SendRate => {
                 Duration::from_mins(18)
@@ -103,7 +107,7 @@ mod tests {
         let parse = |line: &str| Arguments::parse(line.split_whitespace()).unwrap();
         assert_eq!(parse(""), parse("all"));
         assert_eq!(
-            parse("send feed expiry events reads liquid fetch"),
+            parse("send feed expiry events reads liquid fetch spike"),
             parse("all")
         );
         assert_eq!(parse("feed --quick").benches, BTreeSet::from([Bench::Feed]));

@@ -11,7 +11,7 @@ use corkboard_testkit::client::TestClientError;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(
-        "usage: cargo xtask bench [feed|send|expiry|reads|events|liquid|fetch|all|report] [--quick]; '{0}' is not known"
+        "usage: cargo xtask bench [feed|send|expiry|reads|events|liquid|fetch|spike|all|report] [--quick]; '{0}' is not known"
     )]
     Usage(String),
     #[error("{what}")]

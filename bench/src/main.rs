@@ -1,5 +1,5 @@
 //! Reproducible comparisons of what is built here:
-//! `cargo xtask bench [feed|send|expiry|reads|events|liquid|fetch|all|report] [--quick]`.
+//! `cargo xtask bench [feed|send|expiry|reads|events|liquid|fetch|spike|all|report] [--quick]`.
 //!
 //! A node under test is a process of its own, driven over HTTP and the command line like anybody
 //! else's. Three benches go below that: they drive the card store on PostgreSQL by itself, because
@@ -30,6 +30,7 @@ mod report;
 mod results;
 mod rows;
 mod send;
+mod spike;
 mod statistics;
 mod token;
 mod traffic;
@@ -129,6 +130,7 @@ async fn measure(setting: &Setting, bench: Bench) -> Result<()> {
         Bench::SendRate => Box::pin(send::show_rates(setting)).await,
         Bench::Fetch => results::write(setting, name, &Box::pin(fetch::run(setting)).await?),
         Bench::Liquid => results::write(setting, name, &Box::pin(liquid::run(setting)).await?),
+        Bench::Spike => Box::pin(spike::run(setting)).await,
         Bench::Events => results::write(setting, name, &Box::pin(events::run(setting)).await?),
     }
 }

@@ -30,32 +30,28 @@ impl Nginx {
         let file = folder.join("feed.json");
         std::fs::write(&file, body).at(&file)?;
         let port = free_port()?;
+        let text = configuration(&folder, port);
+        let probes = [(port, "/v1/feed", body)];
+        Self::run(&folder, &text, &probes, cpus).await
+    }
+
+    /// Runs nginx on a configuration of one worker, and waits until each probe (a port, a path)
+    /// answers with its body. The first port is its [base](Self::base).
+    pub(crate) async fn run(
+        folder: &Path,
+        text: &str,
+        probes: &[(u16, &str, &[u8])],
+        cpus: &str,
+    ) -> Result<Self> {
         let config = folder.join("nginx.conf");
-        write(&config, &configuration(&folder, port))?;
+        write(&config, text)?;
         let mut command = child::command(Path::new("nginx"), Some(cpus));
-        command.arg("-p").arg(&folder).arg("-c").arg(&config);
+        command.arg("-p").arg(folder).arg("-c").arg(&config);
         command.arg("-e").arg(folder.join("error.log"));
         let mut child = Child::start(command, folder.join("nginx.log"))?;
 
-        let client = TestClient::new(format!("http://127.0.0.1:{port}"));
-        let end = Instant::now() + READY_WITHIN;
-        loop {
-            child.check()?;
-            if let Ok(reply) = client.get("/v1/feed").try_send().await {
-                if reply.status != 200 || reply.body != body {
-                    let (what, body) = ("nginx".to_owned(), reply.text());
-                    return Err(Failure::Answer {
-                        what,
-                        status: reply.status,
-                        body,
-                    });
-                }
-                break;
-            }
-            if Instant::now() > end {
-                return Err(Failure::Late("an nginx that answers".to_owned()));
-            }
-            sleep(LOOK_EVERY).await;
+        for (port, path, body) in probes {
+            answers(&mut child, *port, path, body).await?;
         }
         let workers = procfs::children(child.pid())?;
         let [worker] = workers[..] else {
@@ -66,7 +62,7 @@ impl Nginx {
         };
         Ok(Self {
             child,
-            port,
+            port: probes.first().map_or(0, |probe| probe.0),
             worker,
         })
     }
@@ -82,6 +78,29 @@ impl Nginx {
 
     pub(crate) async fn stop(self) -> Result<()> {
         self.child.stop().await
+    }
+}
+
+/// Waits for an answer, which must be this one.
+async fn answers(child: &mut Child, port: u16, path: &str, body: &[u8]) -> Result<()> {
+    let client = TestClient::new(format!("http://127.0.0.1:{port}"));
+    let end = Instant::now() + READY_WITHIN;
+    loop {
+        child.check()?;
+        if let Ok(reply) = client.get(path).try_send().await {
+            if reply.status == 200 && reply.body == body {
+                return Ok(());
+            }
+            return Err(Failure::Answer {
+                what: "nginx".to_owned(),
+                status: reply.status,
+                body: reply.text(),
+            });
+        }
+        if Instant::now() > end {
+            return Err(Failure::Late("an nginx that answers".to_owned()));
+        }
+        sleep(LOOK_EVERY).await;
     }
 }
 

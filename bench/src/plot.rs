@@ -2,11 +2,13 @@
 
 mod bars;
 mod lines;
+mod rungs;
 
 use std::fmt::Write as _;
 
 pub(crate) use bars::Bars;
 pub(crate) use lines::Lines;
+pub(crate) use rungs::Rungs;
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 360.0;
@@ -15,7 +17,9 @@ const RIGHT: f64 = 20.0;
 const TOP: f64 = 60.0;
 const BOTTOM: f64 = 50.0;
 /// Told apart without seeing red or green, and in print.
-const COLOURS: [&str; 4] = ["#0072b2", "#e69f00", "#009e73", "#cc79a7"];
+const COLOURS: [&str; 7] = [
+    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#666666",
+];
 
 /// A drawing with a title, a legend and a vertical axis from 0.
 #[derive(Debug)]
@@ -84,16 +88,19 @@ impl Canvas {
     }
 
     fn legend(&mut self, names: &[&str]) {
-        let mut x = LEFT;
+        let (mut x, mut y) = (LEFT, 28.0);
         for (place, name) in names.iter().enumerate() {
             let colour = colour(place);
-            self.add(&format!(
-                "<rect x=\"{x:.1}\" y=\"30\" width=\"10\" height=\"10\" fill=\"{colour}\"/>"
-            ));
-            self.text(x + 15.0, 39.0, Anchor::Start, name);
             #[expect(clippy::cast_precision_loss, reason = "names are short")]
-            let letters = name.chars().count() as f64;
-            x += 35.0 + 7.0 * letters;
+            let width = 35.0 + 7.0 * name.chars().count() as f64;
+            if x + width > WIDTH && x > LEFT {
+                (x, y) = (LEFT, y + 15.0);
+            }
+            self.add(&format!(
+                "<rect x=\"{x:.1}\" y=\"{y}\" width=\"10\" height=\"10\" fill=\"{colour}\"/>"
+            ));
+            self.text(x + 15.0, y + 9.0, Anchor::Start, name);
+            x += width;
         }
     }
 

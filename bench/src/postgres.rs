@@ -4,7 +4,7 @@ mod binary;
 mod locks;
 mod log;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,9 @@ use tokio::task::JoinSet;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use crate::Setting;
+use crate::child;
 use crate::failure::{Failure, Result, While as _};
+use crate::procfs;
 
 pub(crate) use binary::BinaryRows;
 pub(crate) use locks::{LockSample, LockWatch, held_ms};
@@ -204,11 +206,25 @@ impl Database {
 
     /// CPU time of the server with all its processes so far, in seconds.
     pub(crate) fn server_cpu_seconds(&self) -> Result<f64> {
+        procfs::cpu_seconds_with_children(self.server_pid()?)
+    }
+
+    /// From now on the server runs on these CPUs only, with all its processes, also those to come.
+    pub(crate) async fn pin_server(&self, cpus: &str) -> Result<()> {
+        let parent = self.server_pid()?;
+        pin(parent, cpus).await?;
+        for child in procfs::children(parent)? {
+            // One that has just ended needs no CPU.
+            let _ = pin(child, cpus).await;
+        }
+        Ok(())
+    }
+
+    fn server_pid(&self) -> Result<u32> {
         let path = self.inner.server().folder().join("data/postmaster.pid");
         let text = std::fs::read_to_string(&path).at(&path)?;
         let pid = text.lines().next().and_then(|line| line.parse().ok());
-        let pid = pid.ok_or_else(|| Failure::unexpected("postmaster.pid names no process"))?;
-        crate::procfs::cpu_seconds_with_children(pid)
+        pid.ok_or_else(|| Failure::unexpected("postmaster.pid names no process"))
     }
 
     /// The next transaction id, without using one.
@@ -242,6 +258,12 @@ impl Database {
         }
         sink.finish().await.sql(sql)
     }
+}
+
+async fn pin(pid: u32, cpus: &str) -> Result<()> {
+    let mut command = child::command(Path::new("taskset"), None);
+    command.args(["-a", "-c", "-p", cpus, &pid.to_string()]);
+    child::output(command).await.map(drop)
 }
 
 /// A connection and the task that drives it.

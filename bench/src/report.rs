@@ -7,6 +7,7 @@ mod fetch;
 mod liquid;
 mod reads;
 mod send;
+mod spike;
 
 use std::path::Path;
 
@@ -20,6 +21,7 @@ use crate::liquid::LiquidRows;
 use crate::reads::ReadRows;
 use crate::results::{self, Results};
 use crate::send::SendRows;
+use crate::spike::Spike;
 
 /// A table's columns; the first is text, the others are numbers.
 type Row = Vec<String>;
@@ -56,6 +58,9 @@ pub(crate) fn write(folder: &Path) -> Result<()> {
     if let Some(results) = results::read::<FetchRows>(folder, "fetch")? {
         page.push_str(&heading("Connected content", &results));
         page.push_str(&fetch::section(&results.rows, folder)?);
+    }
+    if let Some(results) = results::read::<Spike>(folder, "spike")? {
+        page.push_str(&spike::section(&results, folder)?);
     }
     let path = folder.join("report.md");
     std::fs::write(&path, &page).at(&path)?;

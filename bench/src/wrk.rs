@@ -1,15 +1,15 @@
 //! The load generator: `wrk` on a CPU of its own, one thread, and what it reports.
 
+mod script;
 mod summary;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub(crate) use summary::Summary;
+pub(crate) use summary::{Errors, Summary};
 
 use crate::child;
 use crate::failure::{Failure, Result, While as _};
-use crate::node::write;
 
 /// A response that takes longer than this counts as an error.
 const TIME_OUT: Duration = Duration::from_secs(5);
@@ -31,27 +31,32 @@ pub(crate) struct Load<'a> {
 pub(crate) enum Requests {
     /// One user's, again and again: this token.
     One(String),
-    /// Each user's in turn, by a script.
+    /// Each user's, or each path, in turn, by a script.
     Many(PathBuf),
+    /// The same, but each once.
+    Once(PathBuf),
 }
 
 impl Requests {
     /// A script that asks for the feed of each token's user in turn. Requests are put together
     /// before the load begins, so that the script costs the generator little.
     pub(crate) fn many(folder: &Path, name: &str, tokens: &[String]) -> Result<Self> {
-        let list = folder.join(format!("{name}.tokens"));
-        write(&list, &tokens.join("\n"))?;
-        let script = folder.join(format!("{name}.lua"));
-        let text = format!(
-            "local requests = {{}}\nlocal next = 0\n\
-             function init(arguments)\n  for token in io.lines(\"{}\") do\n    \
-             requests[#requests + 1] = wrk.format(\"GET\", \"/v1/feed\", {{ Authorization = \"Bearer \" .. token }})\n  \
-             end\nend\n\
-             function request()\n  next = next % #requests + 1\n  return requests[next]\nend\n",
-            list.display()
-        );
-        write(&script, &text)?;
-        Ok(Self::Many(script))
+        let request = r#"wrk.format("GET", "/v1/feed", { Authorization = "Bearer " .. line })"#;
+        script::write(folder, name, tokens, request, script::AGAIN).map(Self::Many)
+    }
+
+    /// A script that asks for each of the paths in turn; as cheap for the generator.
+    pub(crate) fn paths(folder: &Path, name: &str, paths: &[String]) -> Result<Self> {
+        let request = r#"wrk.format("GET", line)"#;
+        script::write(folder, name, paths, request, script::AGAIN).map(Self::Many)
+    }
+
+    /// The same requests, each once: the load ends with the list, if it comes so far.
+    pub(crate) fn once(&self) -> Result<Self> {
+        match self {
+            Self::Many(script) => script::once(script).map(Self::Once),
+            other => Ok(other.clone()),
+        }
     }
 }
 
@@ -69,7 +74,7 @@ impl Load<'_> {
                     .arg("--header")
                     .arg(format!("Authorization: Bearer {token}"));
             }
-            Requests::Many(script) => {
+            Requests::Many(script) | Requests::Once(script) => {
                 command.arg("--script").arg(script);
             }
         }
@@ -78,7 +83,16 @@ impl Load<'_> {
         }
         command.arg(format!("{}/v1/feed", self.base));
         let printed = child::output(command).await?;
-        parsed(&printed)
+        let mut summary = parsed(&printed)?;
+        if let Requests::Once(script) = self.requests
+            && let Some(seconds) = script::took(script)
+        {
+            // `wrk` divides by the time that it was given, whatever of it was used.
+            #[expect(clippy::cast_precision_loss, reason = "far below 2^52 requests")]
+            let count = summary.requests as f64;
+            summary.per_second = count / seconds;
+        }
+        Ok(summary)
     }
 }
 

@@ -14,7 +14,7 @@ mod tidy;
 const USAGE: &str = "\
 usage: cargo xtask <task>
 
-  bench [feed|send|expiry|reads|events|liquid|fetch|all|report] [--quick]
+  bench [feed|send|expiry|reads|events|liquid|fetch|spike|all|report] [--quick]
           build the product and run the reproducible comparisons of bench/; or write their report again
   ranges  write the address guard's tables from the registries in crates/fetch/registry
   tidy    check the rules of CONTRIBUTING.md that neither the compiler nor clippy can check

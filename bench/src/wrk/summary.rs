@@ -26,6 +26,16 @@ pub(crate) struct Errors {
     pub(crate) status: u64,
 }
 
+impl std::ops::AddAssign for Errors {
+    fn add_assign(&mut self, other: Self) {
+        self.connect += other.connect;
+        self.read += other.read;
+        self.write += other.write;
+        self.timeout += other.timeout;
+        self.status += other.status;
+    }
+}
+
 impl Errors {
     pub(crate) fn total(self) -> u64 {
         self.connect + self.read + self.write + self.timeout + self.status

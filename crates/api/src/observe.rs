@@ -7,19 +7,10 @@ use http::{HeaderName, HeaderValue};
 use tokio::time::Instant;
 
 /// Browsers must not guess types or show the docs page in someone else's frame.
-const HARDENING: [(HeaderName, HeaderValue); 3] = [
-    (
-        http::header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    ),
-    (
-        http::header::X_FRAME_OPTIONS,
-        HeaderValue::from_static("DENY"),
-    ),
-    (
-        http::header::REFERRER_POLICY,
-        HeaderValue::from_static("no-referrer"),
-    ),
+pub(crate) const HARDENING: [(&str, &str); 3] = [
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "no-referrer"),
 ];
 
 /// Wraps everything.
@@ -30,7 +21,10 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     response
         .headers_mut()
-        .extend(HARDENING.map(|(name, value)| (Some(name), value)));
+        .extend(HARDENING.map(|(name, value)| {
+            let name = HeaderName::from_static(name);
+            (Some(name), HeaderValue::from_static(value))
+        }));
     let route = route
         .as_ref()
         .map_or("unmatched", MatchedPath::as_str)

@@ -1,20 +1,41 @@
 //! All routes in one place.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::response::Redirect;
+use corkboard_edge::Lane;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
+use crate::lane::FeedLane;
 use crate::problem::{Code, Problem};
 use crate::state::{ApiDeps, ApiOptions, ApiState};
 use crate::{client, idempotency, observe, openapi, server};
 
-/// The whole surface as a service for the edge.
-pub fn router(deps: ApiDeps, options: ApiOptions) -> Router {
+/// The whole surface, for the edge.
+#[derive(Debug, Clone)]
+pub struct Surface {
+    /// Answers every request.
+    pub router: Router,
+    /// Answers what memory can answer, as the router would.
+    pub lane: Arc<dyn Lane>,
+}
+
+/// Builds the surface.
+#[must_use]
+pub fn surface(deps: ApiDeps, options: ApiOptions) -> Surface {
     let state = ApiState::new(deps, options);
+    Surface {
+        lane: Arc::new(FeedLane::new(state.clone())),
+        router: router(state),
+    }
+}
+
+fn router(state: ApiState) -> Router {
     let paths = routes().split_for_parts().1;
     // Repeats of the client API are harmless as they are, and its callers have no workspace's key.
     let (server, _) = server_routes().split_for_parts();

@@ -21,7 +21,7 @@ mod watch;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use corkboard_api::{ApiDeps, router};
+use corkboard_api::{ApiDeps, surface};
 use corkboard_config::Config;
 use corkboard_core::time::SharedClock;
 use corkboard_edge::Certificates;
@@ -108,7 +108,7 @@ impl Node {
         let admin = Listener::bind(config.admin_listen)?;
         let hub = LiveHub::new();
         let (cache, tier, responses) = cache::Cache::open(&config, hub.clone()).await?;
-        let stores = Stores::open(&config.store).await?.voiding(&tier);
+        let stores = Stores::serving(&config).await?.voiding(&tier);
         let name = process::name();
         let watches = watches::of(&config.store, &process.clock)?;
         let readiness = Readiness::new(&config.store, &stores, &process.clock)?;
@@ -182,7 +182,7 @@ impl Node {
     /// Serves until `end` names a reason, then ends everything in order. The failure, if any, is
     /// that the end was not in order.
     pub(crate) async fn serve(self, end: impl Future<Output = &'static str>) -> Outcome {
-        let service = router(
+        let surface = surface(
             ApiDeps {
                 cards: Arc::clone(&self.stores.cards),
                 control: Arc::clone(&self.stores.control),
@@ -194,7 +194,7 @@ impl Node {
             },
             settings::api_options(&self.config),
         );
-        let running = shutdown::Running::start(self, service);
+        let running = shutdown::Running::start(self, surface);
         let reason = end.await;
         running.stop(reason).await
     }

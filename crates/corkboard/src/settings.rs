@@ -43,7 +43,7 @@ impl Settings {
             Some((name, value.to_string_lossy().into_owned()))
         });
         match Config::load(&layers.environment(environment)) {
-            Ok((config, warnings)) => match urls::problems(&config.store) {
+            Ok((config, warnings)) => match urls::problems(&config) {
                 problems if problems.is_empty() => Ok(Self { config, warnings }),
                 problems => Err(Failure::Usage(problems)),
             },

@@ -5,9 +5,9 @@ mod postgres;
 
 use std::sync::Arc;
 
-use corkboard_config::{StoreConfig, StoreKind};
+use corkboard_config::{Config, StoreConfig, StoreKind};
 use corkboard_feed::{FeedTier, VoidingCardStore};
-use corkboard_store::postgres::{PgCardStore, PgControlStore};
+use corkboard_store::postgres::{PgCardStore, PgControlStore, PgOptions};
 use corkboard_store::{CardStore, ControlStore};
 
 use crate::exit::Outcome;
@@ -15,7 +15,7 @@ use crate::exit::Outcome;
 use embedded::Embedded;
 use embedded::NAME as EMBEDDED;
 pub(crate) use embedded::folder as embedded_folder;
-pub(crate) use postgres::{CONTROL, Databases, card_layout, describe_metrics, named};
+pub(crate) use postgres::{CONTROL, Databases, card_layout, describe_metrics, named, options};
 
 /// Both stores, open. Clones are the same stores.
 #[derive(Debug, Clone)]
@@ -36,6 +36,20 @@ impl Stores {
     /// and fails at once when a node has it. PostgreSQL databases must be reachable, all of them,
     /// and have the schemas of this program: `corkboard migrate` sees to that, a node does not.
     pub(crate) async fn open(config: &StoreConfig) -> Outcome<Self> {
+        Self::with(config, options(config.connections)).await
+    }
+
+    /// The same for a node, which reads feeds: as many at a time as its configuration says.
+    pub(crate) async fn serving(config: &Config) -> Outcome<Self> {
+        let options = PgOptions {
+            reads: config.cache.reads,
+            read_wait: config.cache.read_wait,
+            ..options(config.store.connections)
+        };
+        Self::with(&config.store, options).await
+    }
+
+    async fn with(config: &StoreConfig, options: PgOptions) -> Outcome<Self> {
         match &config.kind {
             StoreKind::Sqlite { path } => {
                 let embedded = Embedded::open(path).await?;
@@ -46,7 +60,7 @@ impl Stores {
                 })
             }
             StoreKind::Postgres { control, databases } => {
-                let databases = Databases::connect(control, databases, config.connections).await?;
+                let databases = Databases::connect(control, databases, &options).await?;
                 if let Err(failure) = databases.check().await {
                     databases.close();
                     return Err(failure);

@@ -6,7 +6,7 @@
 //! has it. Above: so many single-threaded runtimes, each with a listener of its own
 //! (`SO_REUSEPORT`). `MODE` is `admit` (admission control with its defaults), `full` (admission
 //! control with a single place, which a request for `/hold` takes for ever, so that all others are
-//! refused), `http2`, or nothing.
+//! refused), `http2`, `lane` (answered on the short way), or nothing.
 
 #![expect(clippy::print_stderr, reason = "a program for people at a terminal")]
 
@@ -14,15 +14,16 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::thread;
 
 use bytes::Bytes;
 use corkboard_edge::{
-    AdmissionOptions, DrainReport, EdgeOptions, Passport, Priority, RequestBody, listen,
-    listen_shared, serve, termination,
+    AdmissionOptions, Asked, DrainReport, EdgeOptions, Lane, Passport, Priority, Reply,
+    RequestBody, Verdict, listen, listen_shared, serve, termination,
 };
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
@@ -36,8 +37,8 @@ fn main() -> Result<(), BoxError> {
     let address = address.as_deref().unwrap_or("127.0.0.1:8080").parse()?;
     let bytes = arguments.next().map_or(Ok(140), |text| text.parse())?;
     let cores = arguments.next().map_or(Ok(0), |text| text.parse())?;
-    let options = options(&arguments.next().unwrap_or_default());
     let answer = Bytes::from(vec![b'x'; bytes]);
+    let options = options(&arguments.next().unwrap_or_default(), &answer);
 
     let main = Builder::new_multi_thread().enable_all().build()?;
     let shutdown = CancellationToken::new();
@@ -110,7 +111,7 @@ fn service(
     })
 }
 
-fn options(mode: &str) -> EdgeOptions {
+fn options(mode: &str, answer: &Bytes) -> EdgeOptions {
     let admission = AdmissionOptions::new(inspect);
     let full = AdmissionOptions {
         min_in_flight: 1,
@@ -125,8 +126,18 @@ fn options(mode: &str) -> EdgeOptions {
             "full" => Some(full),
             _ => None,
         },
+        lane: (mode == "lane").then(|| Arc::new(Fixed(answer.clone())) as Arc<dyn Lane>),
         http2: mode == "http2",
         ..EdgeOptions::default()
+    }
+}
+
+#[derive(Debug)]
+struct Fixed(Bytes);
+
+impl Lane for Fixed {
+    fn at_once(&self, _: &Asked<'_>, reply: Reply<'_>) -> Verdict {
+        reply.begin(StatusCode::OK).body(&self.0)
     }
 }
 

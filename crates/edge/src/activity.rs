@@ -143,6 +143,12 @@ impl Activity {
         self.ring();
     }
 
+    /// A request was answered as soon as it was read.
+    pub(crate) fn answered(&self) {
+        self.blocked.store(0, Relaxed);
+        self.enter(Phase::Idle);
+    }
+
     /// One of several responses was given up, for its client made no room for it. When it was the
     /// only one, its client makes room for nothing.
     pub(crate) fn response_given_up(&self) {

@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::activity::{Activity, Expired, Phase};
 use crate::gate::{Gate, Shared};
 use crate::http2::StreamTasks;
+use crate::lane::LaneConversation;
 use crate::opening;
 use crate::options::EdgeOptions;
 use crate::request::RequestBody;
@@ -185,7 +186,7 @@ impl Protocols {
                         shared: Arc::clone(&shared),
                     };
                     let http = pin!(builder.serve_connection(TokioIo::new(socket), gate));
-                    drive(http, &shared, abort).await
+                    drive(http, &shared, &abort).await.ended()
                 })
                 .await
             }
@@ -210,8 +211,35 @@ impl Protocols {
             service,
             shared: Arc::clone(&shared),
         };
+        let Some(lane) = &shared.options.lane else {
+            return self.speak_any_http1(socket, gate, &shared, &abort).await;
+        };
+        let mut conversation = LaneConversation::new(socket, Arc::clone(lane), gate);
+        match drive(Pin::new(&mut conversation), &shared, &abort).await {
+            Left::Ended(ended) => ended,
+            Left::HandedOver => {
+                let (socket, gate) = conversation.into_parts();
+                // Boxed, so that the short way does not keep room for the long one.
+                Box::pin(self.speak_any_http1(socket, gate, &shared, &abort)).await
+            }
+        }
+    }
+
+    async fn speak_any_http1<T, S, B>(
+        &self,
+        socket: Socket<T>,
+        gate: Gate<S>,
+        shared: &Shared,
+        abort: &CancellationToken,
+    ) -> Ended
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+        S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone,
+        B: Body<Data = Bytes> + 'static,
+        B::Error: Into<BoxError>,
+    {
         let http = pin!(self.http1.serve_connection(TokioIo::new(socket), gate));
-        drive(http, &shared, abort).await
+        drive(http, shared, abort).await.ended()
     }
 }
 
@@ -225,8 +253,46 @@ async fn unless_aborted<T>(
     }
 }
 
-/// A connection of either version: what the watchdog needs of it.
-trait Conversation: Future<Output = hyper::Result<()>> {
+/// How a conversation ended by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Finish {
+    /// By the client, or by both as HTTP says.
+    Closed,
+    /// The client broke the protocol or the connection.
+    Broken,
+    /// It has not: hyper goes on with it.
+    HandOver,
+}
+
+impl From<hyper::Result<()>> for Finish {
+    fn from(result: hyper::Result<()>) -> Self {
+        match result {
+            Ok(()) => Self::Closed,
+            Err(_) => Self::Broken,
+        }
+    }
+}
+
+/// How the watchdog left a conversation.
+enum Left {
+    Ended(Ended),
+    HandedOver,
+}
+
+impl Left {
+    /// Of a conversation that hands nothing over.
+    fn ended(self) -> Ended {
+        match self {
+            Self::Ended(ended) => ended,
+            Self::HandedOver => Ended::Broken,
+        }
+    }
+}
+
+/// A connection of whatever kind: what the watchdog needs of it.
+pub(crate) trait Conversation {
+    /// Goes on with it until it ends.
+    fn poll_end(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Finish>;
     /// Ends it after what is in flight.
     fn say_goodbye(self: Pin<&mut Self>);
 }
@@ -238,6 +304,10 @@ where
     B: Body<Data = Bytes> + 'static,
     B::Error: Into<BoxError>,
 {
+    fn poll_end(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Finish> {
+        self.poll(cx).map(Finish::from)
+    }
+
     fn say_goodbye(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
@@ -254,6 +324,10 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
+    fn poll_end(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Finish> {
+        self.poll(cx).map(Finish::from)
+    }
+
     fn say_goodbye(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
@@ -264,8 +338,8 @@ where
 async fn drive(
     mut http: Pin<&mut impl Conversation>,
     shared: &Shared,
-    abort: CancellationToken,
-) -> Ended {
+    abort: &CancellationToken,
+) -> Left {
     let (activity, options) = (&*shared.activity, &*shared.options);
     let timer = pin!(Watchdog::timer(activity.born() + options.header_timeout));
     let mut watchdog = Watchdog::new(timer);
@@ -276,18 +350,18 @@ async fn drive(
 
     poll_fn(|cx| {
         loop {
-            if let Poll::Ready(result) = http.as_mut().poll(cx) {
-                return Poll::Ready(if result.is_ok() {
-                    Ended::Closed
-                } else {
-                    Ended::Broken
+            if let Poll::Ready(finish) = http.as_mut().poll_end(cx) {
+                return Poll::Ready(match finish {
+                    Finish::Closed => Left::Ended(Ended::Closed),
+                    Finish::Broken => Left::Ended(Ended::Broken),
+                    Finish::HandOver => Left::HandedOver,
                 });
             }
             if drain == Drain::NotYet && draining.as_mut().poll(cx).is_ready() {
                 drain = Drain::IdleUntil(Instant::now() + options.drain_idle_grace);
             }
             if drain != Drain::NotYet && aborting.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Ended::Aborted);
+                return Poll::Ready(Left::Ended(Ended::Aborted));
             }
             if drain.wants_goodbye(activity) {
                 drain = Drain::GoodbyeSaid;
@@ -299,7 +373,8 @@ async fn drive(
                     changed.set(activity.changed.notified());
                 }
             }
-            return poll_deadlines(cx, &mut watchdog, activity, options, drain);
+            let late = poll_deadlines(cx, &mut watchdog, activity, options, drain);
+            return late.map(Left::Ended);
         }
     })
     .await

@@ -63,10 +63,24 @@ where
     type Future = Answer<S>;
 
     fn call(&self, request: Request<Incoming>) -> Answer<S> {
+        let (parts, body) = request.into_parts();
+        self.answer(parts, Some(body))
+    }
+}
+
+impl<S> Gate<S>
+where
+    S: tower::Service<Request<RequestBody>> + Clone,
+{
+    /// Begins the answer to a request without a body that hyper has not seen.
+    pub(crate) fn begin(&self, request: Request<()>) -> Answer<S> {
+        self.answer(request.into_parts().0, None)
+    }
+
+    fn answer(&self, parts: Parts, body: Option<Incoming>) -> Answer<S> {
         let shared = &self.shared;
         shared.meters.requests.increment(1);
         let handed_over = HandedOver::request_began(Arc::clone(&shared.activity));
-        let (parts, body) = request.into_parts();
         let (fate, stage) = self.first_stage(parts, body);
         Answer {
             stage,
@@ -75,13 +89,12 @@ where
             handed_over: Some(handed_over),
         }
     }
-}
 
-impl<S> Gate<S>
-where
-    S: tower::Service<Request<RequestBody>> + Clone,
-{
-    fn first_stage(&self, mut parts: Parts, body: Incoming) -> (Option<Arc<BodyFate>>, Stage<S>) {
+    fn first_stage(
+        &self,
+        mut parts: Parts,
+        body: Option<Incoming>,
+    ) -> (Option<Arc<BodyFate>>, Stage<S>) {
         let shared = &self.shared;
         if let Some(refusal) = too_large(&parts.headers, shared.options.max_body_bytes) {
             shared.activity.body_left_unread();
@@ -94,7 +107,7 @@ where
                 Entry::Admitted(admitted) => ticket = Some(admitted),
                 Entry::Waiting(in_line) => waiting = Some(in_line),
                 Entry::Refused => {
-                    let bodiless = body.is_end_stream();
+                    let bodiless = body.as_ref().is_none_or(Body::is_end_stream);
                     if !bodiless {
                         shared.activity.body_left_unread();
                     }

@@ -15,6 +15,7 @@ mod connection;
 mod delivery;
 mod gate;
 mod http2;
+mod lane;
 mod listen;
 mod meters;
 mod opening;
@@ -31,6 +32,7 @@ mod watchdog;
 
 pub use admission::{AdmissionOptions, Inspect, Passport, Priority};
 pub use gate::{DrainSignal, PeerAddr};
+pub use lane::{Asked, Lane, Reply, ReplyHead, Verdict};
 pub use listen::{BACKLOG, ListenError, listen, listen_shared};
 pub use options::EdgeOptions;
 pub use reply::ReplyBody;

@@ -1,9 +1,11 @@
 //! What the accept loop allows a client to hold, and for how long.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::admission::AdmissionOptions;
+use crate::lane::Lane;
 use crate::pace;
 use crate::tls::Certificates;
 
@@ -57,6 +59,8 @@ pub struct EdgeOptions {
     /// Speak TLS (1.2 and 1.3), with these certificates. The handshake counts to the time for the
     /// first header. `None`: plain HTTP, as behind a balancer.
     pub tls: Option<Certificates>,
+    /// Asked first, on HTTP/1.1, for what memory can answer. `None`: everything goes to the service.
+    pub lane: Option<Arc<dyn Lane>>,
     /// Speak HTTP/2 too: with TLS when both sides choose it, without TLS when the client begins
     /// with it (prior knowledge).
     pub http2: bool,
@@ -90,6 +94,7 @@ impl Default for EdgeOptions {
             drain_timeout: Duration::from_secs(20),
             admission: None,
             tls: None,
+            lane: None,
             http2: false,
         }
     }

@@ -25,7 +25,8 @@ use clock::BodyClock;
 /// When a body timed out, the edge answers 408, whatever the handler makes of the error.
 #[derive(Debug)]
 pub struct RequestBody {
-    inner: Incoming,
+    /// Absent where it is known beforehand that there is none.
+    inner: Option<Incoming>,
     activity: Arc<Activity>,
     /// Absent for requests without a body.
     fate: Option<Arc<BodyFate>>,
@@ -66,8 +67,12 @@ pub enum RequestBodyError {
 }
 
 impl RequestBody {
-    pub(crate) fn new(inner: Incoming, activity: Arc<Activity>, options: &EdgeOptions) -> Self {
-        let ended = inner.is_end_stream();
+    pub(crate) fn new(
+        inner: Option<Incoming>,
+        activity: Arc<Activity>,
+        options: &EdgeOptions,
+    ) -> Self {
+        let ended = inner.as_ref().is_none_or(Body::is_end_stream);
         Self {
             inner,
             activity,
@@ -87,6 +92,10 @@ impl RequestBody {
         if !self.ended {
             self.parking = Some(parking());
         }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn has_timed_out(&self) -> bool {
@@ -121,7 +130,10 @@ impl Body for RequestBody {
         if !this.ended && this.has_timed_out() {
             return Poll::Ready(Some(Err(RequestBodyError::TimedOut)));
         }
-        let polled = Pin::new(&mut this.inner).poll_frame(cx);
+        let polled = match &mut this.inner {
+            Some(inner) => Pin::new(inner).poll_frame(cx),
+            None => Poll::Ready(None),
+        };
         if let Poll::Ready(_) = polled
             && let Some(parking) = &mut this.parking
         {
@@ -130,7 +142,7 @@ impl Body for RequestBody {
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
                 let in_time = this.clock.came(frame.data_ref().map_or(0, Bytes::len));
-                this.ended = this.inner.is_end_stream();
+                this.ended = this.has_ended();
                 if in_time.is_err() && !this.ended {
                     this.time_out();
                 }
@@ -157,17 +169,18 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.has_ended()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        let nothing = || SizeHint::with_exact(0);
+        self.inner.as_ref().map_or_else(nothing, Body::size_hint)
     }
 }
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        if !self.ended && !self.inner.is_end_stream() {
+        if !self.ended && !self.has_ended() {
             self.activity.body_left_unread();
         }
     }

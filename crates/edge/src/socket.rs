@@ -36,12 +36,45 @@ impl<T> Socket<T> {
         }
     }
 
+    /// Gives `bytes` back, before all that has not been read yet.
+    pub(crate) fn unread(&mut self, bytes: Bytes) {
+        self.read_before = if self.read_before.is_empty() {
+            bytes
+        } else {
+            [bytes, self.read_before.split_off(0)].concat().into()
+        };
+    }
+
     fn note_write(&self, written: &Poll<io::Result<usize>>) {
         match written {
             Poll::Ready(Ok(bytes)) => self.activity.wrote(*bytes),
             Poll::Ready(Err(_)) => {}
             Poll::Pending => self.activity.write_blocked(),
         }
+    }
+}
+
+/// For whoever tells the connection's activity by himself.
+impl<T: AsyncRead + AsyncWrite + Unpin> Socket<T> {
+    pub(crate) fn poll_read_quietly(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.read_before.is_empty() {
+            let part = self.read_before.len().min(buf.remaining());
+            buf.put_slice(&self.read_before.split_to(part));
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.inner).poll_read(cx, buf)
+    }
+
+    pub(crate) fn poll_write_quietly(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
     }
 }
 

@@ -11,6 +11,7 @@
 //!
 //! [`LiveHub`] is where changes are announced, and from where open connections hear of them.
 
+mod at_hand;
 mod compose;
 mod cursor;
 mod delta;

@@ -106,6 +106,12 @@ impl LiveSets {
         }
     }
 
+    /// The same, if it need not be waited for.
+    pub(crate) fn at_hand(&self, workspace: WorkspaceId) -> Option<Arc<Live>> {
+        let snapshot = self.follow(workspace).touch()?;
+        self.is_fresh(workspace, &snapshot).then_some(snapshot.live)
+    }
+
     /// Looks at the control store for every workspace that is being read or listened to, and hints
     /// the listeners of those where something has changed.
     pub(crate) async fn poll(&self) {

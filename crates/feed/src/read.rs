@@ -34,7 +34,7 @@ pub struct FeedReply {
     /// JSON, the same bytes for the same feed.
     pub body: Bytes,
     /// A strong entity tag for `body`, quotes included.
-    pub etag: String,
+    pub etag: Arc<str>,
 }
 
 impl Feeds {
@@ -99,7 +99,7 @@ impl Feeds {
             }
         };
         let reply = FeedReply {
-            etag: etag(&body),
+            etag: etag(&body).into(),
             body,
         };
         if is_whole {

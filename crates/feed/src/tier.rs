@@ -19,6 +19,8 @@ use crate::personal::{Compact, SharedPersonal};
 
 /// Bytes of a workspace's id at the beginning of a key.
 const WORKSPACE: usize = 16;
+/// Longer keys than this are looked for on the long way only; hardly a user's id makes one.
+const SHORT_KEY: usize = 128;
 /// Launches and stops waiting to be told to other nodes. Beyond it they find out by themselves,
 /// within a second.
 const NEWS_WAITING: usize = 256;
@@ -94,6 +96,17 @@ impl FeedTier {
             // Whoever waits longer only adds to the load.
             _ => StoreError::Overloaded,
         })
+    }
+
+    /// A user's personal part, if memory has it.
+    pub(crate) fn at_hand(&self, workspace: WorkspaceId, user: &UserId) -> Option<SharedPersonal> {
+        let mut key = [0; SHORT_KEY];
+        let user = user.as_str().as_bytes();
+        let key = key.get_mut(..WORKSPACE + user.len())?;
+        let (first, second) = key.split_at_mut(WORKSPACE);
+        first.copy_from_slice(&workspace.to_bytes());
+        second.copy_from_slice(user);
+        self.tiers.at_hand(key)
     }
 
     /// Makes sure that nobody is served, on any node, what was read before. `loud`: something

@@ -18,7 +18,7 @@ pub struct Lifetimes {
     pub stale_while_revalidate: Duration,
     /// After its `ttl`, a row stands in this long for a source that cannot be read.
     pub stale_if_error: Duration,
-    /// How far lifetimes are spread, in per cent to either side, so that rows loaded together are
+    /// By how much of it a lifetime may be shortened, in per cent, so that rows loaded together are
     /// not read again together.
     pub jitter_percent: u8,
 }
@@ -29,7 +29,7 @@ impl Default for Lifetimes {
             missing: Duration::from_secs(5),
             stale_while_revalidate: Duration::from_secs(30),
             stale_if_error: Duration::from_secs(3_600),
-            jitter_percent: 10,
+            jitter_percent: 20,
         }
     }
 }
@@ -38,10 +38,9 @@ impl Lifetimes {
     /// The `ttl` of this key: always the same for the same key, so that every process agrees.
     pub(crate) fn ttl(&self, ttl: Duration, key: &Key) -> Duration {
         let spread = u64::from(self.jitter_percent.min(90));
-        // 0 to 2 × spread, then around zero.
-        let offset = xxh3_64(key.as_str().as_bytes()) % (2 * spread + 1);
-        let percent = 100 + offset - spread;
-        ttl.mul_f64(f64::from(u8::try_from(percent).unwrap_or(u8::MAX)) / 100.0)
+        // In thousandths, so that many rows have many ends.
+        let off = xxh3_64(key.as_str().as_bytes()) % (10 * spread + 1);
+        ttl.mul_f64(f64::from(u16::try_from(1_000 - off).unwrap_or(1_000)) / 1_000.0)
     }
 }
 
@@ -129,9 +128,9 @@ impl Answer {
         now.since(self.read_at).as_secs()
     }
 
-    /// Whole seconds that it stays fresh.
-    pub(crate) fn seconds_left(&self, now: Timestamp) -> u64 {
-        self.fresh_until.since(now).as_secs()
+    /// Whole seconds that it is fresh for, from when the source was read.
+    pub(crate) fn seconds_fresh(&self) -> u64 {
+        self.fresh_until.since(self.read_at).as_secs()
     }
 
     /// About how many bytes of memory it takes.
@@ -164,8 +163,8 @@ mod tests {
         assert_eq!(answer.age(at(130)), Age::LastResort);
         assert_eq!(answer.age(at(3_700)), Age::Over);
         assert_eq!(
-            (answer.seconds_old(at(40)), answer.seconds_left(at(40))),
-            (40, 60)
+            (answer.seconds_old(at(40)), answer.seconds_fresh()),
+            (40, 100)
         );
     }
 
@@ -182,11 +181,11 @@ mod tests {
         let ttls: Vec<Duration> = (0..1_000)
             .map(|n| lifetimes.ttl(TTL, &Key::printed(&n.to_string())))
             .collect();
-        let (least, most) = (Duration::from_secs(90), Duration::from_secs(110));
+        let (least, most) = (Duration::from_secs(80), TTL);
         assert!(ttls.iter().all(|ttl| (least..=most).contains(ttl)));
         let in_first_fifth = ttls
             .iter()
-            .filter(|ttl| **ttl < Duration::from_secs(94))
+            .filter(|ttl| **ttl < Duration::from_secs(84))
             .count();
         assert!((100..300).contains(&in_first_fifth), "{in_first_fifth}");
     }

@@ -30,13 +30,6 @@ pub enum Content {
     Query(String),
 }
 
-impl Content {
-    /// Whether this table's rows are its rows.
-    pub(crate) fn is_table(&self, table: &str) -> bool {
-        matches!(self, Self::Table { name, .. } if name == table)
-    }
-}
-
 impl EndpointSpec {
     /// The fixed segments of a path, joined by colons: `/users/{user_id}/offer` has `users:offer:`.
     #[must_use]

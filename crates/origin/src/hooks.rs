@@ -8,7 +8,9 @@
 mod follow;
 mod install;
 mod journal;
+mod pending;
 mod progress;
+mod snapshot;
 
 pub(crate) use follow::{Follower, Rewrite, RewriteError, Void};
 pub use install::{Hooked, install};

@@ -16,7 +16,7 @@ use crate::answer::{Answer, Body};
 use crate::key::KeyError;
 use crate::origin::{Origin, Served, Tier, Unavailable};
 
-const CACHE: &str = "x-cache";
+pub(crate) const CACHE: &str = "x-cache";
 
 /// The service for the edge.
 #[derive(Debug, Clone)]
@@ -29,6 +29,10 @@ impl Endpoints {
     #[must_use]
     pub fn new(origin: Origin) -> Self {
         Self { origin }
+    }
+
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
     }
 }
 
@@ -109,13 +113,10 @@ fn answer(
 }
 
 fn describe(headers: &mut HeaderMap, answer: &Answer, tier: Tier, now: Timestamp) {
-    let left = answer.seconds_left(now);
-    let cache_control = match left {
-        0 => HeaderValue::from_static("max-age=0"),
-        left => {
-            HeaderValue::try_from(format!("max-age={left}")).expect("digits are a header value")
-        }
-    };
+    // The whole life: whoever keeps it takes `Age` off by himself.
+    let life = answer.seconds_fresh();
+    let cache_control =
+        HeaderValue::try_from(format!("max-age={life}")).expect("digits are a header value");
     headers.insert(header::CACHE_CONTROL, cache_control);
     headers.insert(header::AGE, HeaderValue::from(answer.seconds_old(now)));
     headers.insert(CACHE, HeaderValue::from_static(tier.as_str()));
@@ -126,8 +127,11 @@ fn matches(wanted: &HeaderValue, etag: &HeaderValue) -> bool {
     let (Ok(wanted), Ok(etag)) = (wanted.to_str(), etag.to_str()) else {
         return false;
     };
-    wanted
-        .split(',')
+    names(wanted, etag)
+}
+
+pub(crate) fn names(list: &str, etag: &str) -> bool {
+    list.split(',')
         .map(str::trim)
         .any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
 }

@@ -10,6 +10,7 @@ mod endpoint;
 mod hooks;
 mod http;
 mod key;
+mod lane;
 mod meters;
 mod origin;
 mod row;

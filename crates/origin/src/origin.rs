@@ -8,6 +8,9 @@ mod fill;
 mod held;
 mod upkeep;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -170,28 +173,30 @@ impl Origin {
         );
         let mut routes = matchit::Router::new();
         let mut endpoints: Vec<Endpoint> = Vec::with_capacity(parts.endpoints.len());
+        let mut problems = Vec::new();
         for (at, (spec, description)) in parts.endpoints.into_iter().enumerate() {
-            let problem = |problem: String| SourceError::Endpoint {
-                path: spec.path.clone(),
-                problem,
-            };
+            let mut problem =
+                |problem: String| problems.push(format!("endpoint {}: {problem}", spec.path));
             if endpoints
                 .iter()
                 .any(|other| other.spec.prefix == spec.prefix)
             {
-                return Err(problem(format!(
+                problem(format!(
                     "another endpoint has the Redis prefix {}, too",
                     spec.prefix
-                )));
+                ));
             }
-            routes
-                .insert(&spec.path, at)
-                .map_err(|error| problem(error.to_string()))?;
+            if let Err(error) = routes.insert(&spec.path, at) {
+                problem(error.to_string());
+            }
             endpoints.push(Endpoint {
                 meters: Meters::new(&spec.path),
                 spec,
                 description,
             });
+        }
+        if !problems.is_empty() {
+            return Err(SourceError::Endpoints { problems });
         }
         let shared = Arc::new(Shared {
             endpoints,
@@ -212,6 +217,7 @@ impl Origin {
     pub fn follow(&self, shutdown: &CancellationToken) {
         let follower = Follower {
             connector: self.shared.connector.clone(),
+            tables: self.tables(),
             memory: self.clone(),
             redis: self.shared.rows.is_some().then(|| self.clone()),
         };
@@ -253,7 +259,7 @@ impl Origin {
             Age::Fresh => Some(held.served(Tier::Memory)?),
             Age::Stale => {
                 if held.may_be_filled(now) {
-                    self.fill_behind(place, Some(held.clone()));
+                    self.fill_behind(place);
                 }
                 held.served(Tier::Stale)
             }
@@ -265,25 +271,14 @@ impl Origin {
 
     /// Joins the fill of a key, or begins it.
     pub(crate) async fn fetch(&self, place: Place) -> Result<Served, Unavailable> {
-        let now = self.now();
-        let held = self.shared.memory.get(place.name.as_bytes());
-        if let Some(held) = &held
-            && !held.may_be_filled(now)
-        {
-            // Only a failure without anything to fall back to is still here.
-            return held.served(Tier::Stale).ok_or(Unavailable::Source);
-        }
         let passenger = match self.shared.memory.join(&place.name, false) {
-            Joined::Here(_) => None,
-            Joined::Flying(passenger) => Some(passenger),
+            Joined::Here(held) => return held.served(held.tier).ok_or(Unavailable::Source),
+            Joined::Flying(passenger) => passenger,
             Joined::Leads(lead) => {
                 let passenger = lead.board();
-                self.begin(place, held, lead)?;
-                Some(passenger)
+                self.begin(place, lead)?;
+                passenger
             }
-        };
-        let Some(passenger) = passenger else {
-            return Err(Unavailable::Source);
         };
         match timeout(self.shared.options.patience, passenger.wait()).await {
             Ok(Ok(held)) => held.served(held.tier).ok_or(Unavailable::Source),
@@ -294,20 +289,22 @@ impl Origin {
     }
 
     /// Begins a fill that nobody waits for, unless there is one.
-    fn fill_behind(&self, place: &Place, held: Option<Held>) {
+    fn fill_behind(&self, place: &Place) {
         if let Joined::Leads(lead) = self.shared.memory.join(&place.name, false) {
             // With too many under way, the next reader tries again.
-            let _ = self.begin(place.clone(), held, lead);
+            let _ = self.begin(place.clone(), lead);
         }
     }
 
     /// A fill is a task of its own: a client that hangs up takes nobody's answer away.
-    fn begin(
-        &self,
-        place: Place,
-        held: Option<Held>,
-        lead: Lead<Held, Unavailable>,
-    ) -> Result<(), Unavailable> {
+    fn begin(&self, place: Place, lead: Lead<Held, Unavailable>) -> Result<(), Unavailable> {
+        // Under the lead nobody else lands: what somebody has brought, or failed to bring, since this
+        // reader looked is here now and is not asked for again.
+        let held = self.shared.memory.get(place.name.as_bytes());
+        if let Some(held) = held.as_ref().filter(|held| held.spares_a_fill(self.now())) {
+            lead.land(Ok(held.clone()), Duration::ZERO);
+            return Ok(());
+        }
         let Ok(permit) = Arc::clone(&self.shared.fills).try_acquire_owned() else {
             lead.land(Err(Unavailable::Overloaded), Duration::ZERO);
             return Err(Unavailable::Overloaded);
@@ -340,11 +337,19 @@ impl Origin {
         self.shared.clock.now()
     }
 
-    /// The endpoints over a table, by number.
+    /// The tables below endpoints, with their schemas.
+    fn tables(&self) -> Vec<String> {
+        let endpoints = self.shared.endpoints.iter();
+        endpoints
+            .filter_map(|endpoint| endpoint.description.table.clone())
+            .collect()
+    }
+
+    /// The endpoints over a table (with its schema), by number.
     fn over<'a>(&'a self, table: &'a str) -> impl Iterator<Item = usize> + 'a {
         let endpoints = self.shared.endpoints.iter().enumerate();
         endpoints
-            .filter(move |(_, endpoint)| endpoint.spec.content.is_table(table))
+            .filter(move |(_, endpoint)| endpoint.description.table.as_deref() == Some(table))
             .map(|(at, _)| at)
     }
 }

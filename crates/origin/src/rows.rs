@@ -76,7 +76,8 @@ impl Rows {
         self.redis.release_hash(lease).await;
     }
 
-    /// Whether it is in: not when the row was rewritten since the lease was given.
+    /// Whether it is in: not when the row was rewritten since the lease was given, and not when it
+    /// has nothing but NULLs, for which Redis has no hash.
     pub(crate) async fn fill<'a>(
         &self,
         lease: &Lease,
@@ -84,9 +85,19 @@ impl Rows {
         kept: &Kept,
     ) -> Result<bool, CallError> {
         let fields: Vec<_> = fields.collect();
+        if fields.is_empty() {
+            self.release(lease).await;
+            return Ok(false);
+        }
         self.redis
             .fill_hash(lease, &fields, &kept.for_redis())
             .await
+    }
+
+    /// Voids the lease of whoever is reading the row; whether it is there. What outlives a row that is
+    /// not there goes, too.
+    pub(crate) async fn void(&self, name: &Name) -> Result<bool, CallError> {
+        self.redis.void_hash(name).await
     }
 
     /// Puts the row in place of what is there, or beside nothing when `always`; voids leases.
@@ -97,6 +108,8 @@ impl Rows {
         always: bool,
     ) -> Result<(), CallError> {
         match row {
+            // Of NULLs alone: a hash without fields is none.
+            Some((fields, _)) if fields.is_empty() => self.redis.remove_hash(name).await,
             Some((fields, kept)) => {
                 let kept = kept.for_redis();
                 self.redis.rewrite_hash(name, &fields, &kept, always).await

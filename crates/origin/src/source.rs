@@ -12,9 +12,10 @@ mod text;
 
 pub(crate) use connection::{Connection, Connector};
 pub use describe::Description;
+use describe::Misfit;
 pub(crate) use reader::Reader;
 pub(crate) use sql::{identifier, read_after, read_first, table};
-pub(crate) use text::{One as KeyText, XidText};
+pub(crate) use text::{One as KeyText, Printed};
 
 use std::time::Duration;
 
@@ -64,7 +65,7 @@ pub enum SourceError {
     #[error("too many reads wait for the source database")]
     Overloaded,
     /// It refused a statement.
-    #[error("the source database refused to read {what}")]
+    #[error("the source database refused {what}")]
     Refused {
         what: String,
         #[source]
@@ -73,24 +74,26 @@ pub enum SourceError {
     /// What somebody else's read, which this one shared, has met with.
     #[error(transparent)]
     Shared(std::sync::Arc<SourceError>),
-    /// An endpoint does not fit what the database has.
-    #[error("endpoint {path}: {problem}")]
-    Endpoint { path: String, problem: String },
+    /// Endpoints do not fit what the database has.
+    #[error("{}", .problems.join("; "))]
+    Endpoints { problems: Vec<String> },
+    /// The journal of changes has what no journal has.
+    #[error("the journal of changes is not as install-hooks made it: install them again")]
+    Journal,
     /// The URL is none.
-    #[error(
-        "the URL of the source database is not a PostgreSQL URL such as postgres://user@host/database"
-    )]
-    Url,
+    #[error("the URL of the source database")]
+    Url(#[from] corkboard_postgres::UrlError),
 }
 
 impl SourceError {
     /// Whether the same read may work later.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Overloaded
-        )
+        match self {
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Overloaded => true,
+            Self::Shared(error) => error.is_passing(),
+            _ => false,
+        }
     }
 }
 
@@ -108,7 +111,7 @@ pub(crate) async fn estimate(connection: &Connection, name: &str) -> Result<u64,
 /// What the endpoints' rows consist of, in the order of the endpoints.
 ///
 /// # Errors
-/// When the database cannot be reached, or has no such table, column or query.
+/// When the database cannot be reached; and all that it does not have: tables, columns, queries.
 pub async fn describe(
     url: &str,
     endpoints: &[EndpointSpec],
@@ -116,9 +119,19 @@ pub async fn describe(
 ) -> Result<Vec<Description>, SourceError> {
     let connector = Connector::new(url, options)?;
     let connection = connector.open().await?;
-    let mut found = Vec::with_capacity(endpoints.len());
+    let (mut found, mut problems) = (Vec::with_capacity(endpoints.len()), Vec::new());
     for endpoint in endpoints {
-        found.push(describe::describe(&connection, endpoint).await?);
+        match describe::describe(&connection, endpoint).await {
+            Ok(description) => found.push(description),
+            Err(Misfit::Endpoint(problem)) => {
+                problems.push(format!("endpoint {}: {problem}", endpoint.path));
+            }
+            Err(Misfit::Source(error)) => return Err(error),
+        }
     }
-    Ok(found)
+    if problems.is_empty() {
+        Ok(found)
+    } else {
+        Err(SourceError::Endpoints { problems })
+    }
 }

@@ -17,13 +17,11 @@ mod plan;
 mod pool;
 mod session;
 mod statement;
-mod tls;
-mod url;
 mod values;
 pub mod watch;
 
 pub use cards::{CardLayout, CohortSet, PgCardStore, Plan};
 pub use control::PgControlStore;
+pub use corkboard_postgres::{UrlError, check_url};
 pub use options::PgOptions;
 pub use ping::PgPing;
-pub use url::{UrlError, check_url};

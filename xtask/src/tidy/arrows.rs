@@ -20,7 +20,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("template", &["core"]),
     ("fetch", &["core"]),
     ("cache", &["core"]),
-    ("store", &["core"]),
+    ("postgres", &[]),
+    ("store", &["core", "postgres"]),
     ("edge", &["core"]),
     ("send", &["core", "store", "template", "fetch"]),
     ("feed", &["core", "store", "template", "fetch", "cache"]),
@@ -31,7 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "core", "store", "template", "fetch", "send", "feed", "edge", "cache",
         ],
     ),
-    ("origin", &["core", "cache", "edge"]),
+    ("origin", &["core", "cache", "edge", "postgres"]),
     (TEST_ROOM, &["core"]),
     (BENCH, &["core", "store", TEST_ROOM]),
 ];

@@ -22,7 +22,13 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// What a checked token says.
 #[derive(Clone)]
-pub(super) struct Vouched(pub(super) Arc<Checked>);
+pub(crate) struct Vouched(pub(super) Arc<Checked>);
+
+impl Vouched {
+    pub(crate) fn user(&self) -> &VerifiedUser {
+        &self.0.user
+    }
+}
 
 pub(super) struct Checked {
     pub(super) user: VerifiedUser,

@@ -11,6 +11,12 @@ use crate::problem::{ProblemDocument, Result};
 use crate::schema::FeedDocument;
 use crate::state::ApiState;
 
+pub(crate) const PATH: &str = "/v1/feed";
+pub(crate) const JSON: &str = "application/json";
+/// A feed belongs to one user: shared caches must keep out, and clients ask again each time.
+pub(crate) const CACHING: &str = "private, no-cache";
+pub(crate) const VARIES: &str = "authorization";
+
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -45,38 +51,36 @@ pub(crate) async fn get_feed(
         .feeds
         .read(reader.workspace, &reader.user, &query)
         .await?;
-    let etag = HeaderValue::try_from(&reply.etag).unwrap_or(HeaderValue::from_static("\"\""));
+    let etag = HeaderValue::from_str(&reply.etag).unwrap_or(HeaderValue::from_static("\"\""));
     let unchanged = is_known(&headers, &reply.etag);
     let mut response = if unchanged {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let json = HeaderValue::from_static("application/json");
+        let json = HeaderValue::from_static(JSON);
         let mut response = Response::new(reply.body.into());
         response.headers_mut().insert(header::CONTENT_TYPE, json);
         response
     };
     let headers = response.headers_mut();
     headers.insert(header::ETAG, etag);
-    // A feed belongs to one user: shared caches must keep out, and clients ask again each time.
-    headers.insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("private, no-cache"),
-    );
-    headers.insert(header::VARY, HeaderValue::from_static("authorization"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHING));
+    headers.insert(header::VARY, HeaderValue::from_static(VARIES));
     Ok(response)
 }
 
-/// Whether `If-None-Match` names the tag. Weak comparison, as RFC 9110 has it.
+/// Whether `If-None-Match` names the tag.
 fn is_known(headers: &HeaderMap, etag: &str) -> bool {
-    headers
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .any(|list| {
-            list.split(',')
-                .map(str::trim)
-                .any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
-        })
+    let values = headers.get_all(header::IF_NONE_MATCH).iter();
+    names(values.map(HeaderValue::as_bytes), etag)
+}
+
+/// Whether the lists of one or more header lines name the tag. Weak comparison, as RFC 9110 has it.
+pub(crate) fn names<'v>(mut lists: impl Iterator<Item = &'v [u8]>, etag: &str) -> bool {
+    lists.any(|list| {
+        list.split(|byte| *byte == b',')
+            .map(<[u8]>::trim_ascii)
+            .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag.as_bytes())
+    })
 }
 
 #[cfg(test)]

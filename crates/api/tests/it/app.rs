@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use corkboard_api::auth::{ApiKeySecret, sign_hs256};
 use corkboard_api::{ApiDeps, ApiOptions};
+use corkboard_cache::TierOptions;
 use corkboard_core::hint::FeedChanges;
 use corkboard_core::id::{ApiKeyId, AppId, WorkspaceId};
 use corkboard_core::tenancy::{ApiKey, App, Scope, TokenAlgorithm, TokenKey, Workspace};
 use corkboard_core::time::{SharedClock, Timestamp};
 use corkboard_core::user::UserId;
 use corkboard_edge::EdgeOptions;
-use corkboard_feed::{FeedOptions, Feeds, LiveHub};
+use corkboard_feed::{FeedOptions, FeedTier, Feeds, LiveHub, VoidingCardStore};
 use corkboard_fetch::Vault;
 use corkboard_send::{SendOptions, Sender};
 use corkboard_store::sqlite::{SqliteCardStore, SqliteControlStore, SqliteOptions};
@@ -30,6 +31,8 @@ pub(crate) fn start_time() -> Timestamp {
 
 pub(crate) struct TestApp {
     pub(crate) base: String,
+    /// The same node without the short way.
+    pub(crate) long_way: String,
     pub(crate) address: std::net::SocketAddr,
     pub(crate) workspace: WorkspaceId,
     pub(crate) app: AppId,
@@ -66,8 +69,11 @@ impl TestApp {
             Arc::new(SqliteControlStore::open(folder.path(), &sqlite).expect("control store"));
         let clock = Arc::new(HeldClock::at(start_time()));
         let shared: SharedClock = clock.clone();
+        let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let hub = LiveHub::new();
-        let changes: Arc<dyn FeedChanges> = Arc::new(hub.clone());
+        let tier = FeedTier::new(hub.clone(), TierOptions::default(), tasks.clone());
+        let cards: Arc<dyn CardStore> = Arc::new(VoidingCardStore::new(cards, tier.clone()));
+        let changes: Arc<dyn FeedChanges> = Arc::new(tier.clone());
         let fetcher = Arc::new(Unreachable);
         let sender = Sender::new(
             corkboard_send::Deps {
@@ -79,7 +85,7 @@ impl TestApp {
             },
             SendOptions::default(),
         );
-        let feeds = Feeds::new(
+        let feeds = Feeds::with_tier(
             corkboard_feed::Deps {
                 cards: cards.clone(),
                 control: control.clone(),
@@ -88,8 +94,8 @@ impl TestApp {
                 clock: shared.clone(),
             },
             FeedOptions::default(),
+            tier,
         );
-        let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         sender.run(&tasks, shutdown.clone());
         feeds.run(&tasks, shutdown.clone());
         let deps = ApiDeps {
@@ -101,21 +107,28 @@ impl TestApp {
             clock: shared,
             tasks: tasks.clone(),
         };
-        let router = corkboard_api::router(deps, options);
-        let listener = corkboard_edge::listen("127.0.0.1:0".parse().expect("an address"))
-            .expect("a free port");
-        let address = listener.local_addr().expect("bound");
-        let stop = shutdown.clone();
-        tasks.spawn(async move {
+        let surface = corkboard_api::surface(deps, options);
+        let serve = |lane| {
+            let listener = corkboard_edge::listen("127.0.0.1:0".parse().expect("an address"))
+                .expect("a free port");
+            let address = listener.local_addr().expect("bound");
             let edge = EdgeOptions {
                 drain_timeout: Duration::from_secs(1),
+                lane,
                 ..EdgeOptions::default()
             };
-            corkboard_edge::serve(listener, router, edge, stop).await;
-        });
+            let (router, stop) = (surface.router.clone(), shutdown.clone());
+            tasks.spawn(async move {
+                corkboard_edge::serve(listener, router, edge, stop).await;
+            });
+            address
+        };
+        let address = serve(Some(Arc::clone(&surface.lane)));
+        let long_way = serve(None);
         let (workspace, app, key) = tenant(&*control, "first").await;
         Self {
             base: format!("http://{address}"),
+            long_way: format!("http://{long_way}"),
             address,
             workspace,
             app,

@@ -10,6 +10,7 @@ mod feeds;
 mod fetches;
 mod hostile;
 mod idempotency;
+mod lane;
 mod openapi;
 mod sending;
 mod stored_credentials;

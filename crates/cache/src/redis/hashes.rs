@@ -32,6 +32,10 @@ const FILL: &str = "if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end \
 const REWRITE: &str = "redis.call('DEL', KEYS[2]) \
     if ARGV[1] == '1' or redis.call('EXISTS', KEYS[1]) == 1 then put(2) return 1 end \
     redis.call('DEL', KEYS[3]) return 0";
+/// KEYS as above.
+const VOID: &str = "redis.call('DEL', KEYS[2]) \
+    if redis.call('EXISTS', KEYS[1]) == 1 then return 1 end \
+    redis.call('DEL', KEYS[3]) return 0";
 const REMOVE: &str = "return redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])";
 const RELEASE: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then \
     redis.call('DEL', KEYS[1]) end return 0";
@@ -150,6 +154,18 @@ impl Redis {
             script.arg(1).arg(name).arg(&lease.token);
         };
         let _ = self.shared.script(&lease.session, RELEASE, arguments).await;
+    }
+
+    /// Voids the lease; whether the hash is there. Without it, its last value goes, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Redis::hash`].
+    pub async fn void_hash(&self, name: &Key) -> Result<bool, CallError> {
+        let session = self.shared.link.session()?;
+        let arguments = |script: &mut Cmd| self.shared.three(script, name);
+        let answer = self.shared.script(&session, VOID, arguments).await?;
+        Ok(answer == Value::Int(1))
     }
 
     /// Voids the lease and puts the hash in place of the one that is there; where there is none,

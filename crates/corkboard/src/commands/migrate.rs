@@ -7,7 +7,7 @@ use corkboard_store::StoreError;
 use super::settings;
 use crate::cli::ConfigFile;
 use crate::exit::{Failure, Outcome};
-use crate::stores::{CONTROL, Databases, Stores, named};
+use crate::stores::{CONTROL, Databases, Stores, named, options};
 use crate::{output, progress, runtime};
 
 pub(crate) fn run(config: &ConfigFile) -> Outcome {
@@ -17,8 +17,8 @@ pub(crate) fn run(config: &ConfigFile) -> Outcome {
         match &store.kind {
             StoreKind::Sqlite { .. } => embedded(store).await,
             StoreKind::Postgres { control, databases } => {
-                let connections = store.connections;
-                every_database(Databases::connect(control, databases, connections).await?).await
+                let options = options(store.connections);
+                every_database(Databases::connect(control, databases, &options).await?).await
             }
         }
     })

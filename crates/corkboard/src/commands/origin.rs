@@ -132,14 +132,14 @@ fn report(found: &[(String, Verified)], as_json: bool) -> Outcome {
     if as_json {
         let rows = found.iter().map(|(path, found)| {
             json!({"endpoint": path, "rows": found.rows, "different": found.different,
-                "gone": found.gone})
+                "overlong": found.overlong, "gone": found.gone})
         });
         output::json(&rows.collect::<Vec<_>>())?;
         return Ok(());
     }
-    let mut table = Table::new(&["endpoint", "rows", "put right", "removed"]);
+    let mut table = Table::new(&["endpoint", "rows", "different", "overlong", "gone"]);
     for (path, found) in found {
-        let counts = [found.rows, found.different, found.gone];
+        let counts = [found.rows, found.different, found.overlong, found.gone];
         let mut row = vec![path.clone()];
         row.extend(counts.iter().map(u64::to_string));
         table.row(row);

@@ -79,13 +79,15 @@ fn tier_options(config: &Config) -> TierOptions {
     } else {
         cache.memory_ttl.min(UNTOLD_LIFETIME)
     };
+    let options = TierOptions::default();
     TierOptions {
         memory_bytes: usize::try_from(cache.memory).unwrap_or(usize::MAX),
         memory_lifetime,
         redis_lifetime: cache.ttl,
         parts,
-        at_a_time: cache.reads,
+        // PostgreSQL has a queue of its own, in which those who wait come to share statements.
+        at_a_time: if alone { cache.reads } else { options.flights },
         turn: cache.read_wait,
-        ..TierOptions::default()
+        ..options
     }
 }

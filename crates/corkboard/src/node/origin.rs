@@ -63,6 +63,9 @@ pub(crate) async fn open_origin(
     let described = describe(database.expose(), &specs, &options.source)
         .await
         .map_err(|error| refused(&error))?;
+    for advice in described.iter().filter_map(|one| one.advice.as_ref()) {
+        tracing::warn!("{advice}");
+    }
     let (tasks, end) = (TaskTracker::new(), CancellationToken::new());
     let rows = match &config.redis {
         None => None,
@@ -119,13 +122,15 @@ impl OriginNode {
         }
         // What waits here waits for a fill, and those have bounds of their own; the rest is answered
         // from memory, and refusing it would cost as much.
+        let endpoints = Endpoints::new(self.origin.clone());
         let edge = EdgeOptions {
             admission: None,
+            lane: Some(Arc::new(endpoints.clone())),
             ..settings::edge_options(config, passport::inspect, certificates)
         };
         let served = self.tasks.spawn(corkboard_edge::serve(
             public.socket,
-            Endpoints::new(self.origin.clone()),
+            endpoints,
             edge,
             end_public.clone(),
         ));
@@ -164,10 +169,10 @@ impl OriginNode {
 
 /// What cannot be reached, or what does not fit the source.
 pub(crate) fn refused(error: &SourceError) -> Failure {
-    if error.is_passing() {
-        Failure::Unavailable(story(error))
-    } else {
-        Failure::usage(story(error))
+    match error {
+        SourceError::Endpoints { problems } => Failure::Usage(problems.clone()),
+        error if error.is_passing() => Failure::Unavailable(story(error)),
+        error => Failure::usage(story(error)),
     }
 }
 

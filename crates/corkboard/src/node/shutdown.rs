@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use corkboard_api::Surface;
 use corkboard_edge::{DrainReport, EdgeOptions};
 use corkboard_fetch::FetchClient;
 use tokio::task::JoinHandle;
@@ -83,8 +84,8 @@ impl Serving {
 }
 
 impl Running {
-    /// Starts what the node's roles ask for. `service` is the public API.
-    pub(super) fn start(mut node: Node, service: Router) -> Self {
+    /// Starts what the node's roles ask for. `surface` is the public API.
+    pub(super) fn start(mut node: Node, surface: Surface) -> Self {
         let tasks = TaskTracker::new();
         let (work, end_work) = (TaskTracker::new(), CancellationToken::new());
         let end_call_log = CancellationToken::new();
@@ -119,8 +120,11 @@ impl Running {
             if let Some(certificates) = certificates.clone() {
                 work.spawn(certificates::keep_fresh(certificates, end_work.clone()));
             }
-            let options = settings::edge_options(&node.config, passport::inspect, certificates);
-            Serving::start(&tasks, listener, service, options)
+            let options = EdgeOptions {
+                lane: Some(surface.lane),
+                ..settings::edge_options(&node.config, passport::inspect, certificates)
+            };
+            Serving::start(&tasks, listener, surface.router, options)
         });
         node.readiness.set(true);
         announce(&node.name, &node.roles, public_address, admin_address);

@@ -31,9 +31,8 @@ impl Databases {
     pub(crate) async fn connect(
         control: &ServiceUrl,
         cards: &[DatabaseConfig],
-        connections: usize,
+        options: &PgOptions,
     ) -> Outcome<Self> {
-        let options = options(connections);
         let mut connecting = JoinSet::new();
         for (place, database) in cards.iter().cloned().enumerate() {
             let options = options.clone();
@@ -43,19 +42,19 @@ impl Databases {
                 (place, store.map(Arc::new))
             });
         }
-        let control_store = PgControlStore::connect(control.expose(), &options).await;
+        let control_store = PgControlStore::connect(control.expose(), options).await;
         let mut connected = connecting.join_all().await;
         connected.sort_by_key(|(place, _)| *place);
 
         let mut problems = Vec::new();
         let control = control_store
-            .map_err(|error| problems.push(unreachable(CONTROL, control, &options, &error)));
+            .map_err(|error| problems.push(unreachable(CONTROL, control, options, &error)));
         let mut stores = Vec::with_capacity(cards.len());
         for ((_, store), database) in connected.into_iter().zip(cards) {
             match store {
                 Ok(store) => stores.push(store),
                 Err(error) => {
-                    problems.push(unreachable(&database.name, &database.url, &options, &error));
+                    problems.push(unreachable(&database.name, &database.url, options, &error));
                 }
             }
         }
@@ -141,7 +140,7 @@ pub(super) async fn control(url: &ServiceUrl, connections: usize) -> Outcome<PgC
     }
 }
 
-fn options(connections: usize) -> PgOptions {
+pub(crate) fn options(connections: usize) -> PgOptions {
     PgOptions {
         connections,
         ..PgOptions::default()
@@ -183,5 +182,9 @@ pub(crate) fn describe_metrics() {
     metrics::describe_histogram!(
         "corkboard_store_reports_per_transaction",
         "reports of events recorded together"
+    );
+    metrics::describe_histogram!(
+        "corkboard_store_users_per_read",
+        "users whose cards were read by one statement"
     );
 }

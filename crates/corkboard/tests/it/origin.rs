@@ -97,3 +97,23 @@ async fn what_does_not_fit_the_source_is_named_and_nothing_is_started() {
     fs::write(&file, away).unwrap();
     run(folder.path(), "origin --config corkboard.toml").expect(69);
 }
+
+#[test]
+fn a_url_of_the_source_that_cannot_work_is_a_mistake_of_the_configuration() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("corkboard.toml");
+    let url = "postgres://me:secret@db/shop?sslmode=verify-ca";
+    fs::write(&file, configuration(url, "redis://127.0.0.1:1")).unwrap();
+    let refused = run(folder.path(), "config check corkboard.toml").expect(64);
+    assert!(
+        refused.stderr.contains("origin.database"),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        refused.stderr.contains("unknown sslmode"),
+        "{}",
+        refused.stderr
+    );
+    assert!(!refused.stderr.contains("secret"), "{}", refused.stderr);
+}

@@ -10,6 +10,7 @@ mod admission;
 mod drain;
 mod frames;
 mod http2;
+mod lane;
 mod limits;
 mod protocol;
 mod server;

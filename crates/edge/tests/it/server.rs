@@ -10,7 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
-use corkboard_edge::{DrainReport, DrainSignal, EdgeOptions, PeerAddr, RequestBody, listen, serve};
+use corkboard_edge::{
+    Asked, DrainReport, DrainSignal, EdgeOptions, Lane, PeerAddr, RequestBody, Verdict, listen,
+    serve,
+};
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -38,6 +41,7 @@ pub(crate) fn short() -> EdgeOptions {
         drain_idle_grace: Duration::from_millis(50),
         drain_timeout: Duration::from_secs(10),
         max_body_bytes: Some(1024),
+        lane: Some(Arc::new(ToService)),
         ..EdgeOptions::default()
     }
 }
@@ -46,7 +50,22 @@ pub(crate) fn short() -> EdgeOptions {
 pub(crate) fn patient() -> EdgeOptions {
     EdgeOptions {
         name: "test",
+        lane: Some(Arc::new(ToService)),
         ..EdgeOptions::default()
+    }
+}
+
+/// Sends every request on to the service; streams, which have no length, by way of hyper.
+#[derive(Debug)]
+struct ToService;
+
+impl Lane for ToService {
+    fn at_once(&self, asked: &Asked<'_>, _: corkboard_edge::Reply<'_>) -> Verdict {
+        if matches!(asked.path(), "/events" | "/flood") {
+            Verdict::ELSEWHERE
+        } else {
+            Verdict::SERVICE
+        }
     }
 }
 
@@ -242,6 +261,25 @@ impl Client {
         timeout(DEADLINE, self.stream.write_all(bytes))
             .await
             .unwrap()
+    }
+
+    /// Sends once, or says that the server is gone.
+    pub(crate) async fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.writable().await?;
+        match self.stream.try_write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    /// So many bytes.
+    pub(crate) async fn exactly(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        timeout(DEADLINE, self.stream.read_exact(&mut bytes))
+            .await
+            .unwrap()
+            .unwrap();
+        bytes
     }
 
     /// Closes the sending half.

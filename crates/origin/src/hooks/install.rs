@@ -1,4 +1,6 @@
 //! `install-hooks`: the journal and the triggers on the source's tables.
+//!
+//! First every table is looked at, then all is installed in one transaction: with a problem, nothing is.
 
 use super::CHANNEL;
 use crate::endpoint::{Content, EndpointSpec};
@@ -19,41 +21,111 @@ pub enum Hooked {
 /// Puts triggers on the tables of `endpoints`; those that are there already are replaced.
 ///
 /// # Errors
-/// When the database cannot be reached, or does not let us: rights, or something that is no table.
+/// When the database cannot be reached, does not let us, or has something else under a table's name;
+/// and when no endpoint is over a table.
 pub async fn install(
     url: &str,
     endpoints: &[EndpointSpec],
     options: &SourceOptions,
 ) -> Result<Vec<Hooked>, SourceError> {
+    let (mut hooked, mut problems, mut sql) = (Vec::new(), Vec::new(), JOURNAL.to_owned());
+    let is_query = |endpoint: &EndpointSpec| matches!(endpoint.content, Content::Query(_));
+    if endpoints.iter().all(is_query) {
+        problems.push(
+            "no endpoint is over a table: nobody knows which tables change the rows of a query, so \
+             they live for their ttl and there is nothing to install"
+                .to_owned(),
+        );
+        return Err(SourceError::Endpoints { problems });
+    }
     let connection = Connector::new(url, options)?.open().await?;
-    run(&connection, "the journal", JOURNAL).await?;
-    let mut hooked = Vec::with_capacity(endpoints.len());
     for endpoint in endpoints {
         let path = endpoint.path.clone();
-        hooked.push(match &endpoint.content {
-            Content::Table { name, .. } => {
-                run(&connection, name, &triggers(name, &endpoint.key)).await?;
-                Hooked::Table {
-                    path,
-                    table: name.clone(),
+        let Content::Table { name, .. } = &endpoint.content else {
+            hooked.push(Hooked::Query { path });
+            continue;
+        };
+        let found = look_at(&connection, name, &endpoint.key).await?;
+        match found.problem(name, &endpoint.key) {
+            Some(problem) => problems.push(format!("endpoint {path}: {problem}")),
+            None => {
+                for part in &found.parts {
+                    sql.push_str(&triggers(part, &found.name, &endpoint.key));
                 }
+                let table = name.clone();
+                hooked.push(Hooked::Table { path, table });
             }
-            Content::Query(_) => Hooked::Query { path },
-        });
+        }
     }
+    if !problems.is_empty() {
+        return Err(SourceError::Endpoints { problems });
+    }
+    let sql = format!("BEGIN;\n{sql}\nCOMMIT;");
+    let running = connection.client().batch_execute(&sql);
+    connection.answer("the hooks", running).await?;
     Ok(hooked)
 }
 
-async fn run(connection: &Connection, what: &str, sql: &str) -> Result<(), SourceError> {
-    let sql = format!("BEGIN;\n{sql}\nCOMMIT;");
-    let running = connection.client().batch_execute(&sql);
-    connection.answer(what, running).await
+/// What lies under a table's name.
+#[derive(Debug, Default)]
+struct Found {
+    /// With its schema.
+    name: String,
+    /// As in `pg_class.relkind`.
+    kind: String,
+    has_key: bool,
+    /// What triggers belong on, as SQL: the table, and its partitions, which can be written to
+    /// directly.
+    parts: Vec<String>,
+}
+
+impl Found {
+    /// Why it cannot be hooked.
+    fn problem(&self, name: &str, key: &str) -> Option<String> {
+        match self.kind.as_str() {
+            "" => Some(format!("there is no table {name}")),
+            "r" | "p" if self.has_key => None,
+            "r" | "p" => Some(format!("{name} has no column {key}")),
+            "f" => Some(format!(
+                "{name} is a foreign table: its changes happen where no trigger sees them"
+            )),
+            _ => Some(format!(
+                "{name} is a view: no trigger sees what changes its rows. Serve the table below it, \
+                 or use a query and let its rows live for their ttl"
+            )),
+        }
+    }
+}
+
+async fn look_at(connection: &Connection, name: &str, key: &str) -> Result<Found, SourceError> {
+    const SQL: &str = "SELECT format('%I.%I', n.nspname, c.relname), c.relkind::text, \
+             EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = $2), \
+             ARRAY(SELECT format('%I.%I', pn.nspname, p.relname) \
+                 FROM pg_partition_tree(c.oid) AS tree \
+                 JOIN pg_class AS p ON p.oid = tree.relid \
+                 JOIN pg_namespace AS pn ON pn.oid = p.relnamespace \
+                 WHERE p.oid <> c.oid AND p.relkind IN ('r', 'p')) \
+         FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
+         WHERE c.oid = to_regclass($1)";
+    let quoted = table(name);
+    let looking = async { connection.client().query_opt(SQL, &[&quoted, &key]).await };
+    let Some(row) = connection.answer(name, looking).await? else {
+        return Ok(Found::default());
+    };
+    let full: String = row.get(0);
+    let mut parts = vec![full.clone()];
+    parts.extend(row.get::<_, Vec<String>>(3));
+    Ok(Found {
+        name: full,
+        kind: row.get(1),
+        has_key: row.get(2),
+        parts,
+    })
 }
 
 /// One trigger for each kind of statement, because the rows before and after have other names in
 /// each. Named after the key, so that two endpoints over one table do not replace each other's.
-fn triggers(name: &str, key: &str) -> String {
-    let on = table(name);
+fn triggers(on: &str, name: &str, key: &str) -> String {
     let arguments = format!("{}, {}", literal(name), literal(key));
     let kinds = [
         ("insert", "INSERT", "REFERENCING NEW TABLE AS corkboard_new"),
@@ -85,10 +157,10 @@ mod tests {
 
     #[test]
     fn a_quote_in_a_name_stays_in_the_name() {
-        let sql = triggers("o'ffers", r#"k"ey"#);
-        assert!(sql.contains(r#"ON "o'ffers" REFERENCING"#), "{sql}");
+        let sql = triggers(r#"shop."o'ffers""#, r#"shop."o'ffers""#, r#"k"ey"#);
+        assert!(sql.contains(r#"ON shop."o'ffers" REFERENCING"#), "{sql}");
         assert!(
-            sql.contains(r#"record_change('o''ffers', 'k"ey')"#),
+            sql.contains(r#"record_change('shop."o''ffers"', 'k"ey')"#),
             "{sql}"
         );
     }

@@ -2,8 +2,8 @@
 CREATE SCHEMA IF NOT EXISTS corkboard_origin;
 
 -- One row for up to 1,000 keys that a statement touched; no keys: all of the table's.
--- Rows become visible in the order of commits, not of numbers; a reader therefore goes by the
--- transaction id and knows from the snapshot which of them are settled.
+-- Rows become visible in the order of commits, not of numbers; a reader therefore goes by
+-- snapshots: what is visible in this one and was not in the last.
 CREATE TABLE IF NOT EXISTS corkboard_origin.change (
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
     change_no bigint GENERATED ALWAYS AS IDENTITY,
@@ -13,15 +13,15 @@ CREATE TABLE IF NOT EXISTS corkboard_origin.change (
     PRIMARY KEY (xid, change_no)
 );
 
--- Everything before the transaction id `applied` has been applied to Redis; the journal has
--- everything after `trimmed`.
+-- All that the snapshot `applied` has seen has been applied to Redis; the journal has everything after
+-- the transaction id `trimmed`.
 CREATE TABLE IF NOT EXISTS corkboard_origin.progress (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-    applied xid8 NOT NULL,
+    applied pg_snapshot NOT NULL,
     trimmed xid8 NOT NULL
 );
 INSERT INTO corkboard_origin.progress (applied, trimmed)
-SELECT xmin, xmin FROM pg_snapshot_xmin(pg_current_snapshot()) AS xmin
+SELECT snapshot, pg_snapshot_xmin(snapshot) FROM pg_current_snapshot() AS snapshot
 ON CONFLICT DO NOTHING;
 
 -- Runs with its owner's rights: whoever may change the table need not see the journal.

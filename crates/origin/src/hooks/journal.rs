@@ -2,35 +2,41 @@
 //!
 //! Rows become visible in the order of commits. A row of a transaction that began early may appear
 //! after rows of later ones, so "everything after the last number" would miss it. The reader goes by
-//! transaction id: from the snapshot it knows the oldest transaction that is still under way (the
-//! *horizon*); what lies before it is settled, what lies after it is read again next time and told
-//! apart by having been seen.
+//! [snapshot](Snapshot): what is visible now and was not in the last one is new.
+//!
+//! It reads in *passes*, page by page, so that a statement over millions of rows takes no more memory
+//! than a small one. A pass is as new as its first page; what commits meanwhile may be read twice,
+//! which does no harm, and is never left out.
 
-use std::collections::BTreeSet;
-
+use super::snapshot::Snapshot;
 use crate::key::Key;
-use crate::source::{Connection, SourceError, XidText};
+use crate::source::{Connection, Printed, SourceError};
 
-/// Rows in one statement.
-const PAGE: i64 = 500;
-/// Rows that may be remembered as seen while some transaction stays open. Beyond that, the reader
-/// gives up telling them apart and says that anything may have changed.
-const MOST_SEEN: usize = 100_000;
+/// Rows in one page, of up to 1,000 keys each.
+const PAGE: usize = 100;
 
 /// Where a reader of the journal is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cursor {
-    /// All before this transaction id has been read.
-    settled: u64,
-    /// Of those after it, what has been read.
-    seen: BTreeSet<(u64, i64)>,
+    /// All that this one has seen has been read.
+    read: Snapshot,
+    pass: Option<Pass>,
 }
 
-/// What a statement changed.
+/// A pass that has more pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pass {
+    /// From its first page.
+    snapshot: Snapshot,
+    /// The last row of the last page: transaction and number.
+    after: (u64, i64),
+}
+
+/// What a statement changed, or a part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Change {
     pub(crate) xid: u64,
-    /// As the endpoint names it.
+    /// With its schema.
     pub(crate) table: String,
     /// `None`: any of the table's.
     pub(crate) keys: Option<Vec<Key>>,
@@ -38,95 +44,99 @@ pub(crate) struct Change {
     pub(crate) lag_micros: i64,
 }
 
-/// What has been read.
+/// A page.
 #[derive(Debug, Default)]
 pub(crate) struct News {
     pub(crate) changes: Vec<Change>,
-    /// Too much has piled up behind an open transaction: everything may have changed.
-    pub(crate) lost_count: bool,
+    /// There is another one.
+    pub(crate) has_more: bool,
 }
 
 impl Cursor {
     /// A reader that knows nothing of what was before now.
     pub(crate) async fn at_the_end(connection: &Connection) -> Result<Self, SourceError> {
         let client = connection.client();
-        let row = client.query_one("SELECT pg_snapshot_xmin(pg_current_snapshot())::text", &[]);
+        let row = client.query_one("SELECT pg_current_snapshot()::text", &[]);
         let row = connection.answer("the journal", row).await?;
-        Ok(Self::from(number(row.get(0))))
+        Ok(Self::from(snapshot(&row, 0)?))
     }
 
-    /// A reader that goes on from this transaction id.
-    pub(crate) fn from(settled: u64) -> Self {
-        Self {
-            settled,
-            seen: BTreeSet::new(),
+    /// A reader that goes on where this snapshot has been read.
+    pub(crate) fn from(read: Snapshot) -> Self {
+        Self { read, pass: None }
+    }
+
+    /// What has been read, as far as it can be told in the middle of a pass.
+    pub(crate) fn read_so_far(&self) -> Snapshot {
+        match &self.pass {
+            None => self.read.clone(),
+            // The last transaction may have more rows.
+            Some(pass) => pass.snapshot.before(pass.after.0),
         }
     }
 
-    /// All before this transaction id has been read.
-    pub(crate) fn settled(&self) -> u64 {
-        self.settled
+    /// A snapshot that has seen all that was read, and maybe more.
+    pub(crate) fn seen(&self) -> &Snapshot {
+        self.pass.as_ref().map_or(&self.read, |pass| &pass.snapshot)
     }
 
-    /// What is new, in the order of transactions.
-    pub(crate) async fn read(&mut self, connection: &Connection) -> Result<News, SourceError> {
-        const SQL: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text, c.xid::text, \
-             c.change_no, c.table_name, c.keys, \
+    /// The next page of what is new, in the order of transactions.
+    pub(crate) async fn next(&mut self, connection: &Connection) -> Result<News, SourceError> {
+        const SQL: &str = "SELECT pg_current_snapshot()::text, c.xid::text, c.change_no, \
+             c.table_name, c.keys, \
              (extract(epoch FROM clock_timestamp() - c.changed_at) * 1000000)::bigint \
              FROM (SELECT 1) AS always LEFT JOIN LATERAL ( \
                  SELECT * FROM corkboard_origin.change \
-                 WHERE (xid, change_no) > ($1, $2) ORDER BY xid, change_no LIMIT $3) AS c ON true \
+                 WHERE (xid, change_no) > ($1, $2) AND NOT pg_visible_in_snapshot(xid, $3) \
+                 ORDER BY xid, change_no LIMIT $4) AS c ON true \
              ORDER BY c.xid, c.change_no";
-        let mut news = News::default();
         // Change numbers begin at 1.
-        let mut after = (self.settled, 0);
-        let mut horizon = None;
-        loop {
-            let (xid, change_no) = (XidText(after.0), after.1);
-            let reading = async {
-                let client = connection.client();
-                client.query(SQL, &[&xid, &change_no, &PAGE]).await
+        let first = (self.read.horizon(), 0);
+        let (xid, number) = self.pass.as_ref().map_or(first, |pass| pass.after);
+        let (xid, read) = (xid.to_string(), self.read.to_string());
+        let (xid, read) = (Printed(&xid), Printed(&read));
+        let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
+        let reading = async {
+            let client = connection.client();
+            client.query(SQL, &[&xid, &number, &read, &limit]).await
+        };
+        let rows = connection.answer("the journal", reading).await?;
+        let mut news = News::default();
+        let mut after = None;
+        for row in &rows {
+            // Without a change there is one row that tells the snapshot.
+            let Some(xid) = row.get::<_, Option<&str>>(1) else {
+                continue;
             };
-            let rows = connection.answer("the journal", reading).await?;
-            if let Some(row) = rows.first() {
-                // Of the first page: what later pages add is not settled by it.
-                horizon.get_or_insert_with(|| number(row.get(0)));
-            }
-            let mut count = 0;
-            for row in &rows {
-                let Some(xid) = row.get::<_, Option<&str>>(1) else {
-                    continue;
-                };
-                count += 1;
-                after = (number(xid), row.get(2));
-                if !self.seen.insert(after) {
-                    continue;
-                }
-                let keys: Option<Vec<&str>> = row.get(4);
-                news.changes.push(Change {
-                    xid: after.0,
-                    table: row.get(3),
-                    keys: keys.map(|keys| keys.into_iter().map(Key::printed).collect()),
-                    lag_micros: row.get(5),
-                });
-            }
-            if count < PAGE {
-                break;
-            }
+            let xid = xid.parse().map_err(|_| SourceError::Journal)?;
+            after = Some((xid, row.get(2)));
+            let keys: Option<Vec<&str>> = row.get(4);
+            news.changes.push(Change {
+                xid,
+                table: row.get(3),
+                keys: keys.map(|keys| keys.into_iter().map(Key::printed).collect()),
+                lag_micros: row.get(5),
+            });
         }
-        if let Some(horizon) = horizon {
-            self.settled = self.settled.max(horizon);
-            self.seen = self.seen.split_off(&(self.settled, 0));
-        }
-        if self.seen.len() > MOST_SEEN {
-            self.seen.clear();
-            news.lost_count = true;
+        let Some(head) = rows.first() else {
+            return Err(SourceError::Journal);
+        };
+        let snapshot = match self.pass.take() {
+            Some(pass) => pass.snapshot,
+            None => snapshot(head, 0)?,
+        };
+        match after.filter(|_| news.changes.len() == PAGE) {
+            Some(after) => {
+                news.has_more = true;
+                self.pass = Some(Pass { snapshot, after });
+            }
+            None => self.read = snapshot,
         }
         Ok(news)
     }
 }
 
-/// A transaction id as it is printed. The server prints nothing else here.
-fn number(text: &str) -> u64 {
-    text.parse().unwrap_or(0)
+/// A snapshot out of an answer.
+pub(super) fn snapshot(row: &tokio_postgres::Row, at: usize) -> Result<Snapshot, SourceError> {
+    Snapshot::parse(row.get(at)).ok_or(SourceError::Journal)
 }

@@ -13,12 +13,10 @@ use crate::row::Row;
 use crate::rows::{Lease, Rows};
 use crate::source::SourceError;
 
-/// How long a process may take to read the source before another one tries.
-pub(super) const LEASE: Duration = Duration::from_secs(3);
-/// How long a process waits for the row that another one is reading.
-const WAIT: Duration = Duration::from_millis(500);
-/// Between two looks whether it has come.
+/// The first pause between two looks whether the row that another process is reading has come. The
+/// next ones are longer: whoever waits long waits for a slow source, not for Redis.
 const LOOK: Duration = Duration::from_millis(10);
+const LONGEST_LOOK: Duration = Duration::from_millis(80);
 
 impl Origin {
     /// Ends the flight with what it found: a row, that there is none, or something old.
@@ -60,18 +58,23 @@ impl Origin {
     }
 
     async fn through_redis(&self, rows: &Rows, place: &Place) -> Result<Held, Unavailable> {
-        let give_up = Instant::now() + WAIT;
+        // By then the other one's lease is over, whatever has become of it.
+        let give_up = Instant::now() + self.lease();
+        let mut pause = LOOK;
         loop {
             match rows.read(&place.name).await {
                 Ok(Some(found)) => return Ok(self.found_in_redis(place, &found)),
                 Ok(None) => {}
                 Err(_) => return self.read_source(place, None).await,
             }
-            match rows.lease(&place.name, LEASE).await {
+            match rows.lease(&place.name, self.lease()).await {
                 Ok(Some(lease)) => return self.read_source(place, Some((rows, lease))).await,
                 // Somebody else is reading it. A key without a row is not in Redis when they are
                 // done: then the lease is free.
-                Ok(None) if Instant::now() < give_up => sleep(LOOK).await,
+                Ok(None) if Instant::now() < give_up => {
+                    sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_LOOK);
+                }
                 Ok(None) | Err(_) => return self.read_source(place, None).await,
             }
         }
@@ -156,6 +159,11 @@ impl Origin {
             .body(row);
         let lifetimes = &self.shared.options.lifetimes;
         Arc::new(Answer::row(body, read_at, self.ttl(place), lifetimes))
+    }
+
+    /// How long a process may take to read the source before another one tries.
+    pub(super) fn lease(&self) -> Duration {
+        self.shared.options.source.statement + Duration::from_secs(1)
     }
 
     /// The lifetime of this key's row.

@@ -6,7 +6,7 @@ use corkboard_cache::Weigh;
 use corkboard_core::time::Timestamp;
 
 use super::{Served, Tier};
-use crate::answer::Answer;
+use crate::answer::{Age, Answer};
 
 /// A key in memory.
 #[derive(Debug, Clone)]
@@ -40,6 +40,12 @@ impl Held {
 
     pub(crate) fn may_be_filled(&self, now: Timestamp) -> bool {
         now >= self.not_before
+    }
+
+    /// Whether there is nothing to gain from a fill now: it is fresh, or one has just failed.
+    pub(crate) fn spares_a_fill(&self, now: Timestamp) -> bool {
+        let is_fresh = |answer: &Arc<Answer>| answer.age(now) == Age::Fresh;
+        !self.may_be_filled(now) || self.answer.as_ref().is_some_and(is_fresh)
     }
 
     pub(crate) fn served(&self, tier: Tier) -> Option<Served> {

@@ -5,6 +5,10 @@
 //! applier need not care, for the change comes to it again; warming and repairing write under a lease
 //! that the applier voids.
 
+mod rewrite;
+mod verify;
+mod warm;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -13,22 +17,19 @@ use futures_util::future::join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::sleep;
 
-use super::fill::LEASE;
 use super::{Origin, Place};
-use crate::endpoint::Content;
-use crate::hooks::{Rewrite, RewriteError};
 use crate::key::Key;
 use crate::row::Row;
 use crate::rows::{Lease, Rows};
-use crate::source::{KeyText, SourceError, read_after, read_first};
+use crate::source::SourceError;
+pub use verify::Verified;
 
 /// Rows read and written in one go.
 const PAGE: usize = 1_000;
-/// Writes to Redis under way at a time.
-const WRITES: usize = 64;
-/// A page that Redis did not take is tried again so often, after a pause: leases that were given for
-/// it must end first.
-const TRIES: u32 = 5;
+/// Calls to Redis under way at a time.
+const CALLS: usize = 64;
+/// What was not done is tried again so often, after a pause: leases of others must end first.
+const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Why many rows could not be brought in line.
@@ -42,17 +43,6 @@ pub enum UpkeepError {
     Endpoint { path: String, problem: &'static str },
 }
 
-/// What a comparison of Redis with the source has found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Verified {
-    /// Rows in Redis.
-    pub rows: u64,
-    /// Of them, those that the source has otherwise: put right.
-    pub different: u64,
-    /// Those that the source has not: removed.
-    pub gone: u64,
-}
-
 impl Origin {
     /// The endpoints' paths, in order.
     #[must_use]
@@ -63,100 +53,55 @@ impl Origin {
             .collect()
     }
 
-    /// Rows in the table of an endpoint, as the source estimates; `None` for a query.
-    ///
-    /// # Errors
-    /// When the source cannot be read.
-    pub async fn estimate(&self, endpoint: usize) -> Result<Option<u64>, SourceError> {
-        let Content::Table { name, .. } = &self.shared.endpoints[endpoint].spec.content else {
-            return Ok(None);
-        };
-        let connection = self.shared.connector.open().await?;
-        crate::source::estimate(&connection, name).await.map(Some)
-    }
-
-    /// Puts every row of an endpoint's table into Redis, in the order of keys. `written` hears how
-    /// many so far.
-    ///
-    /// # Errors
-    /// When the source or Redis fails, or the endpoint is a query, whose keys nobody knows.
-    pub async fn warm(
-        &self,
-        endpoint: usize,
-        mut written: impl FnMut(u64),
-    ) -> Result<u64, UpkeepError> {
-        let rows = self.rows_in_redis(endpoint)?;
-        let served = &self.shared.endpoints[endpoint];
-        let Content::Table { name, .. } = &served.spec.content else {
-            return Err(UpkeepError::Endpoint {
-                path: served.spec.path.clone(),
-                problem: "a query's keys are not known, so it cannot be warmed",
-            });
-        };
-        let connection = self.shared.connector.open().await?;
-        let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
-        let (first, after) = (
-            read_first(name, &served.spec.key),
-            read_after(name, &served.spec.key),
-        );
-        let (mut last, mut count) = (None::<Key>, 0);
-        loop {
-            let page = async {
-                let client = connection.client();
-                match &last {
-                    None => client.query(&first, &[&limit]).await,
-                    Some(key) => client.query(&after, &[&KeyText(key), &limit]).await,
-                }
-            };
-            let page = connection.answer(&served.spec.path, page).await?;
-            let keys: Vec<Key> = page.iter().map(|row| Key::printed(row.get(0))).collect();
-            let Some(end) = keys.last().cloned() else {
-                return Ok(count);
-            };
-            count += self.fill_patiently(rows, endpoint, &keys).await?;
-            written(count);
-            last = Some(end);
-        }
-    }
-
-    /// Fills a page; again, when Redis has too much to do.
+    /// Puts rows into Redis under leases; again, when Redis has too much to do or others hold
+    /// leases: they may be about to put the row in, or gone. How many rows there are.
     async fn fill_patiently(
         &self,
         rows: &Rows,
         endpoint: usize,
         keys: &[Key],
     ) -> Result<u64, UpkeepError> {
-        let mut tries = 0;
+        let (mut keys, mut count, mut tries) = (keys.to_vec(), 0, 0);
         loop {
-            match self.fill_all(rows, endpoint, keys.to_vec()).await {
+            match self.fill_all(rows, endpoint, &keys).await {
+                Ok((filled, left)) => {
+                    count += filled;
+                    keys = left;
+                }
                 Err(UpkeepError::Redis(error)) if tries < TRIES => {
                     tracing::debug!(%error, "redis is late: the page again");
-                    tries += 1;
-                    sleep(PAUSE).await;
                 }
-                outcome => return outcome,
+                Err(error) => return Err(error),
             }
+            if keys.is_empty() || tries == TRIES {
+                return Ok(count);
+            }
+            tries += 1;
+            sleep(PAUSE).await;
         }
     }
 
-    /// Reads rows under leases and puts them into Redis; how many are in.
+    /// Reads rows under leases and puts them into Redis; how many rows there are, and the keys whose
+    /// leases others have.
     async fn fill_all(
         &self,
         rows: &Rows,
         endpoint: usize,
-        keys: Vec<Key>,
-    ) -> Result<u64, UpkeepError> {
-        let leases = stream::iter(keys).map(|key| async {
+        keys: &[Key],
+    ) -> Result<(u64, Vec<Key>), UpkeepError> {
+        let leases = stream::iter(keys.to_vec()).map(|key| async {
             let place = self.place_of(endpoint, key);
-            let lease = rows.lease(&place.name, LEASE).await?;
-            // Whoever has the lease is about to put the row in.
-            Ok::<_, CallError>(lease.map(|lease| (place, lease)))
+            let lease = rows.lease(&place.name, self.lease()).await?;
+            Ok::<_, CallError>((place, lease))
         });
-        let leased: Vec<(Place, Lease)> = leases
-            .buffer_unordered(WRITES)
-            .try_filter_map(|leased| async { Ok(leased) })
-            .try_collect()
-            .await?;
+        let answers: Vec<_> = leases.buffer_unordered(CALLS).try_collect().await?;
+        let (mut leased, mut left) = (Vec::<(Place, Lease)>::new(), Vec::new());
+        for (place, lease) in answers {
+            match lease {
+                Some(lease) => leased.push((place, lease)),
+                None => left.push(place.key),
+            }
+        }
         let keys: Vec<Key> = leased.iter().map(|(place, _)| place.key.clone()).collect();
         let read_at = self.now();
         let found = self.read_all(endpoint, &keys).await?;
@@ -166,69 +111,20 @@ impl Origin {
             async move {
                 let Some(row) = row else {
                     rows.release(&lease).await;
-                    return Ok(0);
+                    return Ok(());
                 };
                 let kept = self.kept(&place, &self.answer(&place, row, read_at));
-                let is_in = rows.fill(&lease, columns.fields(row), &kept).await?;
-                Ok::<_, CallError>(u64::from(is_in))
+                // Not in when it was changed meanwhile: then the applier takes care of it.
+                rows.fill(&lease, columns.fields(row), &kept).await?;
+                Ok::<_, CallError>(())
             }
         });
-        let written = writes.buffer_unordered(WRITES);
-        Ok(written
-            .try_fold(0, |sum, one| async move { Ok(sum + one) })
-            .await?)
+        let writes = writes.buffer_unordered(CALLS);
+        writes.try_for_each(|()| async { Ok(()) }).await?;
+        Ok((found.len() as u64, left))
     }
 
-    /// Compares every row of an endpoint that is in Redis with the source, and puts right what
-    /// differs. `checked` hears how many so far.
-    ///
-    /// # Errors
-    /// When the source or Redis fails.
-    pub async fn verify(
-        &self,
-        endpoint: usize,
-        mut checked: impl FnMut(u64),
-    ) -> Result<Verified, UpkeepError> {
-        let rows = self.rows_in_redis(endpoint)?;
-        let served = &self.shared.endpoints[endpoint];
-        let mut verified = Verified::default();
-        let mut scan = rows.scan(&served.spec.prefix).await?;
-        while let Some(names) = scan.next().await? {
-            // What is no key of this endpoint belongs to a longer prefix, or to nobody.
-            let keys: Vec<Key> = names
-                .iter()
-                .filter_map(|name| served.description.key.printed(name))
-                .collect();
-            let found = self.read_all(endpoint, &keys).await?;
-            for key in keys {
-                let place = self.place_of(endpoint, key);
-                let Some(kept) = rows.read(&place.name).await? else {
-                    continue;
-                };
-                verified.rows += 1;
-                let columns = &served.description.columns;
-                let expected = found.get(&place.key);
-                if expected == Some(&columns.read_fields(kept.fields())) {
-                    continue;
-                }
-                match expected {
-                    None => {
-                        verified.gone += 1;
-                        rows.rewrite(&place.name, None, false).await?;
-                    }
-                    Some(_) => {
-                        verified.different += 1;
-                        self.fill_patiently(rows, endpoint, std::slice::from_ref(&place.key))
-                            .await?;
-                    }
-                }
-            }
-            checked(verified.rows);
-        }
-        Ok(verified)
-    }
-
-    /// The rows of these keys, read as misses are: many in a statement.
+    /// The rows of these keys, read as misses are: many in a statement, behind the same bounds.
     async fn read_all(
         &self,
         endpoint: usize,
@@ -236,12 +132,24 @@ impl Origin {
     ) -> Result<HashMap<Key, Row>, SourceError> {
         let mut all = HashMap::with_capacity(keys.len());
         for part in keys.chunks(PAGE) {
-            let reads = part
-                .iter()
-                .map(|key| self.shared.reader.read(endpoint, key.clone()));
-            for (key, found) in part.iter().zip(join_all(reads).await) {
-                if let Some(row) = found.map_err(SourceError::Shared)? {
-                    all.insert(key.clone(), row);
+            let mut tries = 0;
+            loop {
+                let reads = part
+                    .iter()
+                    .map(|key| self.shared.reader.read(endpoint, key.clone()));
+                let found: Result<Vec<_>, _> = join_all(reads).await.into_iter().collect();
+                match found {
+                    Ok(found) => {
+                        let found = part.iter().cloned().zip(found);
+                        all.extend(found.filter_map(|(key, row)| Some((key, row?))));
+                        break;
+                    }
+                    // Readers go first.
+                    Err(error) if matches!(*error, SourceError::Overloaded) && tries < TRIES => {
+                        tries += 1;
+                        sleep(PAUSE).await;
+                    }
+                    Err(error) => return Err(SourceError::Shared(error)),
                 }
             }
         }
@@ -256,58 +164,5 @@ impl Origin {
                 path: self.shared.endpoints[endpoint].spec.path.clone(),
                 problem: "there is no Redis; name one as origin.redis",
             })
-    }
-
-    async fn rewrite_keys(
-        &self,
-        rows: &Rows,
-        endpoint: usize,
-        keys: &[Key],
-    ) -> Result<(), RewriteError> {
-        let read_at = self.now();
-        let found = self.read_all(endpoint, keys).await?;
-        let columns = &self.shared.endpoints[endpoint].description.columns;
-        let mut writes = Vec::with_capacity(keys.len());
-        for key in keys {
-            let place = self.place_of(endpoint, key.clone());
-            let row = found.get(key).map(|row| {
-                let kept = self.kept(&place, &self.answer(&place, row, read_at));
-                (columns.fields(row).collect(), kept)
-            });
-            writes.push(async move { rows.rewrite(&place.name, row, false).await });
-        }
-        let mut writes = stream::iter(writes).buffer_unordered(WRITES);
-        while let Some(written) = writes.next().await {
-            written.map_err(RewriteError::Redis)?;
-        }
-        Ok(())
-    }
-}
-
-impl Rewrite for Origin {
-    async fn rewrite(&self, table: &str, keys: Option<&[Key]>) -> Result<(), RewriteError> {
-        let Some(rows) = &self.shared.rows else {
-            return Ok(());
-        };
-        for endpoint in self.over(table) {
-            if let Some(keys) = keys {
-                self.rewrite_keys(rows, endpoint, keys).await?;
-                continue;
-            }
-            // All of the table's: those that Redis has.
-            let served = &self.shared.endpoints[endpoint];
-            let mut scan = rows
-                .scan(&served.spec.prefix)
-                .await
-                .map_err(RewriteError::Redis)?;
-            while let Some(names) = scan.next().await.map_err(RewriteError::Redis)? {
-                let keys = names
-                    .iter()
-                    .filter_map(|name| served.description.key.printed(name));
-                self.rewrite_keys(rows, endpoint, &keys.collect::<Vec<_>>())
-                    .await?;
-            }
-        }
-        Ok(())
     }
 }

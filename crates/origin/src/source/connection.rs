@@ -4,11 +4,12 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
+use corkboard_postgres::Target;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
-use tokio_postgres::config::{Config, Host};
-use tokio_postgres::{AsyncMessage, Client, NoTls};
+use tokio_postgres::config::Host;
+use tokio_postgres::{AsyncMessage, Client};
 
 use super::{SourceError, SourceOptions};
 
@@ -20,7 +21,7 @@ const NOTIFICATIONS: usize = 16;
 /// Opens connections. Clones are alike.
 #[derive(Debug, Clone)]
 pub(crate) struct Connector {
-    config: Config,
+    target: Target,
     place: Arc<str>,
     options: SourceOptions,
 }
@@ -52,10 +53,13 @@ impl Connector {
     /// For the database at `url` (`postgres://…`).
     pub(crate) fn new(url: &str, options: &SourceOptions) -> Result<Self, SourceError> {
         // The text may hold a password: it is not repeated.
-        let mut config: Config = url.parse().map_err(|_| SourceError::Url)?;
+        let mut target = Target::parse(url)?;
+        let config = &mut target.config;
+        // With keepalives the server notices a host that is gone, whose locks others wait for.
         let settings = format!(
             "{} -c statement_timeout={} -c lock_timeout={} -c TimeZone=UTC \
-             -c client_min_messages=warning -c jit=off -c client_connection_check_interval=1000",
+             -c client_min_messages=warning -c jit=off -c client_connection_check_interval=1000 \
+             -c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
             config.get_options().unwrap_or_default(),
             options.statement.as_millis(),
             options.statement.as_millis(),
@@ -69,21 +73,22 @@ impl Connector {
         let host = match config.get_hosts().first() {
             Some(Host::Tcp(host)) => host.clone(),
             Some(other) => format!("{other:?}"),
-            None => return Err(SourceError::Url),
+            // `Target` refuses such a URL.
+            None => String::new(),
         };
         let port = config.get_ports().first().copied().unwrap_or(5432);
         let place = format!("{host}:{port}/{}", config.get_dbname().unwrap_or_default());
         Ok(Self {
-            config,
             place: place.into(),
+            target,
             options: options.clone(),
         })
     }
 
     /// A new connection.
     pub(crate) async fn open(&self) -> Result<Connection, SourceError> {
-        let opening = timeout(self.options.connect, self.config.connect(NoTls));
-        let (client, mut connection) = match opening.await {
+        let opening = self.target.config.connect(self.target.tls.clone());
+        let (client, mut connection) = match timeout(self.options.connect, opening).await {
             Ok(Ok(opened)) => opened,
             Ok(Err(cause)) => {
                 return Err(SourceError::Unreachable {

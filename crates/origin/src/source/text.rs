@@ -48,13 +48,13 @@ impl ToSql for Many<'_> {
     to_sql_checked!();
 }
 
-/// A transaction id, which the driver has no type for.
+/// A value as it is printed, of a type that the driver does not know.
 #[derive(Debug)]
-pub(crate) struct XidText(pub(crate) u64);
+pub(crate) struct Printed<'a>(pub(crate) &'a str);
 
-impl ToSql for XidText {
+impl ToSql for Printed<'_> {
     fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
-        out.extend_from_slice(self.0.to_string().as_bytes());
+        out.extend_from_slice(self.0.as_bytes());
         Ok(IsNull::No)
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use corkboard_testkit::wait_until;
+use corkboard_testkit::{RedisServer, wait_until};
 use futures_util::future::join_all;
 use tokio::time::timeout;
 
@@ -68,4 +68,37 @@ async fn a_question_that_fails_is_not_asked_again_at_once() {
             response.status == 200
         })
         .await;
+}
+
+#[tokio::test]
+async fn two_origins_on_one_redis_ask_one_after_the_other() {
+    let (shop, redis) = (shop().await, RedisServer::start(&[]).await);
+    // Slow, and it notes when it is not alone.
+    shop.sql(
+        "CREATE SEQUENCE met;
+         CREATE FUNCTION slowly(seconds float) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN
+             IF NOT pg_try_advisory_xact_lock(7) THEN PERFORM nextval('met'); END IF;
+             PERFORM pg_sleep(seconds);
+             RETURN 1; END $$;
+         ALTER TABLE offers RENAME TO rows;
+         CREATE VIEW offers AS SELECT * FROM rows WHERE slowly(user_id) > 0",
+    )
+    .await;
+    let mut options = options();
+    options.source.statement = Duration::from_millis(1_500);
+    let first = World::start_with(shop.url(), Some(&redis), options.clone()).await;
+    let second = World::start_with(shop.url(), Some(&redis), options).await;
+    let both = |path: &'static str| async { tokio::join!(first.get(path), second.get(path)) };
+    let (one, other) = both("/counted/1").await;
+    assert_eq!((one.text(), other.text()), ("Socks".into(), "Socks".into()));
+    assert_eq!(
+        asked(&shop).await,
+        "1",
+        "the second one waits for the first"
+    );
+    // Longer than the source lets a statement run: both fail, neither while the other asks.
+    let (one, other) = both("/counted/2").await;
+    assert_eq!((one.status, other.status), (503, 503));
+    let met = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM met";
+    assert_eq!(shop.sql(met).await.trim(), "0");
 }

@@ -1,9 +1,9 @@
 //! Changes of the source reach what is served.
 
-use corkboard_origin::{Hooked, SourceOptions, install};
+use corkboard_origin::{Content, EndpointSpec, Hooked, SourceError, SourceOptions, install};
 use corkboard_testkit::PgDatabase;
 
-use crate::world::{World, endpoints, shop, tier};
+use crate::world::{World, endpoint, endpoints, shop, tier};
 
 async fn hook(shop: &PgDatabase) -> Vec<Hooked> {
     install(shop.url(), &endpoints(), &SourceOptions::default())
@@ -22,7 +22,7 @@ async fn installing_twice_is_installing_once() {
         .await;
     let journal = "SELECT table_name, array(SELECT unnest(keys) ORDER BY 1) \
          FROM corkboard_origin.change";
-    assert_eq!(shop.sql(journal).await.trim(), "offers|{1,2}");
+    assert_eq!(shop.sql(journal).await.trim(), "public.offers|{1,2}");
 }
 
 #[tokio::test]
@@ -156,4 +156,79 @@ async fn hooks_that_come_later_are_found() {
             .ok_or_else(|| row.text())
     })
     .await;
+}
+
+fn table(path: &str, key: &str, name: &str) -> EndpointSpec {
+    let (name, columns) = (name.to_owned(), Vec::new());
+    endpoint(path, key, Content::Table { name, columns })
+}
+
+#[tokio::test]
+async fn a_table_has_one_name_however_it_is_named() {
+    let shop = shop().await;
+    hook(&shop).await;
+    let other = [table("/o/{user_id}", "user_id", "public.offers")];
+    install(shop.url(), &other, &SourceOptions::default())
+        .await
+        .unwrap();
+    let world = World::start(shop.url(), None).await;
+    world.get("/users/1/offer").await.expect_status(200);
+    shop.sql("UPDATE offers SET title = 'Gloves' WHERE user_id = 1")
+        .await;
+    world
+        .until("/users/1/offer", "the change", |r| {
+            r.text().contains("Gloves")
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_partition_that_is_written_to_directly_is_recorded_for_its_table() {
+    let shop = shop().await;
+    shop.sql(
+        "CREATE TABLE parts (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
+         CREATE TABLE low PARTITION OF parts FOR VALUES FROM (0) TO (100)",
+    )
+    .await;
+    let specs = [table("/parts/{id}", "id", "parts")];
+    install(shop.url(), &specs, &SourceOptions::default())
+        .await
+        .unwrap();
+    shop.sql("INSERT INTO parts VALUES (1, 'by the table')")
+        .await;
+    shop.sql("INSERT INTO low VALUES (2, 'directly')").await;
+    let journal = "SELECT table_name, keys FROM corkboard_origin.change ORDER BY change_no";
+    let expected = "public.parts|{1}\npublic.parts|{2}";
+    assert_eq!(shop.sql(journal).await.trim(), expected);
+}
+
+#[tokio::test]
+async fn what_cannot_be_hooked_is_all_named_and_nothing_is_installed() {
+    let shop = shop().await;
+    shop.sql("CREATE VIEW cheap AS SELECT * FROM offers").await;
+    let specs = [
+        table("/a/{user_id}", "user_id", "offers"),
+        table("/b/{user_id}", "user_id", "cheap"),
+        table("/c/{id}", "id", "nowhere"),
+        table("/d/{id}", "id", "offers"),
+    ];
+    let refused = install(shop.url(), &specs, &SourceOptions::default()).await;
+    let Err(SourceError::Endpoints { problems }) = refused else {
+        panic!("{refused:?}");
+    };
+    let words = ["cheap is a view", "no table nowhere", "no column id"];
+    assert_eq!(problems.len(), words.len(), "{problems:?}");
+    for (problem, word) in problems.iter().zip(words) {
+        assert!(problem.contains(word), "{problem}");
+    }
+    let installed = "SELECT to_regnamespace('corkboard_origin') IS NULL";
+    assert_eq!(shop.sql(installed).await.trim(), "t");
+    let queries = &endpoints()[1..3];
+    let refused = install(shop.url(), queries, &SourceOptions::default()).await;
+    assert!(
+        refused
+            .unwrap_err()
+            .to_string()
+            .contains("no endpoint is over a table")
+    );
 }

@@ -1,7 +1,9 @@
 //! The origin over real sockets, a real PostgreSQL and a real Redis.
 
 mod coalescing;
+mod encryption;
 mod hooks;
+mod lane;
 mod reading;
 mod redis;
 mod stale;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use corkboard_cache::{Ears, Key, Redis, RedisOptions};
 use corkboard_core::time::Timestamp;
-use corkboard_edge::EdgeOptions;
+use corkboard_edge::{EdgeOptions, Lane};
 use corkboard_origin::{
     Content, EndpointSpec, Endpoints, Origin, OriginOptions, Parts, Rows, SourceOptions, describe,
 };
@@ -27,13 +27,19 @@ const SHOP: &str = "
     INSERT INTO offers SELECT n, 'Offer ' || n, n FROM generate_series(100, 1099) AS n;
     CREATE TABLE pages (slug text PRIMARY KEY, body text);
     INSERT INTO pages VALUES ('hello', '<p>hello</p>'), ('a b/c', 'odd');
+    CREATE TABLE bare (id int PRIMARY KEY, note text, size int);
+    INSERT INTO bare VALUES (1, NULL, NULL), (2, 'two', 2);
     CREATE SEQUENCE asked;
 ";
 
 pub(crate) struct World {
+    /// As an origin is served.
     pub(crate) client: TestClient,
+    /// The same origin without the short way.
+    pub(crate) long_way: TestClient,
     pub(crate) clock: Arc<HeldClock>,
     pub(crate) origin: Origin,
+    tasks: TaskTracker,
     shutdown: CancellationToken,
 }
 
@@ -44,7 +50,12 @@ impl Drop for World {
 }
 
 pub(crate) async fn shop() -> PgDatabase {
-    let database = PgServer::shared().await.database().await;
+    make(&PgServer::shared().await).await
+}
+
+/// A shop on this server.
+pub(crate) async fn make(server: &Arc<PgServer>) -> PgDatabase {
+    let database = server.database().await;
     database.sql(SHOP).await;
     database
 }
@@ -52,19 +63,21 @@ pub(crate) async fn shop() -> PgDatabase {
 /// A shop on a server of its own, which may be frozen.
 pub(crate) async fn shop_of_its_own() -> (Arc<PgServer>, PgDatabase) {
     let server = Arc::new(PgServer::start(corkboard_testkit::PgSettings::quick()).await);
-    let database = server.database().await;
-    database.sql(SHOP).await;
+    let database = make(&server).await;
     (server, database)
 }
 
-pub(crate) fn endpoints() -> Vec<EndpointSpec> {
-    let endpoint = |path: &str, key: &str, content| EndpointSpec {
+pub(crate) fn endpoint(path: &str, key: &str, content: Content) -> EndpointSpec {
+    EndpointSpec {
         path: path.to_owned(),
         key: key.to_owned(),
         content,
         ttl: Duration::from_secs(3_600),
         prefix: EndpointSpec::default_prefix(path),
-    };
+    }
+}
+
+pub(crate) fn endpoints() -> Vec<EndpointSpec> {
     let table = |name: &str| Content::Table {
         name: name.to_owned(),
         columns: Vec::new(),
@@ -82,6 +95,14 @@ pub(crate) fn endpoints() -> Vec<EndpointSpec> {
             "/counted/{user_id}",
             "user_id",
             query("select title from offers where user_id = $1 and nextval('asked') > 0"),
+        ),
+        endpoint(
+            "/bare/{id}",
+            "id",
+            Content::Table {
+                name: "bare".to_owned(),
+                columns: vec!["note".to_owned(), "size".to_owned()],
+            },
         ),
     ]
 }
@@ -147,23 +168,41 @@ impl World {
         };
         let origin = Origin::new(parts, &tasks, &shutdown).expect("the test's own world works");
         origin.follow(&shutdown);
-        let listener =
-            corkboard_edge::listen("127.0.0.1:0".parse().expect("the test's own world works"))
-                .expect("the test's own world works");
-        let address = listener.local_addr().expect("the test's own world works");
         let service = Endpoints::new(origin.clone());
-        tasks.spawn(corkboard_edge::serve(
-            listener,
-            service,
-            EdgeOptions::default(),
-            shutdown.clone(),
-        ));
+        let serve = |lane: Option<Arc<dyn Lane>>| {
+            let listener =
+                corkboard_edge::listen("127.0.0.1:0".parse().expect("the test's own world works"))
+                    .expect("the test's own world works");
+            let address = listener.local_addr().expect("the test's own world works");
+            let options = EdgeOptions {
+                lane,
+                ..EdgeOptions::default()
+            };
+            tasks.spawn(corkboard_edge::serve(
+                listener,
+                service.clone(),
+                options,
+                shutdown.clone(),
+            ));
+            TestClient::new(format!("http://{address}"))
+        };
         Self {
-            client: TestClient::new(format!("http://{address}")),
+            client: serve(Some(Arc::new(service.clone()))),
+            long_way: serve(None),
             clock,
             origin,
+            tasks,
             shutdown,
         }
+    }
+
+    /// Ends it, and waits until its connections are closed.
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        self.tasks.close();
+        tokio::time::timeout(SOON, self.tasks.wait())
+            .await
+            .expect("an origin ends when it is told to");
     }
 
     pub(crate) async fn get(&self, path: &str) -> TestResponse {

@@ -21,6 +21,7 @@ mod owner;
 mod plans;
 mod quarters;
 mod read;
+mod readers;
 mod receipts;
 mod recorder;
 mod scan;
@@ -31,7 +32,7 @@ mod user_events;
 mod users;
 mod write;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -61,8 +62,9 @@ use contents::Contents;
 use counts::Lanes;
 use numbers::Numbers;
 use quarters::Quarters;
+use read::Question;
+use readers::Readers;
 use recorder::Recorder;
-use tables::Tables;
 
 pub(super) const COHORTS: Schema = Schema {
     name: "cards",
@@ -94,7 +96,7 @@ struct CardDatabase {
     numbers: Numbers,
     quarters: Quarters,
     lanes: Lanes,
-    cards_sql: CardsSql,
+    cards_sql: read::CardsSql,
 }
 
 /// One card database.
@@ -103,6 +105,7 @@ pub struct PgCardStore {
     name: String,
     database: Arc<CardDatabase>,
     recorder: Recorder,
+    readers: Readers,
 }
 
 impl PgCardStore {
@@ -123,11 +126,12 @@ impl PgCardStore {
             numbers: Numbers::default(),
             quarters: Quarters::default(),
             lanes: Lanes::default(),
-            cards_sql: CardsSql::default(),
+            cards_sql: read::CardsSql::default(),
         });
         Ok(Self {
             name: name.to_owned(),
             recorder: Recorder::start(Arc::clone(&database)),
+            readers: Readers::start(&database, options),
             database,
         })
     }
@@ -197,27 +201,6 @@ impl PgCardStore {
         match self.database.cohorts.layout {
             CardLayout::Cohorts => &COHORTS,
             CardLayout::Flat => &FLAT,
-        }
-    }
-}
-
-/// The text of the statement that reads a user's cards: the same for hours, so built once.
-#[derive(Debug, Default)]
-struct CardsSql {
-    last: Mutex<Option<(Vec<Tables>, Arc<str>)>>,
-}
-
-impl CardsSql {
-    fn of(&self, sources: Vec<Tables>) -> Arc<str> {
-        // Only whole values are put there.
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*last {
-            Some((known, sql)) if *known == sources => Arc::clone(sql),
-            _ => {
-                let sql: Arc<str> = read::cards_sql(&sources).into();
-                *last = Some((sources, Arc::clone(&sql)));
-                sql
-            }
         }
     }
 }
@@ -298,7 +281,8 @@ impl CardStore for PgCardStore {
         now: Timestamp,
         limit: usize,
     ) -> Result<UserCards> {
-        read::user_cards(&self.database, workspace, user, now, limit).await
+        let question = Question::new(workspace, user, now, limit);
+        self.readers.read(question).await
     }
 
     async fn have_cards(

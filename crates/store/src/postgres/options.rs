@@ -8,6 +8,11 @@ use std::time::Duration;
 pub struct PgOptions {
     /// Most connections of this process to the database. The next caller waits for one.
     pub connections: usize,
+    /// Most statements at a time that read users' cards; fewer than `connections` leaves some for
+    /// writes.
+    pub reads: usize,
+    /// Longest wait for one of them to begin; then the read fails as `Overloaded`.
+    pub read_wait: Duration,
     /// Connections opened before the store is given out, so that the first requests find them.
     pub warm: usize,
     /// Longest wait for a connection, opening a new one included; then the call fails as
@@ -33,6 +38,8 @@ impl Default for PgOptions {
     fn default() -> Self {
         Self {
             connections: 16,
+            reads: 12,
+            read_wait: Duration::from_millis(500),
             warm: 2,
             acquire: Duration::from_millis(250),
             connect: Duration::from_secs(5),

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use corkboard_postgres::Target;
 use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime,
 };
@@ -18,7 +19,6 @@ use super::circuit::Circuit;
 use super::failure;
 use super::options::PgOptions;
 use super::session::Session;
-use super::url::Target;
 use crate::error::{Result, StoreError};
 
 /// The connections of this process to one database. Clones share them.

@@ -63,7 +63,8 @@ macro_rules! suite {
                 cards_of_all_cohorts_come_newest_first_up_to_the_limit,
                 a_card_expires_at_its_own_time_not_its_cohorts,
                 states_come_with_cards_and_for_broadcasts_alone,
-                another_workspaces_user_of_the_same_name_has_other_cards;
+                another_workspaces_user_of_the_same_name_has_other_cards,
+                a_crowd_reads_what_each_of_them_reads_alone;
             events:
                 events_count_once_and_once_as_unique,
                 a_later_impression_counts_but_changes_nothing_visible,

@@ -1,6 +1,7 @@
 //! The card store on PostgreSQL: its harnesses, and what only a database of many nodes can show.
 
 mod cohorts;
+mod crowd;
 mod durability;
 mod plans;
 mod routed;

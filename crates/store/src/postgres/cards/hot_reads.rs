@@ -49,7 +49,7 @@ async fn of(store: &CardDatabase, session: &Session, now: Timestamp) -> Result<V
     Ok(vec![
         HotRead {
             name: "read cards",
-            sql: read::cards_sql(&sources),
+            sql: read::of_one(&sources),
             params: vec![
                 Box::new(owner.slot),
                 Box::new(owner.key),

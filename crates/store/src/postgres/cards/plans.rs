@@ -63,7 +63,7 @@ fn hot(sources: &[Tables]) -> Vec<(&'static str, String)> {
     ] {
         hot.push((name, scan::page_sql(detail, "true")));
     }
-    hot.push(("read cards", read::cards_sql(sources)));
+    hot.push(("read cards", read::of_one(sources)));
     hot.push((
         "look for cards to remove",
         card_events::to_remove_sql(sources),
@@ -73,6 +73,7 @@ fn hot(sources: &[Tables]) -> Vec<(&'static str, String)> {
     let Some(one) = sources.first() else {
         return hot;
     };
+    hot.push(("read cards of many", read::of_many(sources)));
     let [cards, card_states, events] = erase::DELETE_CARDS;
     let of_cohort = [
         ("look at fence", write::FENCE),

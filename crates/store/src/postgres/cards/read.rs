@@ -1,12 +1,14 @@
-//! Reading a user's cards: a few neighbouring rows of each live cohort, in one statement.
+//! Reading users' cards: a few neighbouring rows of each live cohort, in one statement for all who
+//! ask together.
 //!
 //! The statement names the tables of the cohorts that have cards, so that planning does not grow
 //! with those that were made ahead, and it is the same text for a day, so that it is planned once
 //! per connection. Cards, states and the version of the cohorts are read as of one moment.
 
+mod sql;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 use std::sync::Arc;
 
 use corkboard_core::card::CardContent;
@@ -20,6 +22,7 @@ use tokio_postgres::Row;
 
 use super::CardDatabase;
 use super::attempt::{self, Attempt, Attempts, Stop};
+use super::cohorts::Known;
 use super::contents::{Shared, parse};
 use super::owner::Owner;
 use super::states;
@@ -29,6 +32,8 @@ use crate::error::{Result, StoreError};
 use crate::postgres::session::Session;
 use crate::postgres::values::{Time, get, id, time};
 
+pub(super) use sql::{CardsSql, of_many, of_one};
+
 /// Rows read beyond the limit: expired cards whose cohort is still live, so that their states are
 /// not taken for those of broadcasts.
 const BEYOND: i64 = 1_000;
@@ -37,58 +42,218 @@ const BEYOND: i64 = 1_000;
 const VERSION: i16 = 0;
 const CARD: i16 = 1;
 
-/// A user's cards that have not expired, newest first, and the states of broadcasts.
-pub(super) async fn user_cards(
-    store: &CardDatabase,
-    workspace: WorkspaceId,
-    user: &UserId,
+/// Whose cards are wanted, as of when, and how many at most.
+#[derive(Debug)]
+pub(super) struct Question {
+    owner: Owner,
+    user: UserId,
     now: Timestamp,
     limit: usize,
-) -> Result<UserCards> {
-    let mut attempts = Attempts::default();
-    loop {
-        let session = store.pool.session().await?;
-        match attempt(store, &session, (workspace, user), now, limit).await {
-            Ok(cards) => return Ok(cards),
-            Err(Stop::Failed(error)) => return Err(error),
-            Err(_) => {
-                attempts.pause().await?;
-                store.cohorts.look(&session).await?;
-            }
+}
+
+/// The answer to a question: cards that have not expired, newest first, and the states of
+/// broadcasts.
+pub(super) type Answer = Result<UserCards>;
+
+/// What everybody gets when none of them could be served.
+#[derive(Debug, thiserror::Error)]
+#[error("users are read together: {0}")]
+struct Together(String);
+
+impl Question {
+    pub(super) fn new(workspace: WorkspaceId, user: &UserId, now: Timestamp, limit: usize) -> Self {
+        Self {
+            owner: Owner::new(workspace, user),
+            user: user.clone(),
+            now,
+            limit,
         }
+    }
+
+    /// Rows of `card` to be read.
+    fn most(&self) -> i64 {
+        let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
+        limit.saturating_add(BEYOND)
     }
 }
 
+/// Answers all questions, in their order.
+pub(super) async fn answer(store: &CardDatabase, questions: &[Question]) -> Vec<Answer> {
+    let mut crowd = Crowd {
+        store,
+        questions,
+        answers: questions.iter().map(|_| None).collect(),
+        alone: false,
+    };
+    let mut attempts = Attempts::default();
+    let mut failed = crowd.ask(false).await.err();
+    while failed.is_none() && crowd.answers.iter().any(Option::is_none) {
+        failed = match attempts.pause().await {
+            Ok(()) => crowd.ask(true).await.err(),
+            Err(error) => Some(error),
+        };
+    }
+    let answers = crowd.answers.into_iter();
+    answers
+        .map(|answer| answer.unwrap_or_else(|| Err(for_each(failed.as_ref()))))
+        .collect()
+}
+
+/// An error of all, as each gets it.
+fn for_each(cause: Option<&StoreError>) -> StoreError {
+    match cause {
+        Some(cause @ StoreError::Unavailable { place, .. }) => {
+            let source = std::error::Error::source(cause).map(ToString::to_string);
+            StoreError::Unavailable {
+                place: place.clone(),
+                source: Together(source.unwrap_or_default()).into(),
+            }
+        }
+        _ => StoreError::Overloaded,
+    }
+}
+
+/// Questions that are answered together, and the answers so far.
+struct Crowd<'a> {
+    store: &'a CardDatabase,
+    questions: &'a [Question],
+    answers: Vec<Option<Answer>>,
+    /// One of them is in the way of the others: a statement for each.
+    alone: bool,
+}
+
+/// Those that are asked by one statement: the same tables, and as many rows for each.
+struct Group {
+    cohorts: Vec<Cohort>,
+    limit: usize,
+    places: Vec<usize>,
+}
+
+impl Crowd<'_> {
+    /// Asks for all that have no answer yet. Some may be left, to be asked for again; an error is
+    /// one that none of those would have been spared.
+    async fn ask(&mut self, again: bool) -> Result<()> {
+        let store = self.store;
+        let session = store.pool.session().await?;
+        let known = if again {
+            store.cohorts.look(&session).await?
+        } else {
+            store.cohorts.seen(&session).await?
+        };
+        for group in self.groups(&known) {
+            let questions = group.places.iter().map(|place| &self.questions[*place]);
+            let questions: Vec<&Question> = questions.collect();
+            let sources = store.cohorts.sources(group.cohorts.into_iter());
+            match attempt(store, &session, known.version, sources, &questions).await {
+                Ok(found) => {
+                    for (place, found) in group.places.into_iter().zip(found) {
+                        self.answers[place] = answered(found);
+                    }
+                }
+                Err(Stop::Failed(
+                    error @ (StoreError::Unavailable { .. } | StoreError::Overloaded),
+                )) => return Err(error),
+                Err(stop) => match group.places[..] {
+                    [only] => self.answers[only] = answered(Err(stop)),
+                    _ => self.alone |= matches!(stop, Stop::Failed(_)),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn groups(&self, known: &Known) -> Vec<Group> {
+        let mut groups: Vec<Group> = Vec::new();
+        for (place, question) in self.questions.iter().enumerate() {
+            if self.answers[place].is_some() {
+                continue;
+            }
+            let cohorts: Vec<Cohort> = known.readable(question.now).collect();
+            let fits =
+                |group: &&mut Group| group.limit == question.limit && group.cohorts == cohorts;
+            match groups.iter_mut().find(fits) {
+                Some(group) if !self.alone => group.places.push(place),
+                _ => groups.push(Group {
+                    cohorts,
+                    limit: question.limit,
+                    places: vec![place],
+                }),
+            }
+        }
+        groups
+    }
+}
+
+/// `None`: to be asked for again.
+fn answered(found: Attempt<UserCards>) -> Option<Answer> {
+    match found {
+        Ok(cards) => Some(Ok(cards)),
+        Err(Stop::Failed(error)) => Some(Err(error)),
+        Err(_) => None,
+    }
+}
+
+/// One statement for all of these.
 async fn attempt(
     store: &CardDatabase,
     session: &Session,
-    (workspace, user): (WorkspaceId, &UserId),
-    now: Timestamp,
-    limit: usize,
-) -> Attempt<UserCards> {
-    let known = store.cohorts.seen(session).await?;
-    let sources = store.cohorts.sources(known.readable(now));
-    let owner = Owner::new(workspace, user);
-    let most = i64::try_from(limit)
-        .unwrap_or(i64::MAX)
-        .saturating_add(BEYOND);
-    let sql = store.cards_sql.of(sources);
-    let params: crate::postgres::session::Params<'_> =
-        &[&owner.slot, &owner.key, &Time(now), &most];
-    let rows = attempt::all(session, "read cards", &sql, params).await?;
-    let (mut cards, mut states) = (Vec::new(), BTreeMap::new());
+    version: i64,
+    sources: Vec<Tables>,
+    questions: &[&Question],
+) -> Attempt<Vec<Attempt<UserCards>>> {
+    let first = questions.first().expect("a group is of somebody");
+    let is_one = questions.len() == 1 || sources.is_empty();
+    let rows = if is_one {
+        let sql = store.cards_sql.of_one(sources);
+        let params: crate::postgres::session::Params<'_> = &[
+            &first.owner.slot,
+            &first.owner.key,
+            &Time(first.now),
+            &first.most(),
+        ];
+        attempt::all(session, "read cards", &sql, params).await?
+    } else {
+        let sql = store.cards_sql.of_many(sources);
+        let slots: Vec<_> = questions.iter().map(|one| one.owner.slot).collect();
+        let keys: Vec<_> = questions.iter().map(|one| one.owner.key).collect();
+        let times: Vec<_> = questions.iter().map(|one| Time(one.now)).collect();
+        let params: crate::postgres::session::Params<'_> = &[&slots, &keys, &times, &first.most()];
+        attempt::all(session, "read cards of many", &sql, params).await?
+    };
+    let mut found: Vec<_> = questions.iter().map(|_| Rows::default()).collect();
     for row in &rows {
-        match get::<i16>(row, "kind")? {
-            VERSION if get::<i64>(row, "version")? != known.version => return Err(Stop::Gone),
-            VERSION => {}
-            CARD => cards.push(Found::read(row)?),
-            _ => {
-                states.insert(id::<CardId>(row, "card")?, states::read(row)?);
+        let kind: i16 = get(row, "kind")?;
+        if kind == VERSION {
+            if get::<i64>(row, "version")? != version {
+                return Err(Stop::Gone);
             }
+            continue;
+        }
+        let place = if is_one { 1 } else { get::<i64>(row, "place")? };
+        let of = usize::try_from(place - 1)
+            .ok()
+            .and_then(|place| found.get_mut(place));
+        let of = of.ok_or_else(|| StoreError::Corrupt {
+            what: "row",
+            source: format!("asker {place} of {}", questions.len()).into(),
+        })?;
+        if kind == CARD {
+            of.cards.push(Found::read(row)?);
+        } else {
+            of.states
+                .insert(id::<CardId>(row, "card")?, states::read(row)?);
         }
     }
-    learn(store, session, &cards).await?;
-    compose(store, user, cards, states, now, limit)
+    learn(store, session, found.iter().flat_map(|rows| &rows.cards)).await?;
+    let found = questions.iter().zip(found);
+    Ok(found.map(|(one, rows)| compose(store, one, rows)).collect())
+}
+
+/// What one user has.
+#[derive(Default)]
+struct Rows<'a> {
+    cards: Vec<Found<'a>>,
+    states: BTreeMap<CardId, CardState>,
 }
 
 /// A row of `card`.
@@ -116,7 +281,11 @@ impl<'a> Found<'a> {
 }
 
 /// Reads the shared contents that are not known yet.
-async fn learn(store: &CardDatabase, session: &Session, cards: &[Found<'_>]) -> Attempt<()> {
+async fn learn<'a, 'r: 'a>(
+    store: &CardDatabase,
+    session: &Session,
+    cards: impl Iterator<Item = &'a Found<'r>>,
+) -> Attempt<()> {
     let mut missing: BTreeMap<Cohort, BTreeSet<i32>> = BTreeMap::new();
     for card in cards {
         if store.contents.known(card.cohort, card.content_no).is_none() {
@@ -137,16 +306,11 @@ async fn learn(store: &CardDatabase, session: &Session, cards: &[Found<'_>]) -> 
     Ok(())
 }
 
-fn compose(
-    store: &CardDatabase,
-    user: &UserId,
-    found: Vec<Found<'_>>,
-    mut states: BTreeMap<CardId, CardState>,
-    now: Timestamp,
-    limit: usize,
-) -> Attempt<UserCards> {
-    let mut cards = Vec::with_capacity(found.len().min(limit));
-    for card in found {
+fn compose(store: &CardDatabase, question: &Question, rows: Rows<'_>) -> Attempt<UserCards> {
+    let (user, now, limit) = (&question.user, question.now, question.limit);
+    let mut states = rows.states;
+    let mut cards = Vec::with_capacity(rows.cards.len().min(limit));
+    for card in rows.cards {
         let Some(shared) = store.contents.known(card.cohort, card.content_no) else {
             // Forgotten between two statements, or written by nobody.
             return Err(Stop::Again);
@@ -189,51 +353,4 @@ fn stored_card(
         })?,
         state,
     })
-}
-
-/// The statement over these tables.
-pub(super) fn cards_sql(sources: &[Tables]) -> String {
-    const NO_CARD: &str = "NULL::smallint, NULL::int, NULL::int, NULL::timestamptz, \
-                           NULL::timestamptz, NULL::text";
-    const NO_STATE: &str = "NULL::uuid, NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, \
-                            NULL::timestamptz";
-    let mut sql = "SELECT 0::smallint AS kind, version, NULL::smallint AS cohort_no, \
-         NULL::int AS content_no, NULL::int AS occurrence, NULL::timestamptz AS created_at, \
-         NULL::timestamptz AS expires_at, NULL::text AS content, NULL::uuid AS card, \
-         NULL::timestamptz AS seen_at, NULL::timestamptz AS clicked_at, \
-         NULL::timestamptz AS dismissed_at, NULL::timestamptz AS removed_at FROM cohort_set"
-        .to_owned();
-    if sources.is_empty() {
-        sql.push_str(
-            " WHERE $1::smallint IS NOT NULL AND $2::uuid IS NOT NULL \
-                      AND $3::timestamptz IS NOT NULL AND $4::bigint IS NOT NULL",
-        );
-        return sql;
-    }
-    let _ = write!(
-        sql,
-        " UNION ALL (SELECT 1::smallint, NULL, cohort_no, content_no, occurrence, created_at, \
-         expires_at, CASE WHEN expires_at > $3 THEN content END, {NO_STATE} FROM ("
-    );
-    for (place, tables) in sources.iter().enumerate() {
-        let (union, card) = (
-            if place == 0 { "" } else { " UNION ALL " },
-            tables.name("card"),
-        );
-        let _ = write!(
-            sql,
-            "{union}SELECT cohort_no, content_no, occurrence, created_at, \
-             expires_at, content FROM {card} WHERE slot = $1 AND owner = $2"
-        );
-    }
-    sql.push_str(") c ORDER BY expires_at > $3 DESC, created_at DESC LIMIT $4)");
-    for tables in sources {
-        let state = tables.name("card_state");
-        let _ = write!(
-            sql,
-            " UNION ALL SELECT 2::smallint, NULL, {NO_CARD}, card, seen_at, clicked_at, \
-             dismissed_at, removed_at FROM {state} WHERE slot = $1 AND owner = $2"
-        );
-    }
-    sql
 }

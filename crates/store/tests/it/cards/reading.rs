@@ -2,9 +2,13 @@
 
 use corkboard_core::id::{CardId, Id};
 use corkboard_core::state::{CardState, Mark};
+use futures_util::future::join_all;
 
 use super::Harness;
-use super::sample::{DAY, HOUR, Sending, cards_of, content, noon, presentation, user, workspace};
+use super::sample::{
+    DAY, HOUR, Sending, cards_of, content, noon, other_workspace, presentation, user, users,
+    workspace,
+};
 
 pub(crate) async fn a_stored_card_comes_back_whole(harness: &dyn Harness) {
     let store = harness.open().await;
@@ -114,7 +118,48 @@ pub(crate) async fn another_workspaces_user_of_the_same_name_has_other_cards(
     let store = harness.open().await;
     let ann = user("ann");
     Sending::new(1).give(&*store, &ann).await;
-    let elsewhere = super::sample::other_workspace();
+    let elsewhere = other_workspace();
     let all = store.user_cards(elsewhere, &ann, noon(), 10).await.unwrap();
     assert_eq!(all.cards, []);
+}
+
+pub(crate) async fn a_crowd_reads_what_each_of_them_reads_alone(harness: &dyn Harness) {
+    let store = harness.open().await;
+    let people = users(0..150);
+    for number in 1..7_u8 {
+        let planned_at = noon().plus(u32::from(number) * HOUR / 60);
+        let sending = Sending {
+            planned_at,
+            expires_at: planned_at.plus([2 * HOUR, 5 * DAY, 30 * DAY][usize::from(number) % 3]),
+            personal: number % 2 == 0,
+            ..Sending::new(number)
+        };
+        // Everybody has another hand, some have none.
+        let to = people.iter().enumerate();
+        let to = to.filter(|(place, _)| (place >> (number % 5)) % 2 == 1);
+        let to: Vec<_> = to.map(|(_, user)| user.clone()).collect();
+        sending.write(&*store, &to).await.unwrap();
+        for user in to.iter().step_by(3) {
+            let broadcast = CardId::from_bytes([100 + number; 16]);
+            let seen = sending.event(broadcast, Mark::Seen, noon());
+            let recorded = store.record_card_events(workspace(), user, vec![seen], noon());
+            recorded.await.unwrap();
+        }
+    }
+    // Asked at once: as of several times, up to several limits, in two workspaces.
+    let ask = |place: usize| {
+        let store = &store;
+        let user = &people[place % people.len()];
+        let now = noon().plus([HOUR / 2, 3 * HOUR, 6 * DAY][place % 3]);
+        let limit = [10, 2][usize::from(place.is_multiple_of(11))];
+        let of = [workspace(), other_workspace()][usize::from(place.is_multiple_of(7))];
+        async move { store.user_cards(of, user, now, limit).await.unwrap() }
+    };
+    let together = join_all((0..600).map(ask)).await;
+    let mut cards = 0;
+    for (place, crowd) in together.into_iter().enumerate() {
+        cards += crowd.cards.len();
+        assert_eq!(crowd, ask(place).await, "question {place}");
+    }
+    assert!(cards > 600, "{cards}");
 }

@@ -20,15 +20,15 @@ use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream}
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client;
 
-use crate::error::BoxError;
+use crate::BoxError;
 
 /// Begins TLS on connections to one server.
 #[derive(Debug, Clone)]
-pub(super) struct Tls(Arc<ClientConfig>);
+pub struct Tls(Arc<ClientConfig>);
 
 impl Tls {
     /// Encrypts, and takes any certificate.
-    pub(super) fn unverified() -> Result<Self, BoxError> {
+    pub(crate) fn unverified() -> Result<Self, BoxError> {
         let provider = Arc::new(ring::default_provider());
         let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?
@@ -40,7 +40,7 @@ impl Tls {
 
     /// Takes the certificate of the host that the URL names, signed by one of the roots in this file
     /// (PEM), or by a public one when there is no file.
-    pub(super) fn verified(roots: Option<&Path>) -> Result<Self, BoxError> {
+    pub(crate) fn verified(roots: Option<&Path>) -> Result<Self, BoxError> {
         let mut store = RootCertStore::empty();
         if let Some(file) = roots {
             for root in CertificateDer::pem_file_iter(file)? {
@@ -62,7 +62,7 @@ impl Tls {
 
 /// TLS for one connection.
 #[derive(Debug)]
-pub(super) struct Handshake {
+pub struct Handshake {
     config: Arc<ClientConfig>,
     /// As in the URL. A socket in the file system has none, and is never asked for TLS.
     host: String,
@@ -103,7 +103,7 @@ where
 
 /// An encrypted connection.
 #[derive(Debug)]
-pub(super) struct Encrypted<S>(client::TlsStream<S>);
+pub struct Encrypted<S>(client::TlsStream<S>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Encrypted<S> {
     /// Binds the password's proof to nothing: a verified certificate does as much.

@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use tokio_postgres::config::{Config, Host, SslMode};
 
-use super::tls::Tls;
-use crate::error::BoxError;
+use crate::BoxError;
+use crate::tls::Tls;
 
 /// Why a URL cannot be used. Never shows the URL, which may hold a password.
 #[derive(Debug, thiserror::Error)]
@@ -46,10 +46,10 @@ pub fn check_url(url: &str) -> Result<(), UrlError> {
 }
 
 /// Where to connect to.
-#[derive(Debug)]
-pub(super) struct Target {
-    pub(super) config: Config,
-    pub(super) tls: Tls,
+#[derive(Debug, Clone)]
+pub struct Target {
+    pub config: Config,
+    pub tls: Tls,
 }
 
 /// As in `sslmode`.
@@ -76,7 +76,11 @@ impl FromStr for Mode {
 }
 
 impl Target {
-    pub(super) fn parse(url: &str) -> Result<Self, UrlError> {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(url: &str) -> Result<Self, UrlError> {
         let (mut mode, mut roots) = (Mode::Prefer, None);
         // Options begin behind the password, which may have any character but one.
         let host = url.find('@').map_or(0, |at| at + 1);

@@ -1,0 +1,1 @@
+"""The offers: a table, and a view of a row of it."""

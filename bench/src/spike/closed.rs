@@ -1,0 +1,266 @@
+//! The closed loop: ever more connections, each of which asks again as soon as it is answered.
+//!
+//! Servers that run side by side are measured in turn within a round, because what a shared machine
+//! gives changes by the minute; ratios are taken within a round. Then come the steps that begin with
+//! empty caches, and those of the ladder, each on a server of its own.
+
+mod goals;
+mod line_up;
+mod ratios;
+mod server;
+mod step;
+
+use serde::{Deserialize, Serialize};
+
+use super::peer::{Django, Ladder};
+use super::site::{Ground, Tuning};
+use super::{LOAD_CPU, SERVER_CPU};
+use crate::Setting;
+use crate::console::say;
+use crate::failure::Result;
+use crate::wrk::Requests;
+
+use goals::Goal;
+pub(crate) use ratios::{Compared, Ratio};
+pub(crate) use server::Server;
+pub(crate) use step::Step;
+
+use line_up::LineUp;
+use step::{Round, Target};
+
+/// How long the part is. The full one takes about 13 minutes.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    connections: &'static [usize],
+    rounds: usize,
+    /// Of a step, for servers that keep up.
+    seconds: u64,
+    /// Of the steps with empty caches, unless all keys have been asked for before.
+    cold_seconds: u64,
+    /// Of the ladder's steps, which collapse.
+    ladder_seconds: u64,
+}
+
+const FULL: Extent = Extent {
+    connections: &[500, 5_000, 10_000, 15_000],
+    rounds: 3,
+    seconds: 4,
+    cold_seconds: 6,
+    ladder_seconds: 5,
+};
+const QUICK: Extent = Extent {
+    connections: &[64, 500],
+    rounds: 1,
+    seconds: 1,
+    cold_seconds: 3,
+    ladder_seconds: 2,
+};
+
+/// Everything the closed loop has shown.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Closed {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) ratios: Vec<Ratio>,
+    pub(crate) goals: Vec<Goal>,
+    /// Steps of the ladder that could not be taken, and why.
+    pub(crate) left_out: Vec<String>,
+}
+
+/// What is asked for: the same lists for everybody.
+#[derive(Debug)]
+pub(super) struct Lists {
+    pub(super) paths: Requests,
+    pub(super) tokens: Requests,
+}
+
+pub(super) async fn run(setting: &Setting, ground: &Ground) -> Result<Closed> {
+    let extent = if setting.is_quick { QUICK } else { FULL };
+    let lists = Lists {
+        paths: Requests::paths(&setting.scratch, "offers", &ground.origin.paths)?,
+        tokens: Requests::many(&setting.scratch, "feeds", &ground.feed.tokens)?,
+    };
+    let mut left_out = Vec::new();
+    let line_up = LineUp::start(setting, ground, &lists, &mut left_out).await?;
+    let mut steps = Vec::new();
+    for connections in extent.connections {
+        steps.extend(side_by_side(&line_up, ground, &lists, *connections, extent).await?);
+    }
+    line_up.stop().await?;
+    match Django::install(setting).await {
+        Ok(django) => {
+            for ladder in Ladder::ALL {
+                for connections in extent.connections {
+                    let taken = climb(
+                        setting,
+                        ground,
+                        &lists,
+                        &django,
+                        ladder,
+                        *connections,
+                        extent,
+                    );
+                    match taken.await {
+                        Ok(step) => steps.push(step),
+                        Err(failure) => left_out.push(format!(
+                            "{}, {connections} connections: {}",
+                            Server::from(ladder).name(),
+                            failure.story()
+                        )),
+                    }
+                }
+            }
+        }
+        Err(failure) => left_out.push(format!("all of Django: {}", failure.story())),
+    }
+    for server in [Server::OriginCold, Server::FeedCold] {
+        for connections in extent.connections {
+            steps.push(cold(ground, &lists, server, *connections, extent).await?);
+        }
+    }
+    // The other parts find Redis as it was.
+    ground.origin.warm_redis().await?;
+    let ratios = ratios::of(&steps);
+    let goals = goals::of(&steps, &ratios);
+    Ok(Closed {
+        steps,
+        ratios,
+        goals,
+        left_out,
+    })
+}
+
+/// Everything that runs at a time, in turn.
+async fn side_by_side(
+    line_up: &LineUp,
+    ground: &Ground,
+    lists: &Lists,
+    connections: usize,
+    extent: Extent,
+) -> Result<Vec<Step>> {
+    say(&format!("spike: {connections} connections"));
+    let targets = line_up.targets(ground, lists);
+    let mut rounds: Vec<Vec<Round>> = targets.iter().map(|_| Vec::new()).collect();
+    for _ in 0..extent.rounds {
+        for (target, rounds) in targets.iter().zip(&mut rounds) {
+            rounds.push(target.round(connections, extent.seconds).await?);
+        }
+    }
+    let pairs = targets.iter().zip(&rounds);
+    Ok(pairs
+        .map(|(target, rounds)| Step::of(target.server, connections, rounds))
+        .collect())
+}
+
+/// A step of the ladder, on a server of its own: what an overload leaves in its queues goes with it.
+async fn climb(
+    setting: &Setting,
+    ground: &Ground,
+    lists: &Lists,
+    django: &Django,
+    ladder: Ladder,
+    connections: usize,
+    extent: Extent,
+) -> Result<Step> {
+    let server = Server::from(ladder);
+    say(&format!(
+        "spike: {}, {connections} connections",
+        server.name()
+    ));
+    let (child, base) = django.start(setting, ladder, &ground.origin).await?;
+    let redis = (ladder == Ladder::WaitressRedis).then_some(&ground.origin.redis);
+    let target = Target {
+        server,
+        base,
+        pid: child.pid(),
+        redis,
+        database: &ground.origin.database,
+        requests: &lists.paths,
+    };
+    let round = target.round(connections, extent.ladder_seconds).await;
+    // It may be too busy to end in order; it is killed then.
+    let _ = child.stop().await;
+    Ok(Step::of(server, connections, &[round?]))
+}
+
+/// A step on a new node, with nothing in its memory nor in Redis.
+async fn cold(
+    ground: &Ground,
+    lists: &Lists,
+    server: Server,
+    connections: usize,
+    extent: Extent,
+) -> Result<Step> {
+    say(&format!(
+        "spike: {}, {connections} connections",
+        server.name()
+    ));
+    let tuning = Tuning {
+        name: "cold",
+        edge: Tuning::EVERYBODY,
+        ..Tuning::default()
+    };
+    let (redis, node, requests) = if server == Server::OriginCold {
+        ground.origin.redis.flush().await?;
+        let node = ground.origin.start(&tuning).await?;
+        (&ground.origin.redis, node, lists.paths.once()?)
+    } else {
+        ground.feed.redis.flush().await?;
+        let node = ground.feed.start(&tuning).await?;
+        (&ground.feed.redis, node, lists.tokens.once()?)
+    };
+    let target = Target {
+        server,
+        base: node.base(),
+        pid: node.pid(),
+        redis: Some(redis),
+        database: &ground.origin.database,
+        requests: &requests,
+    };
+    let round = target.round(connections, extent.cold_seconds).await;
+    // The next one begins with nothing again.
+    node.stop().await?;
+    Ok(Step::of(server, connections, &[round?]))
+}
+
+/// What was set, in words.
+pub(super) fn settings(is_quick: bool) -> [(&'static str, String); 5] {
+    let extent = if is_quick { QUICK } else { FULL };
+    [
+        (
+            "closed loop",
+            format!(
+                "wrk, one thread on CPU {LOAD_CPU}, keep-alive, time-out 5 s; {} rounds of {} s, interleaved; the ladder {} s, \
+                 empty caches each key once, at most {} s, one round each. Latencies of a closed loop leave out what nobody asked while all waited",
+                extent.rounds, extent.seconds, extent.ladder_seconds, extent.cold_seconds
+            ),
+        ),
+        (
+            "servers",
+            format!(
+                "all on CPU {SERVER_CPU}, one at a time, with their PostgreSQL and Redis: what these use is told apart, and taken \
+                 from the same CPU"
+            ),
+        ),
+        (
+            "corkboard",
+            "origin and feed with default settings, but room for 18,000 connections, feeds kept for the whole run, and \
+             admission control off: a closed loop asks for more than can be done, always. From memory, warmed: \
+             128 MiB for an origin, the default, and 1 GiB for feeds. From Redis: 1 MiB for an origin, the least there is, \
+             and none for feeds. New tokens: none is remembered"
+                .to_owned(),
+        ),
+        (
+            "nginx",
+            "one worker; fixed bytes by `return`; with Lua, GET of the ready answer over 128 kept connections to Redis"
+                .to_owned(),
+        ),
+        (
+            "Django",
+            format!(
+                "{}; gunicorn with 3 sync workers and a connection to PostgreSQL for each request (Django's default); \
+                 waitress with 8 threads, poll, and kept connections",
+                super::peer::VERSIONS.join(", ")
+            ),
+        ),
+    ]
+}

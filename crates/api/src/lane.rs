@@ -1,0 +1,131 @@
+//! The short way: feeds that lie composed in memory, for users whose tokens have been checked.
+//!
+//! The same answer as the route's, status, headers and body. Everything that is not simply there,
+//! tokens that are not good among it, goes to the route.
+
+use std::fmt;
+
+use corkboard_edge::{Asked, Lane, Reply, Verdict};
+use http::{StatusCode, header};
+use metrics::{Counter, Histogram};
+use tokio::time::Instant;
+
+use crate::client::feed::{CACHING, JSON, PATH, VARIES, names};
+use crate::observe::HARDENING;
+use crate::state::ApiState;
+
+/// Answers `GET /v1/feed` from memory.
+pub(crate) struct FeedLane {
+    state: ApiState,
+    whole: Counter,
+    unchanged: Counter,
+    seconds: Histogram,
+}
+
+impl FeedLane {
+    pub(crate) fn new(state: ApiState) -> Self {
+        let requests = |status: &'static str| metrics::counter!("corkboard_api_requests_total", "route" => PATH, "status" => status);
+        Self {
+            state,
+            whole: requests("2xx"),
+            unchanged: requests("3xx"),
+            seconds: metrics::histogram!("corkboard_api_request_seconds", "route" => PATH),
+        }
+    }
+
+    fn answer(&self, asked: &Asked<'_>, reply: Reply<'_>) -> Option<Verdict> {
+        let started = Instant::now();
+        let feed = match asked.query() {
+            None => None,
+            Some(query) => Some(plain_feed(query)?),
+        };
+        let vouched = self.state.tokens.remembered(bearer(asked)?)?;
+        let reader = vouched.user();
+        let found = self
+            .state
+            .feeds
+            .at_hand(reader.workspace, &reader.user, feed)?;
+        // Whoever has asked too often is told so by the route.
+        self.state.client_limit.check(reader.workspace).ok()?;
+
+        let unchanged = names(asked.all(header::IF_NONE_MATCH.as_str()), &found.etag);
+        let mut head = reply.begin(if unchanged {
+            StatusCode::NOT_MODIFIED
+        } else {
+            StatusCode::OK
+        });
+        if !unchanged {
+            head.header(header::CONTENT_TYPE.as_str(), JSON);
+        }
+        head.header(header::ETAG.as_str(), &found.etag)
+            .header(header::CACHE_CONTROL.as_str(), CACHING)
+            .header(header::VARY.as_str(), VARIES);
+        for (name, value) in HARDENING {
+            head.header(name, value);
+        }
+        let verdict = if unchanged {
+            self.unchanged.increment(1);
+            head.nothing()
+        } else {
+            self.whole.increment(1);
+            head.body(&found.body)
+        };
+        self.seconds.record(started.elapsed().as_secs_f64());
+        Some(verdict)
+    }
+}
+
+impl Lane for FeedLane {
+    fn at_once(&self, asked: &Asked<'_>, reply: Reply<'_>) -> Verdict {
+        if asked.path() == PATH {
+            self.answer(asked, reply).unwrap_or(Verdict::SERVICE)
+        } else {
+            // Some of the others answer with streams.
+            Verdict::ELSEWHERE
+        }
+    }
+}
+
+/// The feed's name in a query that says nothing else, and says it without any encoding.
+fn plain_feed(query: &str) -> Option<&str> {
+    let name = query.strip_prefix("feed=")?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    name.bytes().all(plain).then_some(name)
+}
+
+/// The token of the only `Authorization` header.
+fn bearer<'b>(asked: &Asked<'b>) -> Option<&'b str> {
+    let mut values = asked.all(header::AUTHORIZATION.as_str());
+    let value = std::str::from_utf8(values.next()?).ok()?;
+    if values.next().is_some() {
+        return None;
+    }
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+impl fmt::Debug for FeedLane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FeedLane").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_query_that_means_what_it_says_is_read_here() {
+        assert_eq!(plain_feed("feed=news_2"), Some("news_2"));
+        for query in [
+            "",
+            "since=x",
+            "feed=a&since=x",
+            "feed=a%20b",
+            "feed=a+b",
+            "feed=a&feed=b",
+        ] {
+            assert_eq!(plain_feed(query), None, "{query}");
+        }
+    }
+}
