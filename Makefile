@@ -8,6 +8,8 @@ BENCH_ARGS ?=
 SOAK_CASES ?= 20000
 # Kills of a node in `make soak`; an ordinary run makes 200.
 SOAK_KILLS ?= 1000
+# Requests of `make soak` that look for another user's card; an ordinary run makes 12,000.
+SOAK_MARKERS ?= 10000000
 
 DENY_CHECKS := bans licenses sources
 
@@ -48,10 +50,11 @@ bench: ## the reproducible comparisons: writes bench/results/
 	@.ci/need cc:build-essential wrk:wrk nginx:nginx sqlite3:sqlite3 psql:postgresql-client "$$(.ci/postgres program):postgresql-15"
 	cargo xtask bench $(BENCH_ARGS)
 
-soak: ## every test in a release build, with many more kills and cases per property
+soak: ## every test in a release build, with many more kills, requests, and cases per property
 	@.ci/need-rust
 	@.ci/need cc:build-essential
-	PROPTEST_CASES=$(SOAK_CASES) CORKBOARD_KILLS=$(SOAK_KILLS) .ci/test --release
+	PROPTEST_CASES=$(SOAK_CASES) CORKBOARD_KILLS=$(SOAK_KILLS) CORKBOARD_MARKER_REQUESTS=$(SOAK_MARKERS) \
+		.ci/test --release
 	fuzz/differential/run $(SOAK_CASES)
 
 fmt: ## format the code

@@ -4,6 +4,7 @@ mod away;
 mod cohorts;
 mod doctor;
 pub(crate) mod installation;
+mod markers;
 mod migrating;
 mod nodes;
 mod stopping;

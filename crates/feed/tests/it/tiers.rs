@@ -22,11 +22,8 @@ use crate::world::{World, definition, titled, titles, user};
 
 const SECOND: Duration = Duration::from_secs(1);
 const SOON: Duration = Duration::from_secs(30);
-/// Requests of the run that looks for other users' cards; more by this variable of the build.
-const REQUESTS: usize = match option_env!("CORKBOARD_MARKER_REQUESTS") {
-    Some(_) => 10_000_000,
-    None => 100_000,
-};
+/// Requests of the run that looks for other users' cards.
+const REQUESTS: usize = 100_000;
 
 struct Node {
     feeds: Feeds,

@@ -138,10 +138,14 @@ impl Tenant {
 
     /// The client API of a node, for one user.
     pub(crate) fn user(&self, node: &Node, user: &str) -> TestClient {
+        TestClient::new(&node.api).with_bearer(&self.token(user))
+    }
+
+    /// A user's token, for a day.
+    pub(crate) fn token(&self, user: &str) -> String {
         let expires_at = SystemClock.now().plus(Duration::from_secs(86_400));
         let (app, user) = (self.app.parse().unwrap(), UserId::parse(user).unwrap());
-        let token = sign_hs256(SECRET.as_bytes(), app, &user, expires_at).unwrap();
-        TestClient::new(&node.api).with_bearer(&token)
+        sign_hs256(SECRET.as_bytes(), app, &user, expires_at).unwrap()
     }
 }
 
