@@ -47,7 +47,9 @@ check-advisories: ## known vulnerabilities in dependencies; fetches the RustSec 
 
 bench: ## the reproducible comparisons: writes bench/results/
 	@.ci/need-rust
-	@.ci/need cc:build-essential wrk:wrk nginx:nginx sqlite3:sqlite3 psql:postgresql-client "$$(.ci/postgres program):postgresql-15"
+	@.ci/need cc:build-essential wrk:wrk nginx:nginx sqlite3:sqlite3 psql:postgresql-client "$$(.ci/postgres program):postgresql-15" \
+		redis-server:redis-server python3:python3-venv /usr/lib/nginx/modules/ngx_http_lua_module.so:libnginx-mod-http-lua \
+		/usr/share/lua/5.1/nginx/redis.lua:lua-nginx-redis
 	cargo xtask bench $(BENCH_ARGS)
 
 soak: ## every test in a release build, with many more kills, requests, and cases per property

@@ -6,6 +6,8 @@ mod summary;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 pub(crate) use summary::{Errors, Summary};
 
 use crate::child;
@@ -13,6 +15,9 @@ use crate::failure::{Failure, Result, While as _};
 
 /// A response that takes longer than this counts as an error.
 const TIME_OUT: Duration = Duration::from_secs(5);
+
+/// Beyond its own time it may take so long to read its list and to hang up.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One step of load.
 #[derive(Debug, Clone)]
@@ -41,13 +46,13 @@ impl Requests {
     /// A script that asks for the feed of each token's user in turn. Requests are put together
     /// before the load begins, so that the script costs the generator little.
     pub(crate) fn many(folder: &Path, name: &str, tokens: &[String]) -> Result<Self> {
-        let request = r#"wrk.format("GET", "/v1/feed", { Authorization = "Bearer " .. line })"#;
+        let request = r#""GET /v1/feed HTTP/1.1\r\n" .. host .. "Authorization: Bearer " .. line .. "\r\n\r\n""#;
         script::write(folder, name, tokens, request, script::AGAIN).map(Self::Many)
     }
 
     /// A script that asks for each of the paths in turn; as cheap for the generator.
     pub(crate) fn paths(folder: &Path, name: &str, paths: &[String]) -> Result<Self> {
-        let request = r#"wrk.format("GET", line)"#;
+        let request = r#""GET " .. line .. " HTTP/1.1\r\n" .. host .. "\r\n""#;
         script::write(folder, name, paths, request, script::AGAIN).map(Self::Many)
     }
 
@@ -82,7 +87,10 @@ impl Load<'_> {
             command.arg("--header").arg(format!("If-None-Match: {tag}"));
         }
         command.arg(format!("{}/v1/feed", self.base));
-        let printed = child::output(command).await?;
+        let longest = Duration::from_secs(self.seconds) + PATIENCE;
+        let printed = timeout(longest, child::output(command))
+            .await
+            .map_err(|_| Failure::Late("the end of wrk".to_owned()))??;
         let mut summary = parsed(&printed)?;
         if let Requests::Once(script) = self.requests
             && let Some(seconds) = script::took(script)

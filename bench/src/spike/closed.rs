@@ -18,6 +18,7 @@ use super::{LOAD_CPU, SERVER_CPU};
 use crate::Setting;
 use crate::console::say;
 use crate::failure::Result;
+use crate::machine::Machine;
 use crate::wrk::Requests;
 
 use goals::Goal;
@@ -80,16 +81,20 @@ pub(super) async fn run(setting: &Setting, ground: &Ground) -> Result<Closed> {
         tokens: Requests::many(&setting.scratch, "feeds", &ground.feed.tokens)?,
     };
     let mut left_out = Vec::new();
+    let (connections, too_many) = possible(extent.connections, Machine::this().open_files);
+    left_out.extend(too_many.into_iter().map(|count| {
+        format!("{count} connections: a process may not open so many files (`ulimit -Hn`)")
+    }));
     let line_up = LineUp::start(setting, ground, &lists, &mut left_out).await?;
     let mut steps = Vec::new();
-    for connections in extent.connections {
+    for connections in &connections {
         steps.extend(side_by_side(&line_up, ground, &lists, *connections, extent).await?);
     }
     line_up.stop().await?;
     match Django::install(setting).await {
         Ok(django) => {
             for ladder in Ladder::ALL {
-                for connections in extent.connections {
+                for connections in &connections {
                     let taken = climb(
                         setting,
                         ground,
@@ -113,7 +118,7 @@ pub(super) async fn run(setting: &Setting, ground: &Ground) -> Result<Closed> {
         Err(failure) => left_out.push(format!("all of Django: {}", failure.story())),
     }
     for server in [Server::OriginCold, Server::FeedCold] {
-        for connections in extent.connections {
+        for connections in &connections {
             steps.push(cold(ground, &lists, server, *connections, extent).await?);
         }
     }
@@ -127,6 +132,14 @@ pub(super) async fn run(setting: &Setting, ground: &Ground) -> Result<Closed> {
         goals,
         left_out,
     })
+}
+
+/// Steps that a limit of open files leaves room for, and the others: a server needs some for what
+/// works for it, too.
+fn possible(connections: &[usize], open_files: u64) -> (Vec<usize>, Vec<usize>) {
+    const OTHERS: u64 = 2_000;
+    let fits = |count: &usize| *count as u64 + OTHERS <= open_files;
+    connections.iter().copied().partition(fits)
 }
 
 /// Everything that runs at a time, in turn.
@@ -263,4 +276,19 @@ pub(super) fn settings(is_quick: bool) -> [(&'static str, String); 5] {
             ),
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_beyond_the_limit_of_open_files_are_left_out() {
+        assert_eq!(
+            possible(&[500, 15_000], 17_000),
+            (vec![500, 15_000], vec![])
+        );
+        assert_eq!(possible(&[500, 15_000], 16_999), (vec![500], vec![15_000]));
+        assert_eq!(possible(&[500], u64::MAX), (vec![500], vec![]));
+    }
 }

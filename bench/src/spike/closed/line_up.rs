@@ -135,8 +135,9 @@ fn list(server: Server, lists: &Lists) -> &Requests {
 
 /// Asks for everything at least once, in one go: the generator begins its list anew each time.
 async fn warm(base: &str, requests: &Requests, keys: usize) -> Result<()> {
+    say(&format!("spike: warming {base}"));
     let mut seconds = 1;
-    while seconds <= LONGEST_WARMING_SECONDS {
+    loop {
         let load = Load {
             base,
             connections: WARMING,
@@ -155,7 +156,28 @@ async fn warm(base: &str, requests: &Requests, keys: usize) -> Result<()> {
         if summary.requests > keys as u64 {
             return Ok(());
         }
-        seconds *= 4;
+        if seconds == LONGEST_WARMING_SECONDS {
+            return Err(Failure::Late(format!("the warming of {base}")));
+        }
+        seconds = next_try(seconds, summary.requests, keys);
     }
-    Err(Failure::Late(format!("the warming of {base}")))
+}
+
+/// Long enough at the rate so far, which only rises: what has been read is warm.
+fn next_try(seconds: u64, requests: u64, keys: usize) -> u64 {
+    let wanted = keys as u64 * seconds / requests.max(1);
+    (wanted + 1).clamp(seconds + 1, LONGEST_WARMING_SECONDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warming_is_tried_as_long_as_its_rate_says_and_not_for_ever() {
+        assert_eq!(next_try(1, 10_000, 100_000), 11);
+        assert_eq!(next_try(4, 99_999, 100_000), 5);
+        assert_eq!(next_try(1, 0, 100_000), LONGEST_WARMING_SECONDS);
+        assert_eq!(next_try(63, 1, 100_000), LONGEST_WARMING_SECONDS);
+    }
 }

@@ -3,19 +3,16 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::Server;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::postgres::Database;
 use crate::procfs;
 use crate::spike::LOAD_CPU;
 use crate::spike::redis::Redis;
 use crate::statistics::{median, rounded, spread};
 use crate::wrk::{Errors, Load, Requests, Summary};
-
-/// Beyond its own time a step may take so long to read its list and to hang up.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server to be measured, and what works for it on the same CPU.
 #[derive(Debug)]
@@ -93,11 +90,7 @@ impl Target<'_> {
             sleep(Duration::from_millis(seconds * 1_000 * 3 / 4)).await;
             self.resident()
         };
-        let deadline = Duration::from_secs(seconds) + PATIENCE;
-        let both = async { tokio::join!(load.run(), halfway) };
-        let (summary, grown) = timeout(deadline, both)
-            .await
-            .map_err(|_| Failure::Late(format!("the end of a step of {}", self.server.name())))?;
+        let (summary, grown) = tokio::join!(load.run(), halfway);
         let (after, summary) = (self.used()?, summary?);
         // A list that came to its end has taken less than it was given.
         let seconds = match self.requests {
