@@ -383,7 +383,8 @@ async fn drive(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Drain {
     NotYet,
-    /// An idle connection is kept a moment longer, for a request that is already on its way.
+    /// An idle connection is kept a moment longer, for a request that is already on its way, or
+    /// the rest of one.
     IdleUntil(Instant),
     /// hyper closes after the response in flight.
     GoodbyeSaid,
@@ -396,8 +397,8 @@ impl Drain {
             // In HTTP/2 a goodbye takes nothing back: requests on their way are still answered.
             Self::IdleUntil(_) if activity.is_multiplexed() => true,
             Self::IdleUntil(end) => match activity.phase() {
-                Phase::Silent | Phase::Idle => Instant::now() >= end,
-                Phase::Header | Phase::Busy | Phase::Lingering => true,
+                Phase::Silent | Phase::Idle | Phase::Header => Instant::now() >= end,
+                Phase::Busy | Phase::Lingering => true,
             },
         }
     }

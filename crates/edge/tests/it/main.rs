@@ -8,6 +8,7 @@
 mod abuse;
 mod admission;
 mod drain;
+mod drain_load;
 mod frames;
 mod http2;
 mod lane;

@@ -172,6 +172,10 @@ async fn answer(
             gate.notified().await;
             text(StatusCode::OK, "opened")
         }
+        "/slow" => {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            text(StatusCode::OK, "late")
+        }
         "/peer" => {
             let peer = request.extensions().get::<PeerAddr>().unwrap().0;
             text(StatusCode::OK, peer.to_string())
