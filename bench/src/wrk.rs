@@ -87,15 +87,17 @@ impl Load<'_> {
             command.arg("--header").arg(format!("If-None-Match: {tag}"));
         }
         command.arg(format!("{}/v1/feed", self.base));
+        let script = match self.requests {
+            Requests::One(_) => None,
+            Requests::Many(script) | Requests::Once(script) => Some(script),
+        };
+        script.map_or(Ok(()), |script| script::forget(script))?;
         let longest = Duration::from_secs(self.seconds) + PATIENCE;
         let printed = timeout(longest, child::output(command))
             .await
             .map_err(|_| Failure::Late("the end of wrk".to_owned()))??;
         let mut summary = parsed(&printed)?;
-        if let Requests::Once(script) = self.requests
-            && let Some(seconds) = script::took(script)
-        {
-            // `wrk` divides by the time that it was given, whatever of it was used.
+        if let Some(seconds) = script.and_then(|script| script::active_seconds(script)) {
             #[expect(clippy::cast_precision_loss, reason = "far below 2^52 requests")]
             let count = summary.requests as f64;
             summary.per_second = count / seconds;

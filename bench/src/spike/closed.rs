@@ -44,7 +44,7 @@ struct Extent {
 
 const FULL: Extent = Extent {
     connections: &[500, 5_000, 10_000, 15_000],
-    rounds: 3,
+    rounds: 2,
     seconds: 4,
     cold_seconds: 6,
     ladder_seconds: 5,
@@ -242,7 +242,7 @@ pub(super) fn settings(is_quick: bool) -> [(&'static str, String); 5] {
         (
             "closed loop",
             format!(
-                "wrk, one thread on CPU {LOAD_CPU}, keep-alive, time-out 5 s; {} rounds of {} s, interleaved; the ladder {} s, \
+                "wrk, one thread on CPU {LOAD_CPU}, keep-alive, time-out 5 s; {} rounds of {} s after connecting, interleaved; the ladder {} s, \
                  empty caches each key once, at most {} s, one round each. Latencies of a closed loop leave out what nobody asked while all waited",
                 extent.rounds, extent.seconds, extent.ladder_seconds, extent.cold_seconds
             ),

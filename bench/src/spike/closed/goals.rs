@@ -125,11 +125,17 @@ fn ladder(steps: &[Step]) -> Goal {
 
 fn without_errors(steps: &[Step]) -> Goal {
     let ours = || steps.iter().filter(|step| step.server.is_ours());
-    let failing = ours().filter(|step| step.errors.total() > 0);
+    let is_silent = |step: &Step| step.per_second <= 0.0;
+    let failing = ours().filter(|step| step.errors.total() > 0 || is_silent(step));
     let failing: Vec<String> = failing
         .map(|step| {
             let name = step.server.name();
-            format!("{} {name} at {}", step.errors.total(), step.connections)
+            let what = if is_silent(step) {
+                "no answer from".to_owned()
+            } else {
+                step.errors.total().to_string()
+            };
+            format!("{what} {name} at {}", step.connections)
         })
         .collect();
     let measured = if failing.is_empty() {
@@ -226,6 +232,15 @@ mod tests {
         let mut steps = good();
         steps[0].errors.read = 1;
         assert!(goals(&steps)[5], "nginx's errors are its own");
+    }
+
+    #[test]
+    fn silence_is_no_success() {
+        let silent: Vec<Step> = good()
+            .into_iter()
+            .map(|step| sample(step.server, step.connections, &[0.0]).with_p99(0.0))
+            .collect();
+        assert_eq!(goals(&silent), [false; 6]);
     }
 
     #[test]

@@ -75,7 +75,8 @@ impl Ratio {
         };
         let pairs = over.iter().zip(&under);
         let ratios: Vec<f64> = pairs
-            .filter(|(_, under)| **under > 0.0)
+            // A step without an answer has no p99, and no other figure.
+            .filter(|(over, under)| **over > 0.0 && **under > 0.0)
             .map(|(over, under)| over / under)
             .collect();
         (!ratios.is_empty()).then(|| Self {

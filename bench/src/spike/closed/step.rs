@@ -14,6 +14,10 @@ use crate::spike::redis::Redis;
 use crate::statistics::{median, rounded, spread};
 use crate::wrk::{Errors, Load, Requests, Summary};
 
+/// What `wrk` manages on a machine that is not quite quiet: the more of the kernel's ports are in use,
+/// the longer it looks for a free one.
+const CONNECTED_A_SECOND: u64 = 4_000;
+
 /// A server to be measured, and what works for it on the same CPU.
 #[derive(Debug)]
 pub(super) struct Target<'a> {
@@ -68,7 +72,8 @@ pub(crate) struct Step {
     pub(crate) cpu_micros_each: f64,
     pub(crate) redis_micros_each: f64,
     pub(crate) postgres_micros_each: f64,
-    /// Part of the servers' CPU that was used. Well below 1: the generator was the limit.
+    /// Part of the servers' CPU that was used since the first request, with what accepting took
+    /// before. Well below 1: the generator was the limit.
     pub(crate) busy: f64,
     /// Growth of the server's resident memory during the step, for each connection; most of all rounds.
     pub(crate) kib_each_connection: f64,
@@ -76,6 +81,8 @@ pub(crate) struct Step {
 
 impl Target<'_> {
     pub(super) async fn round(&self, connections: usize, seconds: u64) -> Result<Round> {
+        // `wrk` connects before it asks, in its own time.
+        let seconds = seconds + connections as u64 / CONNECTED_A_SECOND;
         let load = Load {
             base: &self.base,
             connections,
@@ -92,11 +99,8 @@ impl Target<'_> {
         };
         let (summary, grown) = tokio::join!(load.run(), halfway);
         let (after, summary) = (self.used()?, summary?);
-        // A list that came to its end has taken less than it was given.
-        let seconds = match self.requests {
-            Requests::Once(_) => summary.requests as f64 / summary.per_second.max(1e-9),
-            Requests::One(_) | Requests::Many(_) => seconds as f64,
-        };
+        // Without the time in which connections were made.
+        let active = summary.requests as f64 / summary.per_second.max(1e-9);
         Ok(Round {
             summary,
             used: Used {
@@ -104,7 +108,7 @@ impl Target<'_> {
                 redis: after.redis - before.redis,
                 postgres: after.postgres - before.postgres,
             },
-            seconds,
+            seconds: active,
             resident_growth_kib: grown - resident,
         })
     }
@@ -147,7 +151,7 @@ impl Round {
             redis,
             postgres,
         } = self.used;
-        (own + redis + postgres) / self.seconds
+        (own + redis + postgres) / self.seconds.max(0.01)
     }
 }
 
@@ -271,7 +275,12 @@ mod tests {
 
     #[test]
     fn a_step_without_an_answer_has_no_infinite_mean() {
-        let step = Step::of(Server::GunicornPostgres, 500, &[round(0, 0)]);
-        assert!(step.mean_ms.is_finite() && step.per_second.abs() < 1e-9);
+        let nothing = Round {
+            seconds: 0.0,
+            ..round(0, 0)
+        };
+        let step = Step::of(Server::GunicornPostgres, 500, &[nothing]);
+        let figures = [step.mean_ms, step.busy, step.cpu_micros_each];
+        assert!(figures.into_iter().all(f64::is_finite), "{step:?}");
     }
 }
