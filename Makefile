@@ -10,6 +10,8 @@ SOAK_CASES ?= 20000
 SOAK_KILLS ?= 1000
 # Requests of `make soak` that look for another user's card; an ordinary run makes 12,000.
 SOAK_MARKERS ?= 10000000
+# Rows that one statement changes behind an origin in `make soak`; an ordinary run changes 20,000.
+SOAK_BULK ?= 1000000
 
 DENY_CHECKS := bans licenses sources
 
@@ -56,7 +58,7 @@ soak: ## every test in a release build, with many more kills, requests, and case
 	@.ci/need-rust
 	@.ci/need cc:build-essential
 	PROPTEST_CASES=$(SOAK_CASES) CORKBOARD_KILLS=$(SOAK_KILLS) CORKBOARD_MARKER_REQUESTS=$(SOAK_MARKERS) \
-		.ci/test --release
+		CORKBOARD_BULK=$(SOAK_BULK) .ci/test --release
 	fuzz/differential/run $(SOAK_CASES)
 
 fmt: ## format the code

@@ -5,6 +5,7 @@
 //! fails. Every origin follows the journal and forgets those keys; one of them at a time (the
 //! *applier*) also rewrites them in Redis. Both begin again where they were, so no change is missed.
 
+mod apply;
 mod follow;
 mod install;
 mod journal;
@@ -12,7 +13,8 @@ mod pending;
 mod progress;
 mod snapshot;
 
-pub(crate) use follow::{Follower, Rewrite, RewriteError, Void};
+pub(crate) use apply::{Applier, Rewrite, RewriteError};
+pub(crate) use follow::{Follower, Void};
 pub use install::{Hooked, install};
 
 /// Where the triggers' notifications arrive. They only wake: the journal says what has changed.

@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::answer::{Age, Answer, Lifetimes};
 use crate::endpoint::EndpointSpec;
-use crate::hooks::{Follower, Void};
+use crate::hooks::{Applier, Follower, Void};
 use crate::key::{Key, KeyError};
 use crate::meters::Meters;
 use crate::rows::Rows;
@@ -213,15 +213,19 @@ impl Origin {
         Ok(Self { shared })
     }
 
-    /// Follows the changes of the source until `shutdown`.
+    /// Follows the changes of the source, and applies them when it is this one's turn, until `shutdown`.
     pub fn follow(&self, shutdown: &CancellationToken) {
         let follower = Follower {
             connector: self.shared.connector.clone(),
             tables: self.tables(),
             memory: self.clone(),
+        };
+        let applier = Applier {
+            connector: self.shared.connector.clone(),
             redis: self.shared.rows.is_some().then(|| self.clone()),
         };
         self.shared.tasks.spawn(follower.run(shutdown.clone()));
+        self.shared.tasks.spawn(applier.run(shutdown.clone()));
     }
 
     /// The endpoint of a path and its parameter, still encoded.

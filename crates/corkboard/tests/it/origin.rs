@@ -1,5 +1,7 @@
 //! `corkboard origin` as an operator meets it.
 
+mod bulk;
+
 use std::fs;
 
 use corkboard_testkit::{PgServer, RedisServer, TestClient, wait_until};
@@ -14,6 +16,13 @@ fn configuration(database: &str, redis: &str) -> String {
          [origin]\ndatabase = \"{database}\"\nredis = \"{redis}\"\n\
          [[origin.endpoint]]\npath = \"/users/{{user_id}}/offer\"\ntable = \"offers\"\nkey = \"user_id\"\n"
     )
+}
+
+/// Where an origin that has just started serves.
+fn listen(node: &Served) -> String {
+    let line = node.log("serving as an origin");
+    let serving: serde_json::Value = serde_json::from_str(&line).unwrap();
+    serving["listen"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -43,13 +52,7 @@ async fn an_origin_is_hooked_warmed_served_changed_and_verified() {
     assert_eq!(warmed.stdout, "/users/{user_id}/offer: 2500 rows\n");
 
     let mut node = Served::start(command(folder.path(), "origin --config corkboard.toml"));
-    let serving: serde_json::Value =
-        serde_json::from_str(&node.log("serving as an origin")).unwrap();
-    let listen = serving["listen"]
-        .as_str()
-        .or(serving["fields"]["listen"].as_str())
-        .unwrap();
-    let client = TestClient::new(format!("http://{listen}"));
+    let client = TestClient::new(format!("http://{}", listen(&node)));
     let first = client.get("/users/7/offer").send().await.expect_status(200);
     assert_eq!(first.text(), r#"{"user_id":7,"title":"Offer 7"}"#);
     assert_eq!(first.header("x-cache"), Some("redis"));

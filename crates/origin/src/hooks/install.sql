@@ -37,8 +37,12 @@ BEGIN
         WHEN 'DELETE' THEN
             touched := format('SELECT %1$I::text AS key FROM corkboard_old', TG_ARGV[1]);
         WHEN 'UPDATE' THEN
+            -- Keys seldom change: those before are looked up among those after, as they are, instead
+            -- of printing and sorting all of them twice.
             touched := format(
-                'SELECT %1$I::text AS key FROM corkboard_new UNION SELECT %1$I::text FROM corkboard_old',
+                'SELECT %1$I::text AS key FROM corkboard_new UNION ALL
+                 SELECT %1$I::text FROM corkboard_old AS old WHERE NOT EXISTS (
+                     SELECT FROM corkboard_new AS new WHERE new.%1$I = old.%1$I)',
                 TG_ARGV[1]);
         ELSE
             touched := NULL;

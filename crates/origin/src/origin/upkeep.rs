@@ -81,8 +81,8 @@ impl Origin {
         }
     }
 
-    /// Reads rows under leases and puts them into Redis; how many rows there are, and the keys whose
-    /// leases others have.
+    /// Reads rows under leases and puts them into Redis; how many rows were done, and the keys that
+    /// were not, because others have their leases or ours have ended.
     async fn fill_all(
         &self,
         rows: &Rows,
@@ -111,17 +111,21 @@ impl Origin {
             async move {
                 let Some(row) = row else {
                     rows.release(&lease).await;
-                    return Ok(());
+                    return Ok(None);
                 };
                 let kept = self.kept(&place, &self.answer(&place, row, read_at));
-                // Not in when it was changed meanwhile: then the applier takes care of it.
-                rows.fill(&lease, columns.fields(row), &kept).await?;
-                Ok::<_, CallError>(())
+                let fields = columns.fields(row).collect::<Vec<_>>();
+                let can_be_in = !fields.is_empty();
+                let is_in = rows.fill(&lease, fields.into_iter(), &kept).await?;
+                // The lease was voided by a change, or is over because all went slowly.
+                Ok::<_, CallError>((can_be_in && !is_in).then_some(place.key))
             }
         });
-        let writes = writes.buffer_unordered(CALLS);
-        writes.try_for_each(|()| async { Ok(()) }).await?;
-        Ok((found.len() as u64, left))
+        let late: Vec<_> = writes.buffer_unordered(CALLS).try_collect().await?;
+        let late: Vec<Key> = late.into_iter().flatten().collect();
+        let filled = found.len() - late.len();
+        left.extend(late);
+        Ok((filled as u64, left))
     }
 
     /// The rows of these keys, read as misses are: many in a statement, behind the same bounds.

@@ -22,14 +22,14 @@ async fn the_url_of_the_source_decides_how_far_tls_goes() {
         let url = shop.url().replace("127.0.0.1", host);
         format!("{url}?{options}")
     };
-    // One connection follows the journal, one reads.
+    // One connection follows the journal, one waits to apply it, one reads.
     for (host, parameters, expected) in [
-        ("127.0.0.1", "sslmode=disable", "0 of 2"),
-        ("127.0.0.1", "sslmode=require", "2 of 2"),
+        ("127.0.0.1", "sslmode=disable", "0 of 3"),
+        ("127.0.0.1", "sslmode=require", "3 of 3"),
         (
             "localhost",
             &format!("sslmode=verify-full&{root}"),
-            "2 of 2",
+            "3 of 3",
         ),
     ] {
         let world = World::start(&url(host, parameters), None).await;

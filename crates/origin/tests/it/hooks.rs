@@ -232,3 +232,22 @@ async fn what_cannot_be_hooked_is_all_named_and_nothing_is_installed() {
             .contains("no endpoint is over a table")
     );
 }
+
+#[tokio::test]
+async fn what_has_been_applied_for_long_leaves_the_journal() {
+    let shop = shop().await;
+    hook(&shop).await;
+    shop.sql("UPDATE offers SET title = 'x' WHERE user_id < 1000")
+        .await;
+    shop.sql("UPDATE corkboard_origin.change SET changed_at = now() - interval '1 hour'")
+        .await;
+    shop.sql("UPDATE offers SET title = 'y' WHERE user_id = 1")
+        .await;
+    let _world = World::start(shop.url(), None).await;
+    let left = "SELECT array_agg(keys::text) FROM corkboard_origin.change";
+    corkboard_testkit::wait_until(crate::world::SOON, "the old one to go", || async {
+        let found = shop.sql(left).await;
+        (found.trim() == r#"{"{1}"}"#).then_some(()).ok_or(found)
+    })
+    .await;
+}

@@ -4,7 +4,7 @@ use corkboard_cache::CallError;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::sleep;
 
-use super::{CALLS, Origin, PAGE, Place};
+use super::{CALLS, Origin, PAGE, PAUSE, Place, TRIES};
 use crate::hooks::{Rewrite, RewriteError};
 use crate::key::Key;
 use crate::rows::Rows;
@@ -18,7 +18,7 @@ impl Rewrite for Origin {
             match keys {
                 Some(keys) => {
                     for page in keys.chunks(PAGE) {
-                        self.rewrite_keys(rows, endpoint, page).await?;
+                        self.rewrite_patiently(rows, endpoint, page).await?;
                     }
                 }
                 None => {
@@ -44,9 +44,29 @@ impl Origin {
                 .iter()
                 .filter_map(|name| served.description.key.printed(name));
             let keys: Vec<Key> = keys.collect();
-            self.rewrite_keys(rows, endpoint, &keys).await?;
+            self.rewrite_patiently(rows, endpoint, &keys).await?;
         }
         Ok(())
+    }
+
+    /// Rewrites a page; again when Redis is late, for all that was done before would be done again.
+    async fn rewrite_patiently(
+        &self,
+        rows: &Rows,
+        endpoint: usize,
+        keys: &[Key],
+    ) -> Result<(), RewriteError> {
+        let mut tries = 0;
+        loop {
+            match self.rewrite_keys(rows, endpoint, keys).await {
+                Err(RewriteError::Redis(error)) if tries < TRIES => {
+                    tracing::debug!(%error, "redis is late: the page again");
+                    tries += 1;
+                    sleep(PAUSE).await;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     async fn rewrite_keys(

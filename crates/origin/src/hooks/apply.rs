@@ -1,0 +1,137 @@
+//! Applying the journal: one origin at a time rewrites Redis.
+//!
+//! Apart from following, so that a change of a million rows, or a Redis that is down, keeps nobody's
+//! memory from forgetting. Whoever holds the lock is the applier; it goes on where the last one has
+//! been, and saves where it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error as _;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::follow::{PAUSE, POLL, listen, wait_for_hooks};
+use super::journal::{Change, Cursor};
+use super::progress;
+use crate::key::Key;
+use crate::source::{Connection, Connector, SourceError};
+
+/// The journal is trimmed this often.
+const TRIM: Duration = Duration::from_secs(60);
+
+/// Rewrites rows in Redis.
+pub(crate) trait Rewrite: Send + Sync {
+    /// Brings what Redis has of these keys up to date with the source.
+    ///
+    /// Fails when either cannot be reached; then the same change comes again.
+    fn rewrite(
+        &self,
+        table: &str,
+        keys: Option<&[Key]>,
+    ) -> impl Future<Output = Result<(), RewriteError>> + Send;
+}
+
+/// Why a change was not applied.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RewriteError {
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error("redis cannot be written")]
+    Redis(#[from] corkboard_cache::CallError),
+}
+
+/// The task that applies the journal, when it is its turn.
+#[derive(Debug)]
+pub(crate) struct Applier<R> {
+    pub(crate) connector: Connector,
+    /// Without Redis there is nothing to rewrite; the journal is emptied all the same.
+    pub(crate) redis: Option<R>,
+}
+
+impl<R: Rewrite> Applier<R> {
+    /// Runs until `shutdown`.
+    pub(crate) async fn run(self, shutdown: CancellationToken) {
+        shutdown
+            .run_until_cancelled(async {
+                loop {
+                    if let Err(error) = self.take_part().await {
+                        let cause = error.source().map(ToString::to_string).unwrap_or_default();
+                        tracing::warn!(%error, cause, "changes are not applied to redis; they will be");
+                    }
+                    sleep_until(Instant::now() + PAUSE).await;
+                }
+            })
+            .await;
+    }
+
+    /// Waits for its turn and applies, over one connection, until that fails.
+    async fn take_part(&self) -> Result<(), RewriteError> {
+        let mut connection = listen(&self.connector).await?;
+        wait_for_hooks(&connection).await?;
+        while !progress::become_applier(&connection).await? {
+            sleep_until(Instant::now() + POLL).await;
+        }
+        tracing::info!("this origin applies changes now");
+        let mut cursor = Cursor::from(progress::read(&connection).await?.applied);
+        let mut trim_at = Instant::now();
+        loop {
+            let next = Instant::now() + POLL;
+            if !self.round(&connection, &mut cursor).await? {
+                // Woken or not: the journal says.
+                let _ = timeout_at(next, connection.notified()).await;
+            }
+            if !connection.is_open() {
+                return Err(connection.lost().into());
+            }
+            if Instant::now() >= trim_at && !progress::trim(&connection).await? {
+                trim_at = Instant::now() + TRIM;
+            }
+        }
+    }
+
+    /// Reads a page and applies it; whether there is more to do at once. What fails comes again, from
+    /// the last saved place: rewriting twice is rewriting once.
+    async fn round(
+        &self,
+        connection: &Connection,
+        cursor: &mut Cursor,
+    ) -> Result<bool, RewriteError> {
+        let before = cursor.read_so_far();
+        let news = cursor.next(connection).await?;
+        self.apply(&news.changes).await?;
+        let now = cursor.read_so_far();
+        let is_over = !news.changes.is_empty() && !news.has_more;
+        if is_over || news.has_more && now != before {
+            progress::save(connection, &now).await?;
+        }
+        Ok(news.has_more)
+    }
+
+    /// A key that changed several times is rewritten once: what counts is the row as it is now.
+    async fn apply(&self, changes: &[Change]) -> Result<(), RewriteError> {
+        let mut tables = BTreeMap::<&str, Option<BTreeSet<&Key>>>::new();
+        for change in changes {
+            let known = tables
+                .entry(&change.table)
+                .or_insert_with(|| Some(BTreeSet::new()));
+            match (&change.keys, known) {
+                (Some(keys), Some(known)) => known.extend(keys),
+                (_, known) => *known = None,
+            }
+        }
+        if let Some(redis) = &self.redis {
+            for (table, keys) in tables {
+                let keys = keys.map(|keys| keys.into_iter().cloned().collect::<Vec<_>>());
+                redis.rewrite(table, keys.as_deref()).await?;
+            }
+        }
+        for change in changes {
+            metrics::counter!("corkboard_origin_changes_applied_total").increment(1);
+            #[expect(clippy::cast_precision_loss, reason = "a histogram of seconds")]
+            let lag = change.lag_micros as f64 / 1e6;
+            metrics::histogram!("corkboard_origin_change_lag_seconds").record(lag);
+        }
+        Ok(())
+    }
+}
