@@ -4,16 +4,19 @@
 //! leaves with the drain like any other silent one.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::connection::Ended;
 use crate::gate::Shared;
 use crate::http2::PREFACE;
+use crate::socket::Socket;
 
 /// A method of HTTP/1.1 that we route differs from the preface by then.
 const TELLING: usize = 4;
@@ -25,9 +28,23 @@ pub(crate) async fn handshake(
     shared: &Shared,
 ) -> Result<(TlsStream<TcpStream>, bool), Ended> {
     first_byte(&stream, shared).await?;
-    let stream = in_time(shared, acceptor.accept(stream)).await?;
+    let stream = match in_time(shared, acceptor.accept(stream).into_fallible()).await? {
+        Ok(stream) => stream,
+        Err((_, stream)) => {
+            say_goodbye(stream, shared).await;
+            return Err(Ended::Broken);
+        }
+    };
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     Ok((stream, http2))
+}
+
+/// What was not TLS got an alert, which a reset would overtake: plain HTTP, most of all, of which
+/// more is on its way.
+async fn say_goodbye(stream: TcpStream, shared: &Shared) {
+    shared.activity.received();
+    let mut socket = Socket::new(stream, Bytes::new(), Arc::clone(&shared.activity));
+    let _late_or_gone = timeout(shared.options.linger_timeout, socket.shutdown()).await;
 }
 
 /// Reads until it is clear whether the client speaks HTTP/2 without having been asked (prior
@@ -53,7 +70,7 @@ pub(crate) async fn version(stream: &TcpStream, shared: &Shared) -> Result<(Byte
             }
         }
     };
-    let http2 = in_time(shared, reading).await?;
+    let http2 = in_time(shared, reading).await?.map_err(broken)?;
     Ok((read.freeze(), http2))
 }
 
@@ -64,19 +81,20 @@ async fn first_byte(stream: &TcpStream, shared: &Shared) -> Result<(), Ended> {
     };
     tokio::select! {
         biased;
-        ready = in_time(shared, stream.readable()) => ready,
+        ready = in_time(shared, stream.readable()) => ready?.map_err(broken),
         () = leaving => Err(Ended::Closed),
     }
 }
 
-async fn in_time<T>(
-    shared: &Shared,
-    work: impl Future<Output = io::Result<T>>,
-) -> Result<T, Ended> {
+async fn in_time<T>(shared: &Shared, work: impl Future<Output = T>) -> Result<T, Ended> {
     let end = shared.activity.born() + shared.options.header_timeout;
     tokio::select! {
         biased;
-        done = work => done.map_err(|_| Ended::Broken),
+        done = work => Ok(done),
         () = sleep_until(end) => Err(Ended::HeaderTimeout),
     }
+}
+
+fn broken(_: io::Error) -> Ended {
+    Ended::Broken
 }

@@ -7,6 +7,8 @@
 
 mod abuse;
 mod admission;
+mod books;
+mod caps;
 mod drain;
 mod drain_load;
 mod frames;

@@ -256,6 +256,10 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        Self { stream }
+    }
+
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
@@ -310,12 +314,16 @@ impl Client {
 
     /// Everything until the server closes. A reset is an error of its own.
     pub(crate) async fn until_closed(&mut self) -> String {
+        String::from_utf8_lossy(&self.bytes_until_closed().await).into_owned()
+    }
+
+    pub(crate) async fn bytes_until_closed(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         timeout(DEADLINE, self.stream.read_to_end(&mut bytes))
             .await
             .expect("the server keeps the connection open")
             .expect("the connection was reset");
-        String::from_utf8_lossy(&bytes).into_owned()
+        bytes
     }
 
     /// Reads until the text ends with `end`.
