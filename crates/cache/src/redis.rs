@@ -7,6 +7,7 @@
 mod address;
 mod circuit;
 mod debts;
+mod doors;
 mod hashes;
 mod lease;
 mod link;

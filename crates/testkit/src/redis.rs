@@ -97,30 +97,51 @@ impl Drop for RedisServer {
 /// Three masters that share the slots.
 #[derive(Debug)]
 pub struct RedisCluster {
+    /// The masters, and behind them a replica of each, if there are any, in the same order.
     pub servers: Vec<RedisServer>,
 }
 
 impl RedisCluster {
     /// Starts three servers and makes them a Cluster.
     pub async fn start() -> Self {
+        Self::of(3).await
+    }
+
+    /// Three masters with a replica each, which takes over two seconds after its master is gone.
+    pub async fn with_replicas() -> Self {
+        let cluster = Self::of(6).await;
+        let (masters, replicas) = cluster.servers.split_at(3);
+        for (master, replica) in masters.iter().zip(replicas) {
+            let id = master.command(&["CLUSTER", "MYID"]);
+            let id = id.lines().nth(1).expect("an id").to_owned();
+            let _ = replica.command(&["CLUSTER", "REPLICATE", &id]);
+        }
+        until("replicas that follow their masters", || {
+            replicas.iter().all(|replica| {
+                let info = replica.command(&["INFO", "replication"]);
+                info.contains("role:slave") && info.contains("master_link_status:up")
+            })
+        })
+        .await;
+        cluster
+    }
+
+    async fn of(count: usize) -> Self {
         let mut servers: Vec<RedisServer> = Vec::new();
         let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
-        for _ in 0..3 {
+        for _ in 0..count {
             servers.push(RedisServer::start(&options).await);
         }
         let slots = ["0 5460", "5461 10922", "10923 16383"];
-        for (server, slots) in servers.iter().zip(slots) {
-            let (first, last) = slots.split_once(' ').expect("two numbers");
-            let _ = server.command(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
+        for (place, server) in servers.iter().enumerate() {
+            if let Some((first, last)) = slots.get(place).and_then(|slots| slots.split_once(' ')) {
+                let _ = server.command(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
+            }
             let (port, bus) = (server.port.to_string(), (server.port + BUS).to_string());
             let _ = servers[0].command(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
         }
         let cluster = Self { servers };
-        let end = Instant::now() + PATIENCE;
-        while !cluster.is_ready() {
-            assert!(Instant::now() < end, "the Cluster does not come together");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        until("a Cluster that has come together", || cluster.is_ready()).await;
         cluster
     }
 
@@ -133,8 +154,17 @@ impl RedisCluster {
     fn is_ready(&self) -> bool {
         self.servers.iter().all(|server| {
             let info = server.command(&["CLUSTER", "INFO"]);
-            info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+            let known = format!("cluster_known_nodes:{}\r", self.servers.len());
+            info.contains("cluster_state:ok") && info.contains(&known)
         })
+    }
+}
+
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < end, "no {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

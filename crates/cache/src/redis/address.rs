@@ -85,7 +85,7 @@ impl Address {
         self.connect_with(&config).await
     }
 
-    /// All servers of a Cluster as one.
+    /// All servers of a Cluster as one, found by asking this one.
     pub(super) async fn connect_cluster(&self) -> RedisResult<ClusterConnection> {
         ClusterClient::builder([self.info.clone()])
             .response_timeout(self.options.timeout)

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Shared;
 use super::address::Address;
 use super::debts::Due;
+use super::doors::Doors;
 use super::link::{CallError, Connections, Session};
 use super::message::{self, Message};
 
@@ -36,6 +37,7 @@ const SWEPT_AT_A_TIME: usize = 1_000;
 
 /// One server, listened to.
 struct Listened {
+    address: Address,
     place: String,
     connection: MultiplexedConnection,
 }
@@ -49,9 +51,12 @@ struct Joining {
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut pause = PAUSE;
     let mut seen: Option<(Instant, Arc<str>)> = None;
+    let mut doors = Doors::of(shared.address.clone());
     loop {
-        match join(&shared).await {
+        match join(&shared, doors.next()).await {
             Ok(joined) => {
+                let others = joined.listened.iter().filter(|one| !one.place.is_empty());
+                doors.learn(others.map(|one| one.address.clone()));
                 let (namespace, before) = (Arc::clone(&joined.session.namespace), seen.take());
                 let slowly = before
                     .as_ref()
@@ -87,22 +92,22 @@ fn leave(shared: &Shared) {
     shared.ears.missed();
 }
 
-/// Connects for data and listens at every server.
-async fn join(shared: &Arc<Shared>) -> Result<Joining, RedisError> {
+/// Connects for data and listens at every server, beginning with one.
+async fn join(shared: &Arc<Shared>, door: Address) -> Result<Joining, RedisError> {
     // Lines of an attempt before have nothing to say any more, not even that they broke.
     let attempt = shared.attempts.fetch_add(1, Ordering::AcqRel) + 1;
     let _ = shared.broken.notified().now_or_never();
     let all = async {
-        let first = listen(shared, attempt, shared.address.clone(), String::new()).await?;
+        let first = listen(shared, attempt, door.clone(), String::new()).await?;
         let info = ask(&first, redis::cmd("INFO").arg("server").arg("cluster")).await?;
         let info = text(&info);
         if field(&info, "cluster_enabled:") == Some("1") {
-            let places = layout(&first, &shared.address).await?;
+            let places = layout(&first, &door).await?;
             let listened = places.into_iter().map(|(host, port)| {
                 let place = format!("{host}:{port}");
-                listen(shared, attempt, shared.address.at(&host, port), place)
+                listen(shared, attempt, door.at(&host, port), place)
             });
-            let address = shared.address.clone();
+            let address = door.clone();
             let connection = at_home(shared, async move { address.connect_cluster().await });
             let connection = connection.await?;
             return Ok(Joining {
@@ -115,7 +120,7 @@ async fn join(shared: &Arc<Shared>) -> Result<Joining, RedisError> {
         }
         let life = field(&info, "run_id:").unwrap_or("unknown");
         let connections = (0..shared.options.connections.max(1)).map(|_| {
-            let address = shared.address.clone();
+            let address = door.clone();
             at_home(shared, async move { address.connect().await })
         });
         Ok(Joining {
@@ -155,7 +160,11 @@ async fn listen(
     };
     let mut connection = address.listen(heard).await?;
     connection.subscribe(shared.channel()).await?;
-    Ok(Listened { place, connection })
+    Ok(Listened {
+        address,
+        place,
+        connection,
+    })
 }
 
 /// Called by the connection's own task, before any answer that came after the push.
@@ -222,7 +231,7 @@ async fn stay(shared: &Shared, joined: &Joining, slowly: bool) -> String {
             return describe(&error);
         }
         shared.trust.renew(sent);
-        if beats % BEATS_PER_LAYOUT == 0 && moved(shared, joined).await {
+        if beats % BEATS_PER_LAYOUT == 0 && moved(joined).await {
             return "the cluster has other masters".to_owned();
         }
     }
@@ -304,14 +313,14 @@ async fn sweep(shared: &Shared, joined: &Joining) -> Result<(), CallError> {
 }
 
 /// Whether a Cluster has other masters than those that are listened to.
-async fn moved(shared: &Shared, joined: &Joining) -> bool {
+async fn moved(joined: &Joining) -> bool {
     if matches!(joined.session.connections, Connections::One(_)) {
         return false;
     }
     let Some(first) = joined.listened.first() else {
         return true;
     };
-    let mut places: Vec<String> = match layout(first, &shared.address).await {
+    let mut places: Vec<String> = match layout(first, &first.address).await {
         Ok(places) => places
             .iter()
             .map(|(host, port)| format!("{host}:{port}"))
