@@ -2,9 +2,11 @@
 //!
 //! Servers that run side by side are measured in turn within a round, because what a shared machine
 //! gives changes by the minute; ratios are taken within a round. Then come the steps that begin with
-//! empty caches, and those of the ladder, each on a server of its own.
+//! empty caches, and those of the ladder, each on a server of its own. A step that fails is left out,
+//! and the others are kept.
 
 mod goals;
+mod left_out;
 mod line_up;
 mod ratios;
 mod server;
@@ -22,6 +24,7 @@ use crate::machine::Machine;
 use crate::wrk::Requests;
 
 use goals::Goal;
+pub(crate) use left_out::LeftOut;
 pub(crate) use ratios::{Compared, Ratio};
 pub(crate) use server::Server;
 pub(crate) use step::Step;
@@ -63,8 +66,8 @@ pub(crate) struct Closed {
     pub(crate) steps: Vec<Step>,
     pub(crate) ratios: Vec<Ratio>,
     pub(crate) goals: Vec<Goal>,
-    /// Steps of the ladder that could not be taken, and why.
-    pub(crate) left_out: Vec<String>,
+    /// Steps that could not be taken.
+    pub(crate) left_out: Vec<LeftOut>,
 }
 
 /// What is asked for: the same lists for everybody.
@@ -82,15 +85,32 @@ pub(super) async fn run(setting: &Setting, ground: &Ground) -> Result<Closed> {
     };
     let mut left_out = Vec::new();
     let (connections, too_many) = possible(extent.connections, Machine::this().open_files);
-    left_out.extend(too_many.into_iter().map(|count| {
-        format!("{count} connections: a process may not open so many files (`ulimit -Hn`)")
+    left_out.extend(too_many.into_iter().map(|count| LeftOut {
+        server: None,
+        connections: Some(count),
+        why: "a process may not open so many files: see `ulimit -Hn`".to_owned(),
     }));
     let line_up = LineUp::start(setting, ground, &lists, &mut left_out).await?;
     let mut steps = Vec::new();
     for connections in &connections {
-        steps.extend(side_by_side(&line_up, ground, &lists, *connections, extent).await?);
+        let taken = side_by_side(&line_up, ground, &lists, *connections, extent);
+        let (taken, failed) = taken.await;
+        steps.extend(taken);
+        left_out.extend(failed);
     }
     line_up.stop().await?;
+    let mut keep = |server, connections, taken: Result<Step>| match taken {
+        Ok(step) => steps.push(step),
+        Err(failure) => left_out.push(LeftOut::step(server, connections, &failure)),
+    };
+    for server in [Server::OriginCold, Server::FeedCold] {
+        for connections in &connections {
+            let taken = cold(ground, &lists, server, *connections, extent).await;
+            keep(server, *connections, taken);
+        }
+    }
+    // The other parts find Redis as it was.
+    ground.origin.warm_redis().await?;
     match Django::install(setting).await {
         Ok(django) => {
             for ladder in Ladder::ALL {
@@ -104,28 +124,17 @@ pub(super) async fn run(setting: &Setting, ground: &Ground) -> Result<Closed> {
                         *connections,
                         extent,
                     );
-                    match taken.await {
-                        Ok(step) => steps.push(step),
-                        Err(failure) => left_out.push(format!(
-                            "{}, {connections} connections: {}",
-                            Server::from(ladder).name(),
-                            failure.story()
-                        )),
-                    }
+                    keep(Server::from(ladder), *connections, taken.await);
                 }
             }
         }
-        Err(failure) => left_out.push(format!("all of Django: {}", failure.story())),
-    }
-    for server in [Server::OriginCold, Server::FeedCold] {
-        for connections in &connections {
-            steps.push(cold(ground, &lists, server, *connections, extent).await?);
+        Err(failure) => {
+            let all = Server::LADDER.map(|server| LeftOut::server(server, &failure));
+            left_out.extend(all);
         }
     }
-    // The other parts find Redis as it was.
-    ground.origin.warm_redis().await?;
     let ratios = ratios::of(&steps);
-    let goals = goals::of(&steps, &ratios);
+    let goals = goals::of(&steps, &ratios, &left_out);
     Ok(Closed {
         steps,
         ratios,
@@ -142,26 +151,36 @@ fn possible(connections: &[usize], open_files: u64) -> (Vec<usize>, Vec<usize>) 
     connections.iter().copied().partition(fits)
 }
 
-/// Everything that runs at a time, in turn.
+/// Everything that runs at a time, in turn. A server that fails is left out from there on.
 async fn side_by_side(
     line_up: &LineUp,
     ground: &Ground,
     lists: &Lists,
     connections: usize,
     extent: Extent,
-) -> Result<Vec<Step>> {
+) -> (Vec<Step>, Vec<LeftOut>) {
     say(&format!("spike: {connections} connections"));
-    let targets = line_up.targets(ground, lists);
-    let mut rounds: Vec<Vec<Round>> = targets.iter().map(|_| Vec::new()).collect();
+    let (mut left_out, mut running) = (Vec::new(), Vec::new());
+    let targets = line_up.targets(ground, lists).into_iter();
+    running.extend(targets.map(|target| (target, Vec::<Round>::new())));
     for _ in 0..extent.rounds {
-        for (target, rounds) in targets.iter().zip(&mut rounds) {
-            rounds.push(target.round(connections, extent.seconds).await?);
+        let mut going_on = Vec::new();
+        for (target, mut rounds) in running {
+            match target.round(connections, extent.seconds).await {
+                Ok(round) => {
+                    rounds.push(round);
+                    going_on.push((target, rounds));
+                }
+                Err(failure) => {
+                    left_out.push(LeftOut::step(target.server, connections, &failure));
+                }
+            }
         }
+        running = going_on;
     }
-    let pairs = targets.iter().zip(&rounds);
-    Ok(pairs
-        .map(|(target, rounds)| Step::of(target.server, connections, rounds))
-        .collect())
+    let steps = running.iter();
+    let steps = steps.map(|(target, rounds)| Step::of(target.server, connections, rounds));
+    (steps.collect(), left_out)
 }
 
 /// A step of the ladder, on a server of its own: what an overload leaves in its queues goes with it.

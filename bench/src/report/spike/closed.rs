@@ -93,17 +93,24 @@ fn steps(closed: &Closed) -> String {
 
 fn row(step: &Step) -> Row {
     let errors = &step.errors;
+    let shown = |value: f64| {
+        if step.per_second > 0.0 {
+            number(value)
+        } else {
+            "–".to_owned()
+        }
+    };
     vec![
         step.server.name().to_owned(),
         step.connections.to_string(),
         number(step.per_second),
         percent(step.spread),
-        number(step.p50_ms),
-        number(step.p99_ms),
-        number(step.mean_ms),
-        number(step.cpu_micros_each),
-        number(step.redis_micros_each),
-        number(step.postgres_micros_each),
+        shown(step.p50_ms),
+        shown(step.p99_ms),
+        shown(step.mean_ms),
+        shown(step.cpu_micros_each),
+        shown(step.redis_micros_each),
+        shown(step.postgres_micros_each),
         percent(step.busy),
         number(step.kib_each_connection),
         errors.status.to_string(),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ratios::Compared;
-use super::{Ratio, Server, Step};
+use super::{LeftOut, Ratio, Server, Step};
 
 const OF_FIXED: f64 = 0.85;
 const OF_LUA: f64 = 1.5;
@@ -18,7 +18,7 @@ pub(crate) struct Goal {
     pub(crate) measured: String,
 }
 
-pub(super) fn of(steps: &[Step], ratios: &[Ratio]) -> Vec<Goal> {
+pub(super) fn of(steps: &[Step], ratios: &[Ratio], left_out: &[LeftOut]) -> Vec<Goal> {
     let rate = |server, than, least: f64, wanted: &str| {
         at_every_step(ratios, (Compared::Rate, server, than), wanted, |ratio| {
             ratio >= least
@@ -45,7 +45,7 @@ pub(super) fn of(steps: &[Step], ratios: &[Ratio]) -> Vec<Goal> {
         ),
         slowest(ratios),
         ladder(steps),
-        without_errors(steps),
+        without_errors(steps, left_out),
     ]
 }
 
@@ -123,11 +123,12 @@ fn ladder(steps: &[Step]) -> Goal {
     }
 }
 
-fn without_errors(steps: &[Step]) -> Goal {
+/// A step of ours that could not be taken is an error, too.
+fn without_errors(steps: &[Step], left_out: &[LeftOut]) -> Goal {
     let ours = || steps.iter().filter(|step| step.server.is_ours());
     let is_silent = |step: &Step| step.per_second <= 0.0;
     let failing = ours().filter(|step| step.errors.total() > 0 || is_silent(step));
-    let failing: Vec<String> = failing
+    let mut failing: Vec<String> = failing
         .map(|step| {
             let name = step.server.name();
             let what = if is_silent(step) {
@@ -138,6 +139,9 @@ fn without_errors(steps: &[Step]) -> Goal {
             format!("{what} {name} at {}", step.connections)
         })
         .collect();
+    let missing = left_out.iter();
+    let missing = missing.filter(|one| one.server.is_none_or(Server::is_ours));
+    failing.extend(missing.map(|one| format!("without {one}")));
     let measured = if failing.is_empty() {
         format!("none in {} steps", ours().count())
     } else {
@@ -161,11 +165,12 @@ fn or_nothing(measured: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Failure;
     use crate::spike::closed::ratios;
     use crate::spike::closed::step::sample;
 
     fn goals(steps: &[Step]) -> Vec<bool> {
-        let goals = of(steps, &ratios::of(steps));
+        let goals = of(steps, &ratios::of(steps), &[]);
         goals.iter().map(|goal| goal.is_reached).collect()
     }
 
@@ -232,6 +237,17 @@ mod tests {
         let mut steps = good();
         steps[0].errors.read = 1;
         assert!(goals(&steps)[5], "nginx's errors are its own");
+    }
+
+    #[test]
+    fn a_step_of_ours_that_could_not_be_taken_is_an_error_and_a_peers_is_not() {
+        for (server, expected) in [(Server::OriginRedis, false), (Server::LuaRedis, true)] {
+            let failure = Failure::unexpected("it has ended");
+            let left_out = [LeftOut::step(server, 5_000, &failure)];
+            let steps = good();
+            let goals = of(&steps, &ratios::of(&steps), &left_out);
+            assert_eq!(goals[5].is_reached, expected, "{server:?}");
+        }
     }
 
     #[test]

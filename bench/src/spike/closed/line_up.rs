@@ -1,7 +1,7 @@
 //! Everything that runs side by side during the closed loop, warmed.
 
 use super::step::Target;
-use super::{Lists, Server};
+use super::{LeftOut, Lists, Server};
 use crate::Setting;
 use crate::console::say;
 use crate::failure::{Failure, Result};
@@ -29,14 +29,14 @@ impl LineUp {
         setting: &Setting,
         ground: &Ground,
         lists: &Lists,
-        left_out: &mut Vec<String>,
+        left_out: &mut Vec<LeftOut>,
     ) -> Result<Self> {
         say("spike: starting and warming everything that runs side by side");
         let (origin, feed) = (&ground.origin, &ground.feed);
         let fixed = Fixed::start(setting, &origin.body, &feed.body).await?;
         let lua = Lua::start(setting, &origin.paths, &origin.body).await;
         let lua = lua.map_err(|failure| {
-            left_out.push(format!("{}: {}", Server::LuaRedis.name(), failure.story()));
+            left_out.push(LeftOut::server(Server::LuaRedis, &failure));
         });
         let mut nodes = Vec::new();
         let base = Tuning {

@@ -16,7 +16,7 @@ use crate::wrk::{Errors, Load, Requests, Summary};
 
 /// What `wrk` manages on a machine that is not quite quiet: the more of the kernel's ports are in use,
 /// the longer it looks for a free one.
-const CONNECTED_A_SECOND: u64 = 4_000;
+const CONNECTED_A_SECOND: u64 = 3_000;
 
 /// A server to be measured, and what works for it on the same CPU.
 #[derive(Debug)]
@@ -100,7 +100,10 @@ impl Target<'_> {
         let (summary, grown) = tokio::join!(load.run(), halfway);
         let (after, summary) = (self.used()?, summary?);
         // Without the time in which connections were made.
-        let active = summary.requests as f64 / summary.per_second.max(1e-9);
+        let active = match summary.requests {
+            0 => seconds as f64,
+            count => count as f64 / summary.per_second.max(1e-9),
+        };
         Ok(Round {
             summary,
             used: Used {
