@@ -374,4 +374,9 @@ impl Void for Origin {
     fn void_all(&self) {
         self.shared.memory.flush();
     }
+
+    fn redis_is_away(&self) -> bool {
+        let rows = self.shared.rows.as_ref();
+        rows.is_some_and(|rows| !rows.are_there())
+    }
 }

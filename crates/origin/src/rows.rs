@@ -56,6 +56,11 @@ impl Rows {
         Self { redis }
     }
 
+    /// Whether Redis has answered, and taken writes, within the last second.
+    pub(crate) fn are_there(&self) -> bool {
+        self.redis.is_trusted()
+    }
+
     pub(crate) async fn read(&self, name: &Name) -> Result<Option<Found>, CallError> {
         let row = self.redis.hash(name).await?;
         Ok(row.map(|row| Found {

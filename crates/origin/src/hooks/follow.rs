@@ -29,6 +29,8 @@ pub(crate) trait Void: Send + Sync {
     fn void(&self, table: &str, keys: Option<&[Key]>);
     /// Everything.
     fn void_all(&self);
+    /// Whether Redis, which should be there, is not.
+    fn redis_is_away(&self) -> bool;
 }
 
 /// The task that follows the journal.
@@ -67,14 +69,13 @@ impl<V: Void> Follower<V> {
                 "has no change hooks: its rows live for their ttl; run install-hooks"
             );
         }
-        let trimmed = progress::read(&connection).await?.trimmed;
+        let progress = progress::read(&connection).await?;
         let mut cursor = match place.take() {
-            Some(cursor) if cursor.read_so_far().horizon() > trimmed => cursor,
-            // Nothing known from before can be trusted.
+            Some(cursor) if cursor.read_so_far().horizon() > progress.trimmed => cursor,
+            // Nothing known from before can be trusted, and in Redis nothing that changed since.
             _ => {
-                let cursor = Cursor::at_the_end(&connection).await?;
                 self.memory.void_all();
-                cursor
+                Cursor::from(progress.applied)
             }
         };
         let mut pending = Pending::default();
@@ -107,7 +108,12 @@ impl<V: Void> Follower<V> {
         pending.add(news.changes, cursor.seen());
         if !pending.is_empty() {
             let applied = progress::read(connection).await?.applied;
-            let due = pending.due(&applied, cursor.seen());
+            let mut due = pending.due(&applied, cursor.seen());
+            // A Redis that takes no writes was still read for a moment, and is not rewritten soon.
+            if self.memory.redis_is_away() {
+                due.all |= pending.is_too_much();
+                self.forget(pending.changes());
+            }
             if due.all {
                 self.memory.void_all();
             }

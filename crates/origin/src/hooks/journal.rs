@@ -53,14 +53,6 @@ pub(crate) struct News {
 }
 
 impl Cursor {
-    /// A reader that knows nothing of what was before now.
-    pub(crate) async fn at_the_end(connection: &Connection) -> Result<Self, SourceError> {
-        let client = connection.client();
-        let row = client.query_one("SELECT pg_current_snapshot()::text", &[]);
-        let row = connection.answer("the journal", row).await?;
-        Ok(Self::from(snapshot(&row, 0)?))
-    }
-
     /// A reader that goes on where this snapshot has been read.
     pub(crate) fn from(read: Snapshot) -> Self {
         Self { read, pass: None }

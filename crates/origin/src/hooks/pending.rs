@@ -48,6 +48,16 @@ impl Pending {
         self.changes.is_empty() && self.all_at.is_none()
     }
 
+    /// Whether more waits than is known one by one.
+    pub(super) fn is_too_much(&self) -> bool {
+        self.all_at.is_some()
+    }
+
+    /// What is known one by one.
+    pub(super) fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
     /// What has been applied.
     pub(super) fn due(&mut self, applied: &Snapshot, read: &Snapshot) -> Due {
         let all = std::mem::take(&mut self.changes).into_iter();

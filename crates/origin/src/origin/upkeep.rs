@@ -32,6 +32,24 @@ const CALLS: usize = 64;
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// Asks Redis again when it is late: what was done of so many rows is not to be done again for one.
+async fn patiently<T, F>(call: impl Fn() -> F) -> Result<T, CallError>
+where
+    F: Future<Output = Result<T, CallError>>,
+{
+    let mut tries = 0;
+    loop {
+        match call().await {
+            Err(error) if tries < TRIES => {
+                tracing::debug!(%error, "redis is late: once more");
+                tries += 1;
+                sleep(PAUSE).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 /// Why many rows could not be brought in line.
 #[derive(Debug, thiserror::Error)]
 pub enum UpkeepError {
@@ -53,8 +71,8 @@ impl Origin {
             .collect()
     }
 
-    /// Puts rows into Redis under leases; again, when Redis has too much to do or others hold
-    /// leases: they may be about to put the row in, or gone. How many rows there are.
+    /// Puts rows into Redis under leases; again, when others hold leases: they may be about to put
+    /// the row in, or gone. How many rows there are.
     async fn fill_patiently(
         &self,
         rows: &Rows,
@@ -63,19 +81,12 @@ impl Origin {
     ) -> Result<u64, UpkeepError> {
         let (mut keys, mut count, mut tries) = (keys.to_vec(), 0, 0);
         loop {
-            match self.fill_all(rows, endpoint, &keys).await {
-                Ok((filled, left)) => {
-                    count += filled;
-                    keys = left;
-                }
-                Err(UpkeepError::Redis(error)) if tries < TRIES => {
-                    tracing::debug!(%error, "redis is late: the page again");
-                }
-                Err(error) => return Err(error),
-            }
-            if keys.is_empty() || tries == TRIES {
+            let (filled, left) = self.fill_all(rows, endpoint, &keys).await?;
+            count += filled;
+            if left.is_empty() || tries == TRIES {
                 return Ok(count);
             }
+            keys = left;
             tries += 1;
             sleep(PAUSE).await;
         }
@@ -91,7 +102,7 @@ impl Origin {
     ) -> Result<(u64, Vec<Key>), UpkeepError> {
         let leases = stream::iter(keys.to_vec()).map(|key| async {
             let place = self.place_of(endpoint, key);
-            let lease = rows.lease(&place.name, self.lease()).await?;
+            let lease = patiently(|| rows.lease(&place.name, self.lease())).await?;
             Ok::<_, CallError>((place, lease))
         });
         let answers: Vec<_> = leases.buffer_unordered(CALLS).try_collect().await?;
@@ -116,7 +127,7 @@ impl Origin {
                 let kept = self.kept(&place, &self.answer(&place, row, read_at));
                 let fields = columns.fields(row).collect::<Vec<_>>();
                 let can_be_in = !fields.is_empty();
-                let is_in = rows.fill(&lease, fields.into_iter(), &kept).await?;
+                let is_in = patiently(|| rows.fill(&lease, fields.iter().copied(), &kept)).await?;
                 // The lease was voided by a change, or is over because all went slowly.
                 Ok::<_, CallError>((can_be_in && !is_in).then_some(place.key))
             }

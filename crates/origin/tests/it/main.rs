@@ -6,5 +6,6 @@ mod hooks;
 mod lane;
 mod reading;
 mod redis;
+mod redis_faults;
 mod stale;
 mod world;

@@ -139,6 +139,16 @@ impl World {
         redis: Option<&RedisServer>,
         options: OriginOptions,
     ) -> Self {
+        let redis = redis.map(RedisServer::url);
+        Self::start_over(source, redis.as_deref(), options).await
+    }
+
+    /// An origin in front of this database and the Redis at this URL.
+    pub(crate) async fn start_over(
+        source: &str,
+        redis: Option<&str>,
+        options: OriginOptions,
+    ) -> Self {
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let specs = endpoints();
         let described = describe(source, &specs, &options.source)
@@ -149,10 +159,12 @@ impl World {
             Some(redis) => {
                 let options = RedisOptions {
                     area: "origin",
+                    // A busy machine is no fault of Redis.
+                    timeout: Duration::from_millis(500),
                     ..RedisOptions::default()
                 };
                 let ears = Arc::new(Deaf);
-                let redis = Redis::open(&redis.url(), options, ears, &tasks, shutdown.clone())
+                let redis = Redis::open(redis, options, ears, &tasks, shutdown.clone())
                     .expect("the test's own world works");
                 assert!(redis.joined(SOON).await, "redis is not joined");
                 Some(Rows::new(redis))

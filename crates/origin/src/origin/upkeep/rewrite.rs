@@ -4,7 +4,7 @@ use corkboard_cache::CallError;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::sleep;
 
-use super::{CALLS, Origin, PAGE, PAUSE, Place, TRIES};
+use super::{CALLS, Origin, PAGE, Place, patiently};
 use crate::hooks::{Rewrite, RewriteError};
 use crate::key::Key;
 use crate::rows::Rows;
@@ -18,7 +18,7 @@ impl Rewrite for Origin {
             match keys {
                 Some(keys) => {
                     for page in keys.chunks(PAGE) {
-                        self.rewrite_patiently(rows, endpoint, page).await?;
+                        self.rewrite_keys(rows, endpoint, page).await?;
                     }
                 }
                 None => {
@@ -44,29 +44,9 @@ impl Origin {
                 .iter()
                 .filter_map(|name| served.description.key.printed(name));
             let keys: Vec<Key> = keys.collect();
-            self.rewrite_patiently(rows, endpoint, &keys).await?;
+            self.rewrite_keys(rows, endpoint, &keys).await?;
         }
         Ok(())
-    }
-
-    /// Rewrites a page; again when Redis is late, for all that was done before would be done again.
-    async fn rewrite_patiently(
-        &self,
-        rows: &Rows,
-        endpoint: usize,
-        keys: &[Key],
-    ) -> Result<(), RewriteError> {
-        let mut tries = 0;
-        loop {
-            match self.rewrite_keys(rows, endpoint, keys).await {
-                Err(RewriteError::Redis(error)) if tries < TRIES => {
-                    tracing::debug!(%error, "redis is late: the page again");
-                    tries += 1;
-                    sleep(PAUSE).await;
-                }
-                outcome => return outcome,
-            }
-        }
     }
 
     async fn rewrite_keys(
@@ -79,7 +59,7 @@ impl Origin {
         // have need not be read.
         let voids = stream::iter(keys.to_vec()).map(|key| async {
             let place = self.place_of(endpoint, key);
-            let is_there = rows.void(&place.name).await?;
+            let is_there = patiently(|| rows.void(&place.name)).await?;
             Ok::<_, CallError>(is_there.then_some(place))
         });
         let there: Vec<_> = voids.buffer_unordered(CALLS).try_collect().await?;
@@ -102,9 +82,9 @@ impl Origin {
             let row = found.as_ref().and_then(|found| found.get(&place.key));
             let row = row.map(|row| {
                 let kept = self.kept(&place, &self.answer(&place, row, read_at));
-                (columns.fields(row).collect(), kept)
+                (columns.fields(row).collect::<Vec<_>>(), kept)
             });
-            async move { rows.rewrite(&place.name, row, false).await }
+            async move { patiently(|| rows.rewrite(&place.name, row.clone(), false)).await }
         });
         let writes = writes.buffer_unordered(CALLS);
         Ok(writes.try_for_each(|()| async { Ok(()) }).await?)

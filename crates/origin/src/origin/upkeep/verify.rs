@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use corkboard_cache::CallError;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{CALLS, Origin, Place, UpkeepError};
+use super::{CALLS, Origin, Place, UpkeepError, patiently};
 use crate::key::Key;
 use crate::row::Row;
 use crate::rows::{Found, Rows};
@@ -66,7 +66,7 @@ impl Origin {
                     Finding::Overlong => verified.overlong += 1,
                     Finding::Gone => {
                         verified.gone += 1;
-                        rows.rewrite(&place.name, None, false).await?;
+                        patiently(|| rows.rewrite(&place.name, None, false)).await?;
                         continue;
                     }
                 }
@@ -87,7 +87,7 @@ impl Origin {
     ) -> Result<Vec<(Place, Found)>, CallError> {
         let reads = stream::iter(keys).map(|key| async {
             let place = self.place_of(endpoint, key);
-            let found = rows.read(&place.name).await?;
+            let found = patiently(|| rows.read(&place.name)).await?;
             Ok::<_, CallError>(found.map(|found| (place, found)))
         });
         let found: Vec<_> = reads.buffer_unordered(CALLS).try_collect().await?;
