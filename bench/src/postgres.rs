@@ -30,7 +30,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("max_wal_size", "4GB"),
     ("checkpoint_timeout", "15min"),
     ("max_locks_per_transaction", "256"),
-    ("max_connections", "100"),
+    // Five nodes at a time, each with its pools, and the ladder.
+    ("max_connections", "200"),
     // What was waited for longer than this is found in the log.
     ("deadlock_timeout", "20ms"),
     ("log_lock_waits", "on"),
