@@ -50,10 +50,10 @@ impl Bench {
     /// Beyond this it is stuck.
     pub(crate) fn longest(self, is_quick: bool) -> Duration {
         if is_quick {
-            return Duration::from_mins(8);
+            return Duration::from_mins(if self == Self::Spike { 18 } else { 8 });
         }
         match self {
-            Self::Spike => Duration::from_mins(40),
+            Self::Spike => Duration::from_mins(45),
             Self::Send => Duration::from_mins(25),
             Self::Feed | Self::Expiry | Self::Reads | Self::Events | Self::SendRate => {
                 Duration::from_mins(18)

@@ -38,6 +38,8 @@ pub(crate) const SERVER_CPU: &str = "0";
 pub(crate) const LOAD_CPU: &str = "1";
 
 const NAME: &str = "spike";
+/// By far the longest part.
+const CLOSED: &str = "closed";
 
 /// Everything that was measured; a part that failed is absent and named in `failed`.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -75,8 +77,8 @@ pub(crate) async fn run(setting: &Setting) -> Result<()> {
         settings: in_words(setting, &ground),
         rows,
     };
-    let closed = bounded("closed", setting, closed::run(setting, &ground)).await;
-    spike.rows.closed = spike.rows.keep("closed", closed);
+    let closed = bounded(CLOSED, setting, closed::run(setting, &ground)).await;
+    spike.rows.closed = spike.rows.keep(CLOSED, closed);
     results::write(setting, NAME, &spike)?;
     let overload = bounded("overload", setting, overload::run(setting, &ground)).await;
     spike.rows.overload = spike.rows.keep("overload", overload);
@@ -128,19 +130,19 @@ fn in_words(setting: &Setting, ground: &Ground) -> BTreeMap<String, String> {
     words
 }
 
-/// A part that is stuck must not take the others with it.
+/// A part that is stuck must not take the others with it; together they end before the run is given up.
 async fn bounded<T>(
     part: &str,
     setting: &Setting,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     say(&format!("spike: {part}"));
-    let longest = if setting.is_quick {
-        Duration::from_mins(4)
-    } else {
-        Duration::from_mins(18)
+    let minutes = match part {
+        _ if setting.is_quick => 4,
+        CLOSED => 18,
+        _ => 8,
     };
-    timeout(longest, work)
+    timeout(Duration::from_mins(minutes), work)
         .await
         .unwrap_or_else(|_| Err(Failure::Late(format!("the end of '{part}'"))))
 }
