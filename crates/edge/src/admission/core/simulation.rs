@@ -5,6 +5,9 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 use super::*;
+use cold_cache::Cache;
+
+mod cold_cache;
 
 /// Workers behind the door; each request takes 20 ms of one on average.
 const WORKERS: usize = 64;
@@ -74,6 +77,9 @@ struct Job {
     arrived: u64,
     begun: u64,
     passport: Passport,
+    key: u32,
+    /// Found in the cache, so that no worker was needed.
+    hit: bool,
 }
 
 /// Workers take what was admitted, first come, first served: what the core lets in beyond them
@@ -87,12 +93,22 @@ struct World {
     busy: usize,
     outcome: Outcome,
     controlled: bool,
+    cache: Option<Cache>,
 }
 
 impl World {
     fn admit(&mut self, id: u64, now: u64) {
         if let Some(job) = self.jobs.get_mut(&id) {
             job.begun = now;
+            job.hit = self
+                .cache
+                .as_mut()
+                .is_some_and(|cache| cache.has(job.key, now));
+            if job.hit {
+                self.events
+                    .push(Reverse((now + cold_cache::HIT_MICROS, Event::Finish(id))));
+                return;
+            }
         }
         self.backlog.push_back(id);
         self.start_work(now);
@@ -124,6 +140,8 @@ impl World {
                 arrived: now,
                 begun: now,
                 passport,
+                key: self.cache.as_mut().map_or(0, Cache::any_key),
+                hit: false,
             },
         );
         if !self.controlled || self.core.enter(at, passport) {
@@ -140,11 +158,16 @@ impl World {
     }
 
     fn finish(&mut self, id: u64, now: u64) {
-        self.busy -= 1;
-        self.start_work(now);
         let Some(job) = self.jobs.remove(&id) else {
             return;
         };
+        if !job.hit {
+            self.busy -= 1;
+            self.start_work(now);
+            if let Some(cache) = &mut self.cache {
+                cache.fill(job.key);
+            }
+        }
         let took = Duration::from_micros(now - job.begun);
         self.core.leave(
             Duration::from_micros(now),
@@ -164,8 +187,18 @@ fn simulate(seconds: f64, streams: &[Stream], controlled: bool) -> Outcome {
         slow_start: Duration::ZERO,
         ..AdmissionOptions::new(inspect)
     };
+    run(seconds, streams, &options, controlled, None)
+}
+
+fn run(
+    seconds: f64,
+    streams: &[Stream],
+    options: &AdmissionOptions,
+    controlled: bool,
+    cache: Option<Cache>,
+) -> Outcome {
     let mut world = World {
-        core: Core::new(&options),
+        core: Core::new(options),
         random: Random(0x9e37_79b9_7f4a_7c15),
         events: BinaryHeap::new(),
         jobs: HashMap::new(),
@@ -173,6 +206,7 @@ fn simulate(seconds: f64, streams: &[Stream], controlled: bool) -> Outcome {
         busy: 0,
         outcome: Outcome::default(),
         controlled,
+        cache,
     };
     for (index, stream) in streams.iter().enumerate() {
         let first = (stream.from * 1e6) as u64 + world.random.exponential(1e6 / stream.rate);
