@@ -8,6 +8,7 @@
 
 pub mod client;
 pub mod clock;
+pub mod identity;
 pub mod peer;
 pub mod postgres;
 pub mod raw;
@@ -16,6 +17,7 @@ pub mod wait;
 
 pub use client::{TestClient, TestResponse};
 pub use clock::HeldClock;
+pub use identity::write_identity;
 pub use peer::{Gate, Peer, RecordedRequest, Reply};
 pub use postgres::{PgDatabase, PgServer, PgSettings};
 pub use raw::{RawConnection, RawEnd};

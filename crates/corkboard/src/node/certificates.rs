@@ -23,8 +23,12 @@ pub(super) fn load(config: &Config) -> Outcome<Option<Certificates>> {
         .map_err(|error| Failure::usage(story(&error)))
 }
 
-/// Loads changed files again, once a minute and at SIGHUP, until `end`.
-pub(super) async fn keep_fresh(certificates: Certificates, end: CancellationToken) {
+/// Loads changed files again, once a minute and at SIGHUP, until `end`. The signal is heard from this
+/// call on, not from the first poll: before, it would end the process.
+pub(super) fn keep_fresh(
+    certificates: Certificates,
+    end: CancellationToken,
+) -> impl Future<Output = ()> + Send {
     let mut hangup = match signal(SignalKind::hangup()) {
         Ok(hangup) => Some(hangup),
         Err(error) => {
@@ -32,7 +36,7 @@ pub(super) async fn keep_fresh(certificates: Certificates, end: CancellationToke
             None
         }
     };
-    let looking = async {
+    let looking = async move {
         loop {
             let told = async {
                 match &mut hangup {
@@ -54,5 +58,7 @@ pub(super) async fn keep_fresh(certificates: Certificates, end: CancellationToke
             }
         }
     };
-    end.run_until_cancelled(looking).await;
+    async move {
+        end.run_until_cancelled(looking).await;
+    }
 }

@@ -4,11 +4,13 @@
     reason = "a failed expectation of a test ends the test"
 )]
 
+mod certificates;
 mod command_line;
 mod configuration;
 mod demo;
 mod faults;
 mod kills;
+mod leaving;
 mod origin;
 mod postgres;
 mod process;

@@ -10,7 +10,7 @@ use tempfile::tempdir;
 
 use crate::process::{PATIENCE, Served, command, run};
 
-const CONFIG: &str = "listen = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n\
+pub(crate) const CONFIG: &str = "listen = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n\
                       [store]\npath = \"data\"\n[log]\nformat = \"json\"\n";
 
 /// The value of a `name: value` line that is all a command prints.
