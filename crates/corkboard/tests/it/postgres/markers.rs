@@ -2,12 +2,16 @@
 //! and by the databases, while feeds are voided and Redis is killed, hangs, forgets, refuses and
 //! comes back.
 //!
+//! Meanwhile the databases have no more statements under way than they may, a Redis that is lost is left
+//! out within a second, and a change that one process makes is seen through the other within one.
+//!
 //! Every card names its user. Requests are sent in bursts, so that answers must also come in the
 //! order of their questions. `CORKBOARD_MARKER_REQUESTS` sets how many (12,000 when absent; `make
 //! soak` takes ten million).
 
 mod reader;
 mod weather;
+mod witness;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +28,12 @@ use weather::Weather;
 
 const REQUESTS: u64 = 12_000;
 const USERS: u32 = 400;
+/// Users beside these whose changes are watched.
+const WITNESSES: u32 = 2_000;
+/// Statements at a time by which a process may read cards of one database.
+const READS: usize = 2;
+/// What the product promises, and what a busy machine takes for a request.
+const SOON: Duration = Duration::from_millis(1_500);
 /// Kept connections to each node.
 const CONNECTIONS: u32 = 8;
 /// Requests that are sent before the first answer is read.
@@ -43,14 +53,17 @@ async fn no_answer_holds_another_users_card_whatever_becomes_of_redis() {
     );
     let tenant = Tenant::create(&installation);
     let url = redis.url();
-    let cache = ("CORKBOARD__CACHE__URL", url.as_str());
-    // One with all tiers, one that has to ask Redis or the databases every time.
-    let nodes = [
-        installation.serve_with("api,worker", &[cache]),
-        installation.serve_with("api", &[cache, ("CORKBOARD__CACHE__MEMORY", "0B")]),
+    let at_a_time = READS.to_string();
+    let mut settings = vec![
+        ("CORKBOARD__CACHE__URL", url.as_str()),
+        ("CORKBOARD__CACHE__READS", at_a_time.as_str()),
     ];
+    // One with all tiers, one that has to ask Redis or the databases every time.
+    let first = installation.serve_with("api,worker", &settings);
+    settings.push(("CORKBOARD__CACHE__MEMORY", "0B"));
+    let nodes = [first, installation.serve_with("api", &settings)];
     let server = tenant.server(&nodes[0]);
-    server.users(USERS).await;
+    server.users(USERS + WITNESSES).await;
     let everybody = json!({"all": [{"attribute": "n", "op": "gte", "value": 0}]});
     let campaign = server.campaign("for [{{ user.name }}]", everybody).await;
     let dispatch = server.launch(&campaign).await;
@@ -67,13 +80,28 @@ async fn no_answer_holds_another_users_card_whatever_becomes_of_redis() {
     }
     let mut weather = Weather::over(redis);
     let mut seen = Seen::default();
-    while let Some(read) = weather
-        .passes_until(readers.join_next(), || progress(&done, wanted))
-        .await
-    {
-        seen.add(&read.unwrap());
+    let (mut statements, mut age) = (0, Duration::ZERO);
+    let all = async {
+        while let Some(read) = weather
+            .passes_until(
+                readers.join_next(),
+                &nodes,
+                || done.load(Ordering::Relaxed),
+                wanted,
+            )
+            .await
+        {
+            seen.add(&read.unwrap());
+        }
+    };
+    let [one, other] = &nodes;
+    tokio::select! {
+        () = all => {}
+        () = witness::statements(&installation, READS * nodes.len(), &mut statements) => {}
+        () = witness::freshness(&tenant, [one, other], USERS..USERS + WITNESSES, &mut age) => {}
     }
-    weather.is_over();
+    let phases = weather.end(wanted);
+    assert!(statements > 0, "nobody was seen reading");
     let seconds = begun.elapsed().as_secs_f64();
     assert!(seen.whole + seen.refused >= wanted, "{seen:?}");
     // Who waits too long for a database is refused; nobody should have to here.
@@ -84,8 +112,14 @@ async fn no_answer_holds_another_users_card_whatever_becomes_of_redis() {
     }
     say(&format!(
         "{} feeds, each its reader's own, {} refused, {} reports, in {seconds:.0} s; reads by node \
-         (memory, redis, source): {tiers:?}",
-        seen.whole, seen.refused, seen.reports
+         (memory, redis, source): {tiers:?}; at most {statements} statements in a database, {} allowed; an old \
+         feed for {} ms at most\n{}",
+        seen.whole,
+        seen.refused,
+        seen.reports,
+        READS * nodes.len(),
+        age.as_millis(),
+        phases.join("\n")
     ));
     let [[memory, _, source], [none, shared, cold]] = tiers[..] else {
         panic!("{tiers:?}");
@@ -117,10 +151,6 @@ async fn read(mut reader: Reader, number: u32, done: Arc<AtomicU64>, wanted: u64
 fn next(at: &mut u32, number: u32) -> u32 {
     *at = (*at + 40 * number + 7) % USERS;
     *at
-}
-
-fn progress(done: &AtomicU64, wanted: u64) -> f64 {
-    done.load(Ordering::Relaxed) as f64 / wanted as f64
 }
 
 /// Feeds that memory, Redis and the databases have answered.

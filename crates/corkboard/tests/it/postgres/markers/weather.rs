@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use corkboard_testkit::RedisServer;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
+
+use super::super::installation::Node;
+use super::witness;
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -40,29 +43,50 @@ const CHANGES: [(f64, Change); 12] = [
 pub(super) struct Weather {
     redis: RedisServer,
     to_come: &'static [(f64, Change)],
+    /// What has come, when, after how many answers, and how long until it was noticed.
+    phases: Vec<Phase>,
+}
+
+struct Phase {
+    name: String,
+    since: Instant,
+    answers: u64,
+    noticed: Option<Duration>,
 }
 
 impl Weather {
     pub(super) fn over(redis: RedisServer) -> Self {
-        Self {
+        let mut weather = Self {
             redis,
             to_come: &CHANGES,
-        }
+            phases: Vec::new(),
+        };
+        weather.begins("at first", 0);
+        weather
     }
 
     /// Waits for something, and lets happen meanwhile what its time has come for.
     pub(super) async fn passes_until<T>(
         &mut self,
         awaited: impl Future<Output = T>,
-        progress: impl Fn() -> f64,
+        nodes: &[Node],
+        answers: impl Fn() -> u64,
+        wanted: u64,
     ) -> T {
         tokio::pin!(awaited);
         loop {
             if let Some(((at, change), later)) = self.to_come.split_first()
-                && progress() >= *at
+                && answers() as f64 >= *at * wanted as f64
             {
                 self.to_come = later;
                 self.change(*change).await;
+                self.begins(&format!("{change:?}"), answers());
+                if matches!(change, Change::Kill | Change::Freeze | Change::ReadOnly) {
+                    let noticed = witness::left_out(nodes).await;
+                    if let Some(phase) = self.phases.last_mut() {
+                        phase.noticed = Some(noticed);
+                    }
+                }
                 continue;
             }
             tokio::select! {
@@ -72,13 +96,35 @@ impl Weather {
         }
     }
 
-    /// Everything has happened.
-    pub(super) fn is_over(&self) {
+    fn begins(&mut self, name: &str, answers: u64) {
+        self.phases.push(Phase {
+            name: name.to_owned(),
+            since: Instant::now(),
+            answers,
+            noticed: None,
+        });
+    }
+
+    /// Everything has happened; in words, with answers a second.
+    pub(super) fn end(mut self, answers: u64) -> Vec<String> {
         assert!(
             self.to_come.is_empty(),
             "too few requests: {:?}",
             self.to_come
         );
+        self.begins("the end", answers);
+        let said = self.phases.windows(2).map(|two| {
+            let seconds = two[1].since.duration_since(two[0].since).as_secs_f64();
+            let rate = (two[1].answers - two[0].answers) as f64 / seconds;
+            let noticed = two[0].noticed.map_or_else(String::new, |noticed| {
+                format!(", noticed within {} ms", noticed.as_millis())
+            });
+            format!(
+                "  {}: {rate:.0} answers/s for {seconds:.1} s{noticed}",
+                two[0].name
+            )
+        });
+        said.collect()
     }
 
     async fn change(&mut self, change: Change) {
