@@ -100,8 +100,11 @@ impl EndpointConfig {
         if !path.is_empty() && !path.starts_with('/') {
             section.problem("path", "must begin with a slash");
         }
-        if !path.is_empty() && !key.is_empty() && !path.contains(&format!("{{{key}}}")) {
-            section.problem("path", format!("must contain the key as {{{key}}}"));
+        if !path.is_empty() && !key.is_empty() && !has_one_parameter(&path, &key) {
+            let message = format!(
+                "must contain the key as {{{key}}}, a whole segment, and no other parameter"
+            );
+            section.problem("path", message);
         }
         let ttl = if section.has("ttl") {
             section.duration("ttl", ["1s", "30d"])
@@ -166,10 +169,41 @@ impl EndpointConfig {
     }
 }
 
+/// Whether one segment of the path is the key in braces, and nothing else has braces.
+fn has_one_parameter(path: &str, key: &str) -> bool {
+    let parameter = format!("{{{key}}}");
+    let mut with_braces = path.split('/').filter(|part| part.contains(['{', '}']));
+    with_braces.next() == Some(parameter.as_str()) && with_braces.next().is_none()
+}
+
 fn is_table_name(text: &str) -> bool {
     let is_name = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     };
     text.split('.').count() <= 2 && text.split('.').all(is_name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_has_the_key_as_a_whole_segment_and_no_other_parameter() {
+        assert!(has_one_parameter("/users/{id}/offer", "id"));
+        assert!(has_one_parameter("/{id}", "id"));
+        for wrong in [
+            "/users",
+            "/{other}",
+            "/{id}/{other}",
+            "/{id}/{id}",
+            "/{*id}",
+            "/v{id}",
+            "/{id}.json",
+            "/{{id}}",
+            "/{id",
+        ] {
+            assert!(!has_one_parameter(wrong, "id"), "{wrong}");
+        }
+    }
 }
