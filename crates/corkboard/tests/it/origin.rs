@@ -120,3 +120,21 @@ fn a_url_of_the_source_that_cannot_work_is_a_mistake_of_the_configuration() {
     );
     assert!(!refused.stderr.contains("secret"), "{}", refused.stderr);
 }
+
+#[tokio::test]
+async fn all_endpoints_that_do_not_fit_the_source_are_named_at_once() {
+    let database = PgServer::shared().await.database().await;
+    database.sql("CREATE TABLE offers (user_id float8)").await;
+    let folder = tempdir().unwrap();
+    let text = configuration(database.url(), "redis://127.0.0.1:1")
+        + "[[origin.endpoint]]\npath = \"/a/{id}\"\ntable = \"nowhere\"\nkey = \"id\"\n"
+        + "[[origin.endpoint]]\npath = \"/b/{id}\"\nquery = \"select nothing where 1 = $1\"\nkey = \"id\"\n";
+    fs::write(folder.path().join("corkboard.toml"), text).unwrap();
+    let refused = run(folder.path(), "origin --config corkboard.toml").expect(64);
+    let lines: Vec<&str> = refused.stderr.lines().collect();
+    let words = ["float8", "nowhere", "nothing"];
+    assert_eq!(lines.len(), words.len(), "{lines:?}");
+    for (line, word) in lines.iter().zip(words) {
+        assert!(line.contains(word), "{line}");
+    }
+}

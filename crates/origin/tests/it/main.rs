@@ -8,4 +8,5 @@ mod reading;
 mod redis;
 mod redis_faults;
 mod stale;
+mod values;
 mod world;

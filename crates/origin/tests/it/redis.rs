@@ -242,7 +242,7 @@ async fn warming_fills_redis_and_verifying_puts_right_what_differs() {
 async fn a_row_of_nulls_alone_is_served_though_no_hash_can_hold_it() {
     let (shop, redis) = (shop().await, RedisServer::start(&[]).await);
     let world = World::start(shop.url(), Some(&redis)).await;
-    assert_eq!(world.origin.warm(3, |_| {}).await.unwrap(), 2);
+    assert_eq!(world.origin.warm(4, |_| {}).await.unwrap(), 2);
     let row = world.get("/bare/1").await.expect_status(200);
     assert_eq!(row.text(), r#"{"note":null,"size":null}"#);
     assert_eq!(said(&redis, &["EXISTS", "bare:1"]).trim(), "0");

@@ -29,6 +29,12 @@ const SHOP: &str = "
     INSERT INTO pages VALUES ('hello', '<p>hello</p>'), ('a b/c', 'odd');
     CREATE TABLE bare (id int PRIMARY KEY, note text, size int);
     INSERT INTO bare VALUES (1, NULL, NULL), (2, 'two', 2);
+    CREATE TYPE pair AS (a int, b text);
+    CREATE TABLE kinds (id bigint PRIMARY KEY, on_day date, for_time interval, bits bytea, list int[],
+        words text[], truth bool, odd float8, pair pair, word char(4), raw json, \"We ird\"\"name\" text);
+    INSERT INTO kinds VALUES (-9223372036854775808, '2026-01-02', '1 day 2 hours', '\\xbeef', '{1,NULL}',
+        '{a,\"b c\"}', true, 'NaN', '(1,x)', 'ab', '{\"a\" : 1,  \"a\":2}', E'line\\n');
+    INSERT INTO kinds (id) VALUES (9223372036854775807), (0);
     CREATE SEQUENCE asked;
 ";
 
@@ -95,6 +101,14 @@ pub(crate) fn endpoints() -> Vec<EndpointSpec> {
             "/counted/{user_id}",
             "user_id",
             query("select title from offers where user_id = $1 and nextval('asked') > 0"),
+        ),
+        endpoint(
+            "/kinds/{id}",
+            "id",
+            Content::Table {
+                name: "kinds".to_owned(),
+                columns: Vec::new(),
+            },
         ),
         endpoint(
             "/bare/{id}",
