@@ -229,6 +229,7 @@ async fn cold(
     let tuning = Tuning {
         name: "cold",
         edge: Tuning::EVERYBODY,
+        redis_patience: Tuning::PATIENT,
         ..Tuning::default()
     };
     let (redis, node, requests) = if server == Server::OriginCold {
@@ -275,8 +276,8 @@ pub(super) fn settings(is_quick: bool) -> [(&'static str, String); 5] {
         ),
         (
             "corkboard",
-            "origin and feed with default settings, but room for 18,000 connections, feeds kept for the whole run, and \
-             admission control off: a closed loop asks for more than can be done, always. From memory, warmed: \
+            "origin and feed with default settings, but room for 18,000 connections, feeds kept for the whole run, feeds' reads waiting for Redis up \
+             to 1 s and for PostgreSQL up to 10 s, and admission control off: a closed loop asks for more than can be done, always. From memory, warmed: \
              128 MiB for an origin, the default, and 1 GiB for feeds. From Redis: 1 MiB for an origin, the least there is, \
              and none for feeds. New tokens: none is remembered"
                 .to_owned(),

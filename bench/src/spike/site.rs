@@ -40,6 +40,8 @@ pub(crate) struct Tuning<'a> {
     pub(crate) token_memory: &'a str,
     /// Lines of the `[edge]` table.
     pub(crate) edge: &'a str,
+    /// How long a feed's read waits for Redis; an origin has no such setting.
+    pub(crate) redis_patience: &'a str,
 }
 
 impl Default for Tuning<'_> {
@@ -51,6 +53,7 @@ impl Default for Tuning<'_> {
             memory: "1GiB",
             token_memory: "64MiB",
             edge: "",
+            redis_patience: "50ms",
         }
     }
 }
@@ -59,6 +62,9 @@ impl Tuning<'_> {
     /// What a closed loop needs: it always asks for more than can be done, so that with admission
     /// control on it would measure refusals.
     pub(crate) const EVERYBODY: &'static str = "admission = \"off\"\n";
+    /// And without admission control thousands of reads are at Redis at a time: each waits for the
+    /// others, longer than for a Redis that has gone away.
+    pub(crate) const PATIENT: &'static str = "1s";
 }
 
 /// A node that answers.

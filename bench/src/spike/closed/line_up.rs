@@ -41,6 +41,7 @@ impl LineUp {
         let mut nodes = Vec::new();
         let base = Tuning {
             edge: Tuning::EVERYBODY,
+            redis_patience: Tuning::PATIENT,
             ..Tuning::default()
         };
         let tunings = [

@@ -94,6 +94,7 @@ fn config(control: &Database, cards: &Database, redis: &Redis, tuning: &Tuning<'
         memory,
         token_memory,
         edge,
+        redis_patience,
         ..
     } = tuning;
     format!(
@@ -101,7 +102,7 @@ fn config(control: &Database, cards: &Database, redis: &Redis, tuning: &Tuning<'
          [store]\nkind = \"postgres\"\ncontrol = \"{}\"\n\
          [[store.database]]\nname = \"cards-0\"\nurl = \"{}\"\n\
          [cache]\nurl = \"{}\"\nttl = \"1d\"\nmemory = \"{memory}\"\nmemory_ttl = \"1h\"\n\
-         token_memory = \"{token_memory}\"\nread_wait = \"10s\"\n",
+         token_memory = \"{token_memory}\"\nread_wait = \"10s\"\ntimeout = \"{redis_patience}\"\n",
         control.url(),
         cards.url(),
         redis.url()
