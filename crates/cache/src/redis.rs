@@ -13,6 +13,7 @@ mod lease;
 mod link;
 mod message;
 mod scan;
+mod script;
 mod trust;
 mod watch;
 
@@ -224,7 +225,23 @@ impl Shared {
         command: &redis::Cmd,
     ) -> Result<redis::Value, CallError> {
         let outcome = self.link.call_in(session, command).await;
-        match &outcome {
+        self.note(&outcome);
+        outcome
+    }
+
+    /// The same for several commands in one go.
+    async fn calls_in(
+        &self,
+        session: &Session,
+        commands: &redis::Pipeline,
+    ) -> Result<Vec<redis::Value>, CallError> {
+        let outcome = self.link.calls_in(session, commands).await;
+        self.note(&outcome);
+        outcome
+    }
+
+    fn note<T>(&self, outcome: &Result<T, CallError>) {
+        match outcome {
             Ok(_) => self.circuit.succeeded(),
             // A server that refuses one command is there; whether it takes writes, the beat says.
             Err(CallError::Refused(_)) => {}
@@ -238,7 +255,6 @@ impl Shared {
                 }
             }
         }
-        outcome
     }
 }
 

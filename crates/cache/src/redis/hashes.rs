@@ -10,13 +10,10 @@ use redis::{Cmd, Value};
 
 use super::lease::{millis, random};
 use super::link::Session;
+use super::script::Step;
 use super::{CallError, Redis};
 use crate::key::Key;
 
-/// KEYS: the hash. Fields and values, and the milliseconds it has left.
-const READ: &str = "local row = redis.call('HGETALL', KEYS[1]) \
-    if #row == 0 then return false end \
-    row[#row + 1] = redis.call('PTTL', KEYS[1]) return row";
 /// What FILL and REWRITE have in common. ARGV from `at` on: lifetime, last's lifetime, last, fields.
 const PUT: &str = "local function put(at) \
     redis.call('DEL', KEYS[1]) \
@@ -26,19 +23,25 @@ const PUT: &str = "local function put(at) \
         redis.call('SET', KEYS[3], ARGV[at + 2], 'PX', ARGV[at + 1]) \
     else redis.call('DEL', KEYS[3]) end end ";
 /// KEYS: hash, lease, last. ARGV: the lease, then what PUT wants.
-const FILL: &str = "if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end \
-    redis.call('DEL', KEYS[2]) put(2) return 1";
+static FILL: Step = Step::new(&[
+    PUT,
+    "if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end \
+     redis.call('DEL', KEYS[2]) put(2) return 1",
+]);
 /// KEYS as above. ARGV: 1 to put it also where there is none, then what PUT wants.
-const REWRITE: &str = "redis.call('DEL', KEYS[2]) \
-    if ARGV[1] == '1' or redis.call('EXISTS', KEYS[1]) == 1 then put(2) return 1 end \
-    redis.call('DEL', KEYS[3]) return 0";
+static REWRITE: Step = Step::new(&[
+    PUT,
+    "redis.call('DEL', KEYS[2]) \
+     if ARGV[1] == '1' or redis.call('EXISTS', KEYS[1]) == 1 then put(2) return 1 end \
+     redis.call('DEL', KEYS[3]) return 0",
+]);
 /// KEYS as above.
-const VOID: &str = "redis.call('DEL', KEYS[2]) \
+static VOID: Step = Step::new(&["redis.call('DEL', KEYS[2]) \
     if redis.call('EXISTS', KEYS[1]) == 1 then return 1 end \
-    redis.call('DEL', KEYS[3]) return 0";
-const REMOVE: &str = "return redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])";
-const RELEASE: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then \
-    redis.call('DEL', KEYS[1]) end return 0";
+    redis.call('DEL', KEYS[3]) return 0"]);
+static REMOVE: Step = Step::new(&["return redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])"]);
+static RELEASE: Step = Step::new(&["if redis.call('GET', KEYS[1]) == ARGV[1] then \
+    redis.call('DEL', KEYS[1]) end return 0"]);
 
 /// A hash that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,24 +86,28 @@ impl Redis {
             return Err(CallError::Away);
         }
         let session = self.shared.link.session()?;
-        let read = |script: &mut Cmd| {
-            script.arg(1).arg(name.as_bytes());
-        };
-        let Value::Array(mut answer) = self.shared.script(&session, READ, read).await? else {
+        let mut read = redis::pipe();
+        read.cmd("HGETALL").arg(name.as_bytes());
+        read.cmd("PTTL").arg(name.as_bytes());
+        let answers = self.shared.calls_in(&session, &read).await?;
+        let Ok([fields, left]) = <[Value; 2]>::try_from(answers) else {
             return Ok(None);
         };
-        let left = match answer.pop() {
-            Some(Value::Int(left)) => u64::try_from(left).ok().map(Duration::from_millis),
-            _ => None,
+        let fields: Vec<_> = match fields {
+            Value::Map(pairs) => pairs.into_iter().filter_map(field).collect(),
+            Value::Array(flat) => flat_fields(flat),
+            _ => Vec::new(),
         };
-        let mut fields = Vec::with_capacity(answer.len() / 2);
-        let mut answer = answer.into_iter();
-        while let (Some(Value::BulkString(field)), Some(Value::BulkString(value))) =
-            (answer.next(), answer.next())
-        {
-            fields.push((field, value));
+        // A hash that ends between the two is as good as one that ended before.
+        match left {
+            _ if fields.is_empty() => Ok(None),
+            Value::Int(ENDED) => Ok(None),
+            Value::Int(left) => {
+                let left = u64::try_from(left).ok().map(Duration::from_millis);
+                Ok(Some(HashRow { fields, left }))
+            }
+            _ => Ok(None),
         }
-        Ok(Some(HashRow { fields, left }))
     }
 
     /// The lease on a hash, unless somebody else has it.
@@ -137,13 +144,12 @@ impl Redis {
         fields: &[(&str, &str)],
         kept: &HashKept,
     ) -> Result<bool, CallError> {
-        let text = format!("{PUT}{FILL}");
         let arguments = |script: &mut Cmd| {
             self.shared.three(script, &lease.name);
             script.arg(&lease.token);
             put(script, fields, kept);
         };
-        let done = self.shared.script(&lease.session, &text, arguments).await?;
+        let done = self.shared.step(&lease.session, &FILL, arguments).await?;
         Ok(done == Value::Int(1))
     }
 
@@ -153,7 +159,7 @@ impl Redis {
             let name = self.shared.beside("lease", &lease.name);
             script.arg(1).arg(name).arg(&lease.token);
         };
-        let _ = self.shared.script(&lease.session, RELEASE, arguments).await;
+        let _ = self.shared.step(&lease.session, &RELEASE, arguments).await;
     }
 
     /// Voids the lease; whether the hash is there. Without it, its last value goes, too.
@@ -164,7 +170,7 @@ impl Redis {
     pub async fn void_hash(&self, name: &Key) -> Result<bool, CallError> {
         let session = self.shared.link.session()?;
         let arguments = |script: &mut Cmd| self.shared.three(script, name);
-        let answer = self.shared.script(&session, VOID, arguments).await?;
+        let answer = self.shared.step(&session, &VOID, arguments).await?;
         Ok(answer == Value::Int(1))
     }
 
@@ -182,14 +188,13 @@ impl Redis {
         always: bool,
     ) -> Result<(), CallError> {
         let session = self.shared.link.session()?;
-        let text = format!("{PUT}{REWRITE}");
         let arguments = |script: &mut Cmd| {
             self.shared.three(script, name);
             script.arg(u8::from(always));
             put(script, fields, kept);
         };
         self.shared
-            .script(&session, &text, arguments)
+            .step(&session, &REWRITE, arguments)
             .await
             .map(drop)
     }
@@ -203,7 +208,7 @@ impl Redis {
         let session = self.shared.link.session()?;
         let arguments = |script: &mut Cmd| self.shared.three(script, name);
         self.shared
-            .script(&session, REMOVE, arguments)
+            .step(&session, &REMOVE, arguments)
             .await
             .map(drop)
     }
@@ -239,6 +244,23 @@ impl super::Shared {
         script.arg(self.beside("lease", name));
         script.arg(self.beside("last", name));
     }
+}
+
+/// Answered by PTTL for what is not there; -1 for what has no end.
+const ENDED: i64 = -2;
+
+fn field(pair: (Value, Value)) -> Option<(Vec<u8>, Vec<u8>)> {
+    match pair {
+        (Value::BulkString(field), Value::BulkString(value)) => Some((field, value)),
+        _ => None,
+    }
+}
+
+/// As RESP2 has it: fields and values in turn.
+fn flat_fields(flat: Vec<Value>) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut flat = flat.into_iter();
+    let pairs = std::iter::from_fn(|| Some((flat.next()?, flat.next()?)));
+    pairs.filter_map(field).collect()
 }
 
 fn put(script: &mut Cmd, fields: &[(&str, &str)], kept: &HashKept) {

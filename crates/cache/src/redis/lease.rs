@@ -10,9 +10,10 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use redis::{Cmd, Script, Value};
+use redis::{Cmd, Value};
 
 use super::link::{Connections, Session};
+use super::script::Step;
 use super::{CallError, Redis, Shared, message};
 use crate::key::Key;
 
@@ -20,14 +21,15 @@ const VALUE: u8 = b'V';
 const LEASE: u8 = b'L';
 
 /// ARGV: the lease, the value, milliseconds.
-const FILL: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then \
-    redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) return 1 end return 0";
+static FILL: Step = Step::new(&["if redis.call('GET', KEYS[1]) == ARGV[1] then \
+    redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) return 1 end return 0"]);
 /// ARGV: the lease.
-const RELEASE: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then \
-    redis.call('DEL', KEYS[1]) end return 0";
+static RELEASE: Step = Step::new(&["if redis.call('GET', KEYS[1]) == ARGV[1] then \
+    redis.call('DEL', KEYS[1]) end return 0"]);
 /// ARGV: the channel, the message.
-const VOID: &str =
-    "redis.call('DEL', unpack(KEYS)) redis.call('PUBLISH', ARGV[1], ARGV[2]) return 1";
+static VOID: Step = Step::new(&[
+    "redis.call('DEL', unpack(KEYS)) redis.call('PUBLISH', ARGV[1], ARGV[2]) return 1",
+]);
 
 /// Keys voided in one step: a step blocks Redis for less than a millisecond.
 const KEYS_AT_A_TIME: usize = 500;
@@ -106,7 +108,7 @@ impl Redis {
             script.arg(1).arg(&token.name);
             script.arg(&token.lease).arg(&value).arg(millis(lifetime));
         };
-        let done = self.shared.script(&token.session, FILL, command).await?;
+        let done = self.shared.step(&token.session, &FILL, command).await?;
         Ok(done == Value::Int(1))
     }
 
@@ -115,7 +117,7 @@ impl Redis {
         let command = |script: &mut Cmd| {
             script.arg(1).arg(&token.name).arg(&token.lease);
         };
-        let _ = self.shared.script(&token.session, RELEASE, command).await;
+        let _ = self.shared.step(&token.session, &RELEASE, command).await;
     }
 
     /// Voids keys and tells every process. What cannot be delivered is owed: this process does not
@@ -193,28 +195,7 @@ impl Shared {
             }
             script.arg(self.channel()).arg(&message);
         };
-        self.script(session, VOID, command).await.map(|_| ())
-    }
-
-    /// Runs a script by its hash; a server that does not know it yet gets its text.
-    pub(super) async fn script(
-        &self,
-        session: &Session,
-        text: &str,
-        arguments: impl Fn(&mut Cmd) + Send,
-    ) -> Result<Value, CallError> {
-        let mut by_hash = redis::cmd("EVALSHA");
-        by_hash.arg(Script::new(text).get_hash());
-        arguments(&mut by_hash);
-        match self.call_in(session, &by_hash).await {
-            Err(CallError::Refused(error)) if error.code() == Some("NOSCRIPT") => {
-                let mut by_text = redis::cmd("EVAL");
-                by_text.arg(text);
-                arguments(&mut by_text);
-                self.call_in(session, &by_text).await
-            }
-            answer => answer,
-        }
+        self.step(session, &VOID, command).await.map(|_| ())
     }
 }
 

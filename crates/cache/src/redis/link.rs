@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
-use redis::{Cmd, ErrorKind, RedisError, Value};
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, Value};
 use tokio::time::timeout;
 
 /// Why a call has no answer.
@@ -89,8 +89,7 @@ impl Link {
     ) -> Result<Value, CallError> {
         let answer = match &session.connections {
             Connections::One(connections) => {
-                let place = self.next.fetch_add(1, Ordering::Relaxed) % connections.len();
-                let mut connection = connections[place].clone();
+                let mut connection = self.one_of(connections);
                 timeout(self.timeout, connection.req_packed_command(command)).await
             }
             Connections::Cluster(connection) => {
@@ -103,5 +102,45 @@ impl Link {
             Ok(answer) => Ok(answer?),
             Err(_) => Err(CallError::TimedOut),
         }
+    }
+
+    /// Several commands in one go; an answer for each.
+    pub(super) async fn calls_in(
+        &self,
+        session: &Session,
+        commands: &Pipeline,
+    ) -> Result<Vec<Value>, CallError> {
+        let count = commands.len();
+        let answers = match &session.connections {
+            Connections::One(connections) => {
+                let mut connection = self.one_of(connections);
+                timeout(
+                    self.timeout,
+                    connection.req_packed_commands(commands, 0, count),
+                )
+                .await
+            }
+            Connections::Cluster(connection) => {
+                let mut connection = connection.clone();
+                timeout(
+                    self.timeout,
+                    connection.req_packed_commands(commands, 0, count),
+                )
+                .await
+            }
+        };
+        let mut answers = answers.map_err(|_| CallError::TimedOut)??;
+        let refused = answers
+            .iter()
+            .position(|answer| matches!(answer, Value::ServerError(_)));
+        match refused.map(|place| answers.swap_remove(place)) {
+            Some(Value::ServerError(error)) => Err(CallError::Refused(error.into())),
+            _ => Ok(answers),
+        }
+    }
+
+    fn one_of(&self, connections: &[MultiplexedConnection]) -> MultiplexedConnection {
+        let place = self.next.fetch_add(1, Ordering::Relaxed) % connections.len();
+        connections[place].clone()
     }
 }
