@@ -16,7 +16,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::activity::{Activity, Expired, Phase};
@@ -111,14 +110,13 @@ impl Protocols {
         }
     }
 
-    /// Serves one connection until it ends, is out of time, or `abort` is cancelled during the
+    /// Serves one connection until it ends, is out of time, or is cut off during the
     /// drain.
     pub(crate) async fn serve<S, B>(
         &self,
         stream: TcpStream,
         service: S,
         shared: Arc<Shared>,
-        abort: CancellationToken,
     ) -> Ended
     where
         S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
@@ -133,28 +131,28 @@ impl Protocols {
         if let Some(acceptor) = &self.tls {
             Box::pin(async {
                 let opening = opening::handshake(acceptor, stream, &shared);
-                let (stream, http2) = match unless_aborted(opening, &abort).await {
+                let (stream, http2) = match unless_aborted(opening, &shared).await {
                     Ok(opened) => opened,
                     Err(ended) => return ended,
                 };
                 let socket = Socket::new(stream, Bytes::new(), Arc::clone(&shared.activity));
-                self.speak(socket, http2, service, shared, abort).await
+                self.speak(socket, http2, service, shared).await
             })
             .await
         } else if self.http2.is_some() {
             Box::pin(async {
                 let opening = opening::version(&stream, &shared);
-                let (read, http2) = match unless_aborted(opening, &abort).await {
+                let (read, http2) = match unless_aborted(opening, &shared).await {
                     Ok(opened) => opened,
                     Err(ended) => return ended,
                 };
                 let socket = Socket::new(stream, read, Arc::clone(&shared.activity));
-                self.speak(socket, http2, service, shared, abort).await
+                self.speak(socket, http2, service, shared).await
             })
             .await
         } else {
             let socket = Socket::new(stream, Bytes::new(), Arc::clone(&shared.activity));
-            self.speak_http1(socket, service, shared, abort).await
+            self.speak_http1(socket, service, shared).await
         }
     }
 
@@ -164,7 +162,6 @@ impl Protocols {
         http2: bool,
         service: S,
         shared: Arc<Shared>,
-        abort: CancellationToken,
     ) -> Ended
     where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
@@ -186,11 +183,11 @@ impl Protocols {
                         shared: Arc::clone(&shared),
                     };
                     let http = pin!(builder.serve_connection(TokioIo::new(socket), gate));
-                    drive(http, &shared, &abort).await.ended()
+                    drive(http, &shared).await.ended()
                 })
                 .await
             }
-            _ => Box::pin(self.speak_http1(socket, service, shared, abort)).await,
+            _ => Box::pin(self.speak_http1(socket, service, shared)).await,
         }
     }
 
@@ -199,7 +196,6 @@ impl Protocols {
         socket: Socket<T>,
         service: S,
         shared: Arc<Shared>,
-        abort: CancellationToken,
     ) -> Ended
     where
         T: AsyncRead + AsyncWrite + Unpin,
@@ -212,15 +208,15 @@ impl Protocols {
             shared: Arc::clone(&shared),
         };
         let Some(lane) = &shared.options.lane else {
-            return self.speak_any_http1(socket, gate, &shared, &abort).await;
+            return self.speak_any_http1(socket, gate, &shared).await;
         };
         let mut conversation = LaneConversation::new(socket, Arc::clone(lane), gate);
-        match drive(Pin::new(&mut conversation), &shared, &abort).await {
+        match drive(Pin::new(&mut conversation), &shared).await {
             Left::Ended(ended) => ended,
             Left::HandedOver => {
                 let (socket, gate) = conversation.into_parts();
                 // Boxed, so that the short way does not keep room for the long one.
-                Box::pin(self.speak_any_http1(socket, gate, &shared, &abort)).await
+                Box::pin(self.speak_any_http1(socket, gate, &shared)).await
             }
         }
     }
@@ -230,7 +226,6 @@ impl Protocols {
         socket: Socket<T>,
         gate: Gate<S>,
         shared: &Shared,
-        abort: &CancellationToken,
     ) -> Ended
     where
         T: AsyncRead + AsyncWrite + Unpin,
@@ -239,15 +234,15 @@ impl Protocols {
         B::Error: Into<BoxError>,
     {
         let http = pin!(self.http1.serve_connection(TokioIo::new(socket), gate));
-        drive(http, shared, abort).await.ended()
+        drive(http, shared).await.ended()
     }
 }
 
 async fn unless_aborted<T>(
     opening: impl Future<Output = Result<T, Ended>>,
-    abort: &CancellationToken,
+    shared: &Shared,
 ) -> Result<T, Ended> {
-    match abort.run_until_cancelled(opening).await {
+    match shared.closing.abort().run_until_cancelled(opening).await {
         Some(opened) => opened,
         None => Err(Ended::Aborted),
     }
@@ -335,20 +330,22 @@ where
 
 /// Polls a connection and its watchdog side by side until one of them ends it. The connection stays
 /// where it is: handed over, it would take its room twice in every idle task.
-async fn drive(
-    mut http: Pin<&mut impl Conversation>,
-    shared: &Shared,
-    abort: &CancellationToken,
-) -> Left {
+async fn drive(mut http: Pin<&mut impl Conversation>, shared: &Shared) -> Left {
     let (activity, options) = (&*shared.activity, &*shared.options);
     let timer = pin!(Watchdog::timer(activity.born() + options.header_timeout));
     let mut watchdog = Watchdog::new(timer);
     let mut draining = pin!(shared.drain.cancelled());
-    let mut aborting = pin!(abort.cancelled());
+    let mut aborting = pin!(shared.closing.abort().cancelled());
     let mut changed = pin!(activity.changed.notified());
     let mut drain = Drain::NotYet;
 
+    let mut will_be_woken = false;
+
     poll_fn(|cx| {
+        if !will_be_woken {
+            will_be_woken = true;
+            let _ = draining.as_mut().poll(cx);
+        }
         loop {
             if let Poll::Ready(finish) = http.as_mut().poll_end(cx) {
                 return Poll::Ready(match finish {
@@ -357,7 +354,7 @@ async fn drive(
                     Finish::HandOver => Left::HandedOver,
                 });
             }
-            if drain == Drain::NotYet && draining.as_mut().poll(cx).is_ready() {
+            if drain == Drain::NotYet && shared.closing.has_begun() {
                 drain = Drain::IdleUntil(Instant::now() + options.drain_idle_grace);
             }
             if drain != Drain::NotYet && aborting.as_mut().poll(cx).is_ready() {

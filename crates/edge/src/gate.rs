@@ -18,6 +18,7 @@ use tower::util::Oneshot;
 
 use crate::activity::Activity;
 use crate::admission::{Door, Entry, Ticket, Waiting};
+use crate::closing::Closing;
 use crate::meters::Meters;
 use crate::options::EdgeOptions;
 use crate::reply::{HandedOver, Refusal, ReplyBody};
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) activity: Arc<Activity>,
     pub(crate) peer: SocketAddr,
     pub(crate) drain: CancellationToken,
+    pub(crate) closing: Arc<Closing>,
     pub(crate) options: Arc<EdgeOptions>,
     pub(crate) meters: Arc<Meters>,
     /// Absent where everybody is admitted.
@@ -250,7 +252,7 @@ where
                 let piece = shared.options.piece_bytes();
                 let mut response = response.map(|body| ReplyBody::served(body, handed_over, piece));
                 // HTTP/2 says goodbye by a frame of its own.
-                if shared.drain.is_cancelled() && !shared.activity.is_multiplexed() {
+                if shared.closing.has_begun() && !shared.activity.is_multiplexed() {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(header::CONNECTION, close);
                 }

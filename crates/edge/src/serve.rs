@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::accept;
 use crate::activity::Activity;
 use crate::admission::Door;
+use crate::closing::Closing;
 use crate::connection::{BoxError, Ended, Protocols};
 use crate::gate::Shared;
 use crate::meters::Meters;
@@ -61,12 +62,9 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    let edge = Edge::new(options, &shutdown);
+    let edge = Edge::new(options, shutdown);
     // Should this future be dropped, the connections must not outlive it.
-    let _abort_all = (
-        edge.drain.clone().drop_guard(),
-        edge.abort.clone().drop_guard(),
-    );
+    let _abort_all = edge.closing.guard();
     let slots = Arc::new(Semaphore::new(
         edge.options.max_connections.min(Semaphore::MAX_PERMITS),
     ));
@@ -90,6 +88,7 @@ where
         let Some((stream, peer)) = next else { break };
         edge.spawn(stream, peer, permit, service.clone());
     }
+    edge.closing.begin();
     // Those whose handshake the kernel has already completed would be reset with the listener.
     for (stream, peer) in accept::waiting(listener) {
         let Ok(permit) = Arc::clone(&slots).try_acquire_owned() else {
@@ -111,12 +110,12 @@ struct Edge {
     streams: TaskTracker,
     served: AtomicU64,
     door: Option<Arc<Door>>,
-    drain: CancellationToken,
-    abort: CancellationToken,
+    shutdown: CancellationToken,
+    closing: Arc<Closing>,
 }
 
 impl Edge {
-    fn new(mut options: EdgeOptions, shutdown: &CancellationToken) -> Self {
+    fn new(mut options: EdgeOptions, shutdown: CancellationToken) -> Self {
         // Idle connections must have gone before what is left is cut off.
         let streams = TaskTracker::new();
         options.drain_idle_grace = options.drain_idle_grace.min(options.drain_timeout / 2);
@@ -131,14 +130,14 @@ impl Edge {
                 .admission
                 .as_ref()
                 .map(|admission| Door::new(admission, options.name)),
-            drain: shutdown.child_token(),
-            abort: CancellationToken::new(),
+            closing: Arc::default(),
+            shutdown,
             options: Arc::new(options),
         }
     }
 
     async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        self.drain.run_until_cancelled(work).await
+        self.shutdown.run_until_cancelled(work).await
     }
 
     fn spawn<S, B>(
@@ -169,16 +168,16 @@ impl Edge {
             activity: Arc::new(Activity::new(&self.options)),
             peer,
             // A child of its own: polling it takes a lock that no other connection wants.
-            drain: self.drain.child_token(),
+            drain: self.closing.drain(),
+            closing: Arc::clone(&self.closing),
             options: Arc::clone(&self.options),
             meters: Arc::clone(&self.meters),
             door: self.door.clone(),
         });
         let protocols = Arc::clone(&self.protocols);
-        let abort = self.abort.clone();
         let place = Place::new(permit, peer_slot, Arc::clone(&self.meters));
         self.tasks.spawn(async move {
-            place.end(protocols.serve(stream, service, shared, abort).await);
+            place.end(protocols.serve(stream, service, shared).await);
         });
     }
 
@@ -193,7 +192,7 @@ impl Edge {
             .is_err()
         {
             aborted = self.tasks.len();
-            self.abort.cancel();
+            self.closing.abort().cancel();
             let ended = async {
                 self.tasks.wait().await;
                 self.streams.wait().await;

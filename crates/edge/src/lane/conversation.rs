@@ -229,7 +229,7 @@ where
         if bytes > options.max_header_bytes || asked.lines() > options.max_headers {
             return (0, Asking::Elsewhere);
         }
-        let closes = closes || self.closes || shared.drain.is_cancelled();
+        let closes = closes || self.closes || shared.closing.has_begun();
         let reply = Reply {
             out: &mut scratch.output,
             body: &mut scratch.body,
