@@ -248,3 +248,16 @@ async fn a_row_of_nulls_alone_is_served_though_no_hash_can_hold_it() {
     assert_eq!(said(&redis, &["EXISTS", "bare:1"]).trim(), "0");
     assert_eq!(said(&redis, &["HGET", "bare:2", "size"]).trim(), "2");
 }
+
+#[tokio::test]
+async fn warming_again_after_one_that_was_killed_leaves_nothing_out() {
+    let (shop, redis) = (shop().await, RedisServer::start(&[]).await);
+    let world = World::start(shop.url(), Some(&redis)).await;
+    // What it leaves behind: a lease that nobody will use.
+    let lease = "corkboard:origin:lease:{users:offer:100}";
+    said(&redis, &["SET", lease, "gone", "PX", "1000"]);
+    assert_eq!(world.origin.warm(0, |_| {}).await.unwrap(), 1_002);
+    let title = said(&redis, &["HGET", "users:offer:100", "title"]);
+    assert_eq!(title.trim(), "Offer 100");
+    assert_eq!(world.origin.warm(0, |_| {}).await.unwrap(), 1_002);
+}
