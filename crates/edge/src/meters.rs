@@ -2,6 +2,15 @@
 
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
+/// Why a connection or request is refused. Looking a counter up takes longer than refusing does, and
+/// refusals come when there is no time.
+const REFUSALS: [&str; 4] = [
+    "overloaded",
+    "body_too_large",
+    "request_timeout",
+    "peer_cap",
+];
+
 /// Handles taken once for each listener, so that counting is one atomic addition.
 #[derive(Debug)]
 pub(crate) struct Meters {
@@ -12,6 +21,7 @@ pub(crate) struct Meters {
     pub(crate) accepted: Counter,
     pub(crate) accept_errors: Counter,
     pub(crate) requests: Counter,
+    refused: [Counter; REFUSALS.len()],
 }
 
 impl Meters {
@@ -50,18 +60,48 @@ impl Meters {
             accepted: counter!("corkboard_edge_accepted_total", "listener" => name),
             accept_errors: counter!("corkboard_edge_accept_errors_total", "listener" => name),
             requests: counter!("corkboard_edge_requests_total", "listener" => name),
+            refused: REFUSALS.map(|reason| {
+                counter!("corkboard_edge_refused_total", "listener" => name, "reason" => reason)
+            }),
         }
     }
 
-    /// A connection or request was refused before any work was done for it.
+    /// A connection or request was refused before any work was done for it, for one of
+    /// [`REFUSALS`].
     pub(crate) fn refused(&self, reason: &'static str) {
-        counter!("corkboard_edge_refused_total", "listener" => self.name, "reason" => reason)
-            .increment(1);
+        let counters = REFUSALS.iter().zip(&self.refused);
+        for (_, counter) in counters.filter(|(name, _)| **name == reason) {
+            counter.increment(1);
+        }
     }
 
     /// A connection ended.
     pub(crate) fn closed(&self, reason: &'static str) {
         counter!("corkboard_edge_closed_total", "listener" => self.name, "reason" => reason)
             .increment(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reply::Refusal;
+
+    #[test]
+    fn every_refusal_has_its_counter() {
+        let refusals = [
+            Refusal::BodyTooLarge {
+                length: 2,
+                limit: 1,
+            },
+            Refusal::BodyTimedOut,
+            Refusal::Overloaded {
+                retry_after_seconds: 1,
+                stays_open: true,
+            },
+        ];
+        for refusal in refusals {
+            assert!(REFUSALS.contains(&refusal.code()), "{refusal:?}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use corkboard_edge::{AdmissionOptions, EdgeOptions, Passport, Priority};
 use http::request::Parts;
 
+use crate::books::Books;
 use crate::server::{Server, patient, short};
 
 fn inspect(head: &Parts) -> Passport {
@@ -31,6 +32,7 @@ fn narrow() -> EdgeOptions {
 
 #[tokio::test]
 async fn what_finds_no_place_in_time_is_refused_and_may_ask_again_on_the_same_connection() {
+    let books = Books::open();
     let server = Server::start(narrow());
     let mut busy = server.connect().await;
     busy.get("/gate").await;
@@ -49,6 +51,8 @@ async fn what_finds_no_place_in_time_is_refused_and_may_ask_again_on_the_same_co
         assert!(answer.contains("retry-after: "), "{answer}");
         assert!(!answer.contains("connection: close"), "{answer}");
     }
+    assert!(books.read("corkboard_edge_refused_total overloaded") > 1.5);
+    assert!(books.read("corkboard_edge_shed_total read") > 1.5);
     server.gate.notify_one();
     busy.until("opened").await;
     client.get("/served").await;

@@ -71,6 +71,69 @@ fn a_burst_is_served_in_order_and_waits_longer_than_in_congestion() {
 }
 
 #[test]
+fn congestion_begins_when_somebody_has_waited_without_a_break_for_longer_than_the_patience() {
+    let mut core: Core<u32> = Core::new(&options(1, 10));
+    let hour = 3_600_000;
+    assert!(core.enter(at(hour), of(Priority::Read)));
+    assert!(!core.enter(at(hour + 1), of(Priority::Read)));
+    core.wait(at(hour + 1), of(Priority::Read), || 1);
+    assert!(!core.is_congested(at(hour + 101)));
+    assert!(core.is_congested(at(hour + 102)));
+}
+
+#[test]
+fn who_has_waited_too_long_is_found_soon_after_the_last_look() {
+    let mut core: Core<u32> = Core::new(&options(1, 10));
+    assert!(core.enter(at(0), of(Priority::Read)));
+    core.wait(at(0), of(Priority::Read), || 1);
+    assert_eq!(core.next(at(100)), None, "nobody is late yet");
+    assert_eq!(
+        core.next(at(103)),
+        Some((Priority::Read, 1, Verdict::Refused))
+    );
+}
+
+#[test]
+fn in_congestion_the_newest_goes_before_one_that_has_used_up_half_of_its_time() {
+    let mut core: Core<u32> = Core::new(&options(1, 10));
+    assert!(core.enter(at(0), of(Priority::Batch)));
+    for (id, came) in [(1, 0), (2, 85), (3, 99)] {
+        core.wait(at(came), of(Priority::Batch), || id);
+    }
+    core.leave(at(101), Priority::Batch, None);
+    let over: Vec<_> = std::iter::from_fn(|| core.next(at(101))).collect();
+    assert_eq!(
+        over,
+        [
+            (Priority::Batch, 1, Verdict::Refused),
+            // Half of one place is still one.
+            (Priority::Batch, 3, Verdict::Admitted),
+        ]
+    );
+}
+
+#[test]
+fn what_matters_more_does_not_count_against_the_part_of_what_matters_less() {
+    let mut core: Core<u32> = Core::new(&options(10, 100));
+    for _ in 0..10 {
+        assert!(core.enter(at(0), of(Priority::Read)));
+    }
+    core.wait(at(0), of(Priority::Batch), || 1);
+    core.wait(at(99), of(Priority::Batch), || 2);
+    for _ in 0..4 {
+        core.leave(at(101), Priority::Read, None);
+    }
+    let over: Vec<_> = std::iter::from_fn(|| core.next(at(101))).collect();
+    assert_eq!(
+        over,
+        [
+            (Priority::Batch, 1, Verdict::Refused),
+            (Priority::Batch, 2, Verdict::Admitted),
+        ]
+    );
+}
+
+#[test]
 fn in_congestion_batches_leave_room_for_reads() {
     let mut core: Core<u32> = Core::new(&options(10, 100));
     for _ in 0..10 {

@@ -56,6 +56,44 @@ fn it_falls_to_the_floor_when_work_takes_longer_and_learns_anew_there() {
 }
 
 #[test]
+fn a_few_requests_tell_nothing_until_a_second_has_passed() {
+    let mut limit = limit();
+    limit.somebody_waited();
+    let took = Duration::from_millis(10);
+    for millis in [100, 999] {
+        let now = Duration::from_millis(millis);
+        assert!(!limit.sample(now, Priority::Read, took), "{millis} ms");
+    }
+    assert!(limit.sample(Duration::from_secs(1), Priority::Read, took));
+    assert!(limit.get() > 64.0);
+}
+
+#[test]
+fn one_window_takes_off_a_third_at_the_most_however_slow_it_was() {
+    let mut limit = limit();
+    let after = windows(&mut limit, 0, 20, 10);
+    let high = limit.get();
+    windows(&mut limit, after, 1, 10_000);
+    assert!((0.69..0.71).contains(&(limit.get() / high)));
+}
+
+#[test]
+fn what_few_requests_take_lowers_nothing() {
+    let mut limit = limit();
+    windows(&mut limit, 0, 20, 10);
+    let high = limit.get();
+    limit.in_flight(64);
+    for _ in 0..ENOUGH {
+        limit.sample(
+            Duration::from_millis(2_200),
+            Priority::Read,
+            Duration::from_millis(100),
+        );
+    }
+    assert!((limit.get() - high).abs() < 1e-6);
+}
+
+#[test]
 fn one_slow_kind_of_request_does_not_make_the_others_look_slow() {
     let mut limit = limit();
     windows(&mut limit, 0, 5, 1);
@@ -81,6 +119,10 @@ fn late_scheduling_lowers_it_and_a_single_hiccup_does_not() {
     limit.lag(Duration::from_millis(1));
     let after = windows(&mut limit, after, 1, 10);
     assert!(limit.get() > high, "the least of the window counts");
+    limit.lag(Duration::from_millis(20));
+    let high = limit.get();
+    let after = windows(&mut limit, after, 1, 10);
+    assert!(limit.get() > high, "that much is allowed");
     limit.lag(Duration::from_millis(30));
     windows(&mut limit, after, 1, 10);
     assert!(limit.get() < high);
