@@ -23,7 +23,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -54,6 +54,9 @@ pub struct RedisOptions {
     pub connect: Duration,
     /// Connections for data; there is one more, to listen.
     pub connections: usize,
+    /// Looks under way at a time. Others wait for their turn, and only the look itself has `timeout`:
+    /// that many ask at once says nothing about Redis.
+    pub looks: usize,
     /// Between two looks at whether Redis is there and takes writes.
     pub beat: Duration,
     /// A look that takes longer says no. With `beat`, the time until a hung Redis is left out.
@@ -72,6 +75,7 @@ impl Default for RedisOptions {
             timeout: Duration::from_millis(50),
             connect: Duration::from_secs(1),
             connections: 2,
+            looks: 256,
             beat: Duration::from_millis(200),
             beat_timeout: Duration::from_millis(500),
             readmission: Duration::from_secs(3),
@@ -108,6 +112,7 @@ struct Shared {
     circuit: Circuit,
     trust: Trust,
     debts: Debts,
+    turns: Semaphore,
     ears: Arc<dyn Ears>,
     /// Rings when a connection is known to be broken.
     broken: Notify,
@@ -141,6 +146,7 @@ impl Redis {
             link: Link::new(options.timeout),
             circuit: Circuit::new(options.readmission),
             trust: Trust::new(),
+            turns: Semaphore::new(options.looks.max(1)),
             debts: Debts::new(options.most_debts),
             broken: Notify::new(),
             attempts: AtomicU64::new(0),
@@ -185,6 +191,17 @@ impl Redis {
     #[must_use]
     pub fn admits(&self, key: &Key) -> bool {
         self.shared.circuit.admits(xxh3_64(key.as_bytes())) && !self.shared.debts.owes(key)
+    }
+
+    /// Waits for a turn to look for a key. Redis may have been lost meanwhile.
+    async fn turn(&self, key: &Key) -> Result<SemaphorePermit<'_>, CallError> {
+        let turn = self.shared.turns.acquire().await;
+        let turn = turn.map_err(|_| CallError::Away)?;
+        if self.admits(key) {
+            Ok(turn)
+        } else {
+            Err(CallError::Away)
+        }
     }
 
     /// Tells every other process something. Lost when Redis is away.

@@ -82,9 +82,7 @@ impl Redis {
     ///
     /// When Redis has no say: away, late, or refusing. Also when something else has the name.
     pub async fn hash(&self, name: &Key) -> Result<Option<HashRow>, CallError> {
-        if !self.admits(name) {
-            return Err(CallError::Away);
-        }
+        let _turn = self.turn(name).await?;
         let session = self.shared.link.session()?;
         let mut read = redis::pipe();
         read.cmd("HGETALL").arg(name.as_bytes());

@@ -73,6 +73,7 @@ impl Redis {
     /// When Redis has no say: away, late, or refusing (out of memory, read-only).
     pub async fn look(&self, key: &Key, lease: Duration) -> Result<Looked, CallError> {
         let shared = &self.shared;
+        let _turn = self.turn(key).await?;
         let session = shared.link.session()?;
         let name = shared.name(&session.namespace, key);
         let mut get = redis::cmd("GET");

@@ -11,3 +11,4 @@ mod failures;
 mod leases;
 mod model;
 mod node;
+mod turns;
