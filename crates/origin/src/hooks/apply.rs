@@ -97,11 +97,12 @@ impl<R: Rewrite> Applier<R> {
         connection: &Connection,
         cursor: &mut Cursor,
     ) -> Result<bool, RewriteError> {
-        let before = cursor.read_so_far();
+        let (before, in_a_pass) = (cursor.read_so_far(), cursor.is_in_a_pass());
         let news = cursor.next(connection).await?;
         self.apply(&news.changes).await?;
         let now = cursor.read_so_far();
-        let is_over = !news.changes.is_empty() && !news.has_more;
+        // The last page may be empty, when the one before was just full.
+        let is_over = (in_a_pass || !news.changes.is_empty()) && !news.has_more;
         if is_over || news.has_more && now != before {
             progress::save(connection, &now).await?;
         }

@@ -67,6 +67,11 @@ impl Cursor {
         }
     }
 
+    /// Whether the last page was not the last of its pass.
+    pub(crate) fn is_in_a_pass(&self) -> bool {
+        self.pass.is_some()
+    }
+
     /// A snapshot that has seen all that was read, and maybe more.
     pub(crate) fn seen(&self) -> &Snapshot {
         self.pass.as_ref().map_or(&self.read, |pass| &pass.snapshot)

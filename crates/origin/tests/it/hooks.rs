@@ -127,6 +127,14 @@ async fn a_statement_that_changes_all_rows_is_a_few_rows_of_the_journal() {
             })
             .await;
     }
+    // Just a full page of the journal.
+    let applied = "SELECT count(*), bool_and(pg_visible_in_snapshot(xid, applied)) \
+         FROM corkboard_origin.change, corkboard_origin.progress";
+    corkboard_testkit::wait_until(crate::world::SOON, "it to be applied", || async {
+        let found = shop.sql(applied).await;
+        (found.trim() == "100|t").then_some(()).ok_or(found)
+    })
+    .await;
     shop.sql("UPDATE offers SET title = 'all'").await;
     let rows = "SELECT count(*), max(cardinality(keys)) FROM corkboard_origin.change";
     assert_eq!(shop.sql(rows).await.trim(), "202|1000");
