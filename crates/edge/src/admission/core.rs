@@ -36,8 +36,10 @@ pub(crate) struct Core<T> {
     /// has gone.
     held: [i64; 4],
     queue: Queue<T>,
-    /// When the queue was last seen empty.
+    /// When the queue was last seen empty, and when somebody last had to wait.
     empty_at: Duration,
+    waited_at: Duration,
+    congested: bool,
     looked_at: Duration,
 }
 
@@ -51,6 +53,8 @@ impl<T> Core<T> {
             held: [0; 4],
             queue: Queue::new(),
             empty_at: Duration::ZERO,
+            waited_at: Duration::ZERO,
+            congested: false,
             looked_at: Duration::ZERO,
         }
     }
@@ -67,16 +71,28 @@ impl<T> Core<T> {
         u32::try_from(self.held.iter().sum::<i64>()).unwrap_or(0)
     }
 
-    /// Somebody has been waiting for so long without a break that waiting helps nobody.
+    /// Somebody has been waiting for so long without a break that waiting helps nobody. It lasts until
+    /// nobody has had to wait for a while: a line that is empty because all in it were refused, as
+    /// after a moment in which nothing ran, is no relief.
     pub(crate) fn is_congested(&self, now: Duration) -> bool {
-        self.queue.len() > 0 && now.saturating_sub(self.empty_at) > self.patience
+        self.congested || self.queue.len() > 0 && now.saturating_sub(self.empty_at) > self.patience
+    }
+
+    /// Looks at the line before anything is done with it.
+    fn watch(&mut self, now: Duration) {
+        if self.queue.len() > 0 {
+            self.congested = self.is_congested(now);
+            self.waited_at = now;
+        } else {
+            self.congested &= now.saturating_sub(self.waited_at) <= self.target;
+            self.empty_at = now;
+        }
     }
 
     /// Takes a place for a newcomer if there is one and nobody waits for it already.
     pub(crate) fn enter(&mut self, now: Duration, passport: Passport) -> bool {
-        if self.queue.len() == 0 {
-            self.empty_at = now;
-        } else {
+        self.watch(now);
+        if self.queue.len() > 0 {
             return false;
         }
         let free = self.has_room(false, passport.priority);
@@ -94,6 +110,7 @@ impl<T> Core<T> {
         waiter: impl FnOnce() -> T,
     ) -> Wait<T> {
         self.limit.somebody_waited();
+        self.waited_at = now;
         let bound = if self.is_congested(now) {
             // As many as leave within the time that one request takes.
             self.max_waiting.min(whole(self.limit.get()))
@@ -139,8 +156,8 @@ impl<T> Core<T> {
 
     /// The next one whose waiting is over, to be asked again until there is none.
     pub(crate) fn next(&mut self, now: Duration) -> Option<(Priority, T, Verdict)> {
+        self.watch(now);
         if self.queue.len() == 0 {
-            self.empty_at = now;
             return None;
         }
         let congested = self.is_congested(now);

@@ -134,6 +134,35 @@ fn what_matters_more_does_not_count_against_the_part_of_what_matters_less() {
 }
 
 #[test]
+fn a_line_emptied_by_refusals_is_no_relief() {
+    let mut core: Core<u32> = Core::new(&options(1, 10));
+    assert!(core.enter(at(0), of(Priority::Read)));
+    core.wait(at(0), of(Priority::Read), || 1);
+    // Nothing ran for a while, and all that waited are too old.
+    assert_eq!(
+        core.next(at(150)),
+        Some((Priority::Read, 1, Verdict::Refused))
+    );
+    assert_eq!(core.next(at(150)), None);
+    for millis in 151..400 {
+        assert!(!core.enter(at(millis), of(Priority::Read)));
+        let late = core.wait(at(millis), of(Priority::Read), || 2);
+        assert!(core.is_congested(at(millis)), "{millis}: {late:?}");
+        while core.next(at(millis)).is_some() {}
+    }
+    // Until nobody has had to wait for as long as one may wait in congestion.
+    core.leave(at(400), Priority::Read, None);
+    while core.next(at(400)).is_some() {
+        core.leave(at(400), Priority::Read, None);
+    }
+    assert!(core.enter(at(401), of(Priority::Read)));
+    core.leave(at(402), Priority::Read, None);
+    assert!(core.is_congested(at(402)));
+    assert!(core.enter(at(425), of(Priority::Read)));
+    assert!(!core.is_congested(at(425)));
+}
+
+#[test]
 fn in_congestion_batches_leave_room_for_reads() {
     let mut core: Core<u32> = Core::new(&options(10, 100));
     for _ in 0..10 {
