@@ -6,6 +6,7 @@
 
 mod connection;
 mod describe;
+mod line;
 mod reader;
 mod sql;
 mod text;

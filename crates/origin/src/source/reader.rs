@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_postgres::Statement;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::{Connection, Connector};
 use super::describe::Description;
+use super::line::{Line, Portion, Waits};
 use super::text::{Many, One};
 use super::{SourceError, SourceOptions};
 use crate::endpoint::{Content, EndpointSpec};
@@ -34,7 +36,22 @@ pub(crate) struct Reader {
 struct Wanted {
     endpoint: usize,
     key: Key,
+    since: Instant,
     answer: oneshot::Sender<Found>,
+}
+
+impl Waits for Wanted {
+    fn since(&self) -> Instant {
+        self.since
+    }
+
+    fn is_left(&self) -> bool {
+        self.answer.is_closed()
+    }
+
+    fn refuse(self) {
+        let _ = self.answer.send(Err(Arc::new(SourceError::Overloaded)));
+    }
 }
 
 /// What connections read.
@@ -54,7 +71,7 @@ impl Reader {
         shutdown: &CancellationToken,
     ) -> Self {
         let (queue, waiting) = mpsc::channel(options.waiting.max(1));
-        let waiting = Arc::new(Mutex::new(waiting));
+        let waiting = Arc::new(Mutex::new(Line::new(waiting)));
         let plans = endpoints.iter().map(|(endpoint, description)| Plan {
             endpoint: endpoint.clone(),
             description: description.clone(),
@@ -81,6 +98,7 @@ impl Reader {
         let wanted = Wanted {
             endpoint,
             key,
+            since: Instant::now(),
             answer,
         };
         if self.queue.try_send(wanted).is_err() {
@@ -98,7 +116,7 @@ impl Reader {
 struct Worker {
     connector: Connector,
     plans: Arc<[Plan]>,
-    waiting: Arc<Mutex<mpsc::Receiver<Wanted>>>,
+    waiting: Arc<Mutex<Line<Wanted>>>,
     batch: usize,
 }
 
@@ -112,25 +130,24 @@ impl Worker {
     async fn run(self) {
         let mut ready = None;
         let mut taken = Vec::with_capacity(self.batch);
+        let mut portion = Portion::new(self.batch);
         loop {
             // Only one worker listens at a time; it takes all that waits, up to its bound.
-            let count = self
-                .waiting
-                .lock()
-                .await
-                .recv_many(&mut taken, self.batch)
-                .await;
-            if count == 0 {
+            let mut line = self.waiting.lock().await;
+            if !line.take(&mut taken, portion.get()).await {
                 return;
             }
-            // Whoever asked may have left.
-            taken.retain(|wanted| !wanted.answer.is_closed());
+            drop(line);
             taken.sort_unstable_by_key(|wanted| wanted.endpoint);
             while let Some(last) = taken.last() {
                 let endpoint = last.endpoint;
                 let from = taken.partition_point(|wanted| wanted.endpoint < endpoint);
                 let part = taken.split_off(from);
+                let (keys, began) = (part.len(), Instant::now());
                 ready = self.answer(ready, endpoint, part).await;
+                if matches!(self.plans[endpoint].endpoint.content, Content::Query(_)) {
+                    portion.learn(keys, began.elapsed());
+                }
             }
         }
     }
