@@ -82,6 +82,14 @@ async fn run() -> Result<()> {
     if words == [fetch::peer::WORD] {
         return fetch::peer::serve().await;
     }
+    if let [spike::CROWD, of @ ..] = words
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        return spike::gather(of).await;
+    }
     let arguments = Arguments::parse(words.iter().map(String::as_str))?;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let work = folder.join(".work");

@@ -7,6 +7,8 @@
 
 mod closed;
 mod crowd;
+mod distance;
+mod open;
 mod overload;
 mod pair;
 mod peer;
@@ -26,9 +28,9 @@ use crate::postgres::Postgres;
 use crate::results::{self, Measured, settings};
 
 pub(crate) use closed::{Closed, Compared, Ratio, Server, Step};
-pub(crate) use crowd::Crowd;
-pub(crate) use overload::Overload;
-pub(crate) use pair::Pair;
+pub(crate) use crowd::{Crowd, WORD as CROWD, gather};
+pub(crate) use overload::{Overload, Point, Surface};
+pub(crate) use pair::{Capacity, Ending, Pair};
 
 use site::Ground;
 

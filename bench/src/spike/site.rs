@@ -42,6 +42,9 @@ pub(crate) struct Tuning<'a> {
     pub(crate) edge: &'a str,
     /// How long a feed's read waits for Redis; an origin has no such setting.
     pub(crate) redis_patience: &'a str,
+    /// The database is reached at this URL, by one reader of feeds or a slow query, and there is nothing
+    /// before it: no Redis, as little memory as there can be, the default wait for a turn.
+    pub(crate) only_source: Option<&'a str>,
 }
 
 impl Default for Tuning<'_> {
@@ -54,6 +57,7 @@ impl Default for Tuning<'_> {
             token_memory: "64MiB",
             edge: "",
             redis_patience: "50ms",
+            only_source: None,
         }
     }
 }

@@ -95,16 +95,22 @@ fn config(control: &Database, cards: &Database, redis: &Redis, tuning: &Tuning<'
         token_memory,
         edge,
         redis_patience,
+        only_source,
         ..
     } = tuning;
+    let cache = match only_source {
+        Some(_) => "memory = \"0B\"\nreads = 1\n".to_owned(),
+        None => format!(
+            "url = \"{}\"\nttl = \"1d\"\nmemory = \"{memory}\"\nmemory_ttl = \"1h\"\nread_wait = \"10s\"\ntimeout = \"{redis_patience}\"\n",
+            redis.url()
+        ),
+    };
     format!(
         "[limits]\nmax_connections = {MOST_CONNECTIONS}\n[edge]\n{edge}\
          [store]\nkind = \"postgres\"\ncontrol = \"{}\"\n\
          [[store.database]]\nname = \"cards-0\"\nurl = \"{}\"\n\
-         [cache]\nurl = \"{}\"\nttl = \"1d\"\nmemory = \"{memory}\"\nmemory_ttl = \"1h\"\n\
-         token_memory = \"{token_memory}\"\nread_wait = \"10s\"\ntimeout = \"{redis_patience}\"\n",
+         [cache]\n{cache}token_memory = \"{token_memory}\"\n",
         control.url(),
-        cards.url(),
-        redis.url()
+        only_source.unwrap_or(cards.url()),
     )
 }

@@ -18,6 +18,10 @@ use crate::spike::redis::Redis;
 const VALUE_BYTES: usize = 140;
 /// Ids have six digits, all of them, so that all answers are equally long.
 const FIRST_ID: usize = 100_000;
+/// For a source without anything before it. Rows of a table are read by the hundred in one statement,
+/// faster than they can be asked for here; a query is asked for each, and this one takes 10 ms.
+const SLOW_QUERY: &str =
+    "query = \"SELECT offers.* FROM offers, pg_sleep(0.01) WHERE user_id = $1\"";
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -65,7 +69,7 @@ impl OriginSite {
             body: Vec::new(),
             folder,
         };
-        let hooks = site.configure(&Tuning::default(), free_port()?, free_port()?)?;
+        let hooks = site.configure(&Tuning::default(), [free_port()?, free_port()?])?;
         site.command(&hooks, "install-hooks").await?;
         site.command(&hooks, "warm").await?;
         let node = site.start(&Tuning::default()).await?;
@@ -77,7 +81,7 @@ impl OriginSite {
     /// Starts an origin, and waits until it answers.
     pub(crate) async fn start(&self, tuning: &Tuning<'_>) -> Result<Running> {
         let (port, admin_port) = (free_port()?, free_port()?);
-        let config = self.configure(tuning, port, admin_port)?;
+        let config = self.configure(tuning, [port, admin_port])?;
         let mut command = child::command(&self.binary, tuning.cpus);
         command.arg("origin").arg("--config").arg(&config);
         let mut child = Child::start(command, self.folder.join(format!("{}.log", tuning.name)))?;
@@ -111,21 +115,34 @@ impl OriginSite {
 
     /// Forgets all rows but those in the database, and loads Redis again.
     pub(crate) async fn warm_redis(&self) -> Result<()> {
-        let config = self.configure(&Tuning::default(), free_port()?, free_port()?)?;
+        let config = self.configure(&Tuning::default(), [free_port()?, free_port()?])?;
         self.redis.flush().await?;
         self.command(&config, "warm").await
     }
 
-    fn configure(&self, tuning: &Tuning<'_>, port: u16, admin_port: u16) -> Result<PathBuf> {
-        let Tuning { memory, edge, .. } = tuning;
+    fn configure(&self, tuning: &Tuning<'_>, ports: [u16; 2]) -> Result<PathBuf> {
+        let [port, admin_port] = ports;
+        let Tuning {
+            memory,
+            edge,
+            only_source,
+            ..
+        } = tuning;
+        let (cache, content) = match only_source {
+            Some(_) => ("memory = \"1MiB\"\n".to_owned(), SLOW_QUERY),
+            None => {
+                let redis = self.redis.url();
+                let cache = format!("redis = \"{redis}\"\nmemory = \"{memory}\"\n");
+                (cache, "table = \"offers\"")
+            }
+        };
         let text = format!(
             "listen = \"127.0.0.1:{port}\"\nadmin_listen = \"127.0.0.1:{admin_port}\"\n\
              [log]\nlevel = \"warn\"\n[limits]\nmax_connections = {MOST_CONNECTIONS}\n\
-             [edge]\n{edge}[origin]\ndatabase = \"{}\"\nredis = \"{}\"\nmemory = \"{memory}\"\n\
-             [[origin.endpoint]]\npath = \"/users/{{user_id}}/offer\"\ntable = \"offers\"\n\
+             [edge]\n{edge}[origin]\ndatabase = \"{}\"\n{cache}\
+             [[origin.endpoint]]\npath = \"/users/{{user_id}}/offer\"\n{content}\n\
              key = \"user_id\"\nttl = \"12h\"\n",
-            self.database.url(),
-            self.redis.url()
+            only_source.unwrap_or(self.database.url()),
         );
         let path = self.folder.join(format!("{}.toml", tuning.name));
         write(&path, &text)?;
