@@ -18,6 +18,11 @@ pub(crate) enum Bench {
     Liquid,
     Fetch,
     Spike,
+    /// Parts of `Spike`, likewise.
+    SpikeClosed,
+    SpikeOverload,
+    SpikeCrowd,
+    SpikePair,
 }
 
 impl Bench {
@@ -32,6 +37,15 @@ impl Bench {
         Self::Spike,
     ];
 
+    /// Parts of others: shown, not kept.
+    pub(crate) const PARTS: [Self; 5] = [
+        Self::SendRate,
+        Self::SpikeClosed,
+        Self::SpikeOverload,
+        Self::SpikeCrowd,
+        Self::SpikePair,
+    ];
+
     /// As on the command line, and as the results file is called.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -44,6 +58,10 @@ impl Bench {
             Self::Liquid => "liquid",
             Self::Fetch => "fetch",
             Self::Spike => "spike",
+            Self::SpikeClosed => "spike-closed",
+            Self::SpikeOverload => "spike-overload",
+            Self::SpikeCrowd => "spike-crowd",
+            Self::SpikePair => "spike-pair",
         }
     }
 
@@ -58,7 +76,12 @@ impl Bench {
             Self::Feed | Self::Expiry | Self::Reads | Self::Events | Self::SendRate => {
                 Duration::from_mins(18)
             }
-            Self::Liquid | Self::Fetch => Duration::from_mins(12),
+            Self::SpikeClosed => Duration::from_mins(20),
+            Self::Liquid
+            | Self::Fetch
+            | Self::SpikeOverload
+            | Self::SpikeCrowd
+            | Self::SpikePair => Duration::from_mins(12),
         }
     }
 }
@@ -84,7 +107,7 @@ impl Arguments {
                 "report" => report_only = true,
                 "--quick" => arguments.is_quick = true,
                 other => {
-                    let mut known = Bench::ALL.into_iter().chain([Bench::SendRate]);
+                    let mut known = Bench::ALL.into_iter().chain(Bench::PARTS);
                     let named = known.find(|bench| bench.name() == other);
                     let named = named.ok_or_else(|| Failure::Usage(other.to_owned()))?;
                     arguments.benches.insert(named);
@@ -113,7 +136,11 @@ mod tests {
         assert_eq!(parse("feed --quick").benches, BTreeSet::from([Bench::Feed]));
         assert!(parse("--quick").is_quick);
         assert!(parse("report").benches.is_empty());
-        assert!(!parse("all").benches.contains(&Bench::SendRate));
+        assert!(
+            Bench::PARTS
+                .iter()
+                .all(|part| !parse("all").benches.contains(part))
+        );
         assert_eq!(
             parse("send-rate").benches,
             BTreeSet::from([Bench::SendRate])

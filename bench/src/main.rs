@@ -119,7 +119,7 @@ async fn run() -> Result<()> {
     if arguments
         .benches
         .iter()
-        .all(|bench| *bench == Bench::SendRate)
+        .all(|bench| Bench::PARTS.contains(bench))
         && !arguments.benches.is_empty()
     {
         // It leaves nothing to report.
@@ -136,6 +136,9 @@ async fn measure(setting: &Setting, bench: Bench) -> Result<()> {
         Bench::Feed => results::write(setting, name, &Box::pin(feed::run(setting)).await?),
         Bench::Reads => results::write(setting, name, &Box::pin(reads::run(setting)).await?),
         Bench::SendRate => Box::pin(send::show_rates(setting)).await,
+        Bench::SpikeClosed | Bench::SpikeOverload | Bench::SpikeCrowd | Bench::SpikePair => {
+            Box::pin(spike::show(setting, bench)).await
+        }
         Bench::Fetch => results::write(setting, name, &Box::pin(fetch::run(setting)).await?),
         Bench::Liquid => results::write(setting, name, &Box::pin(liquid::run(setting)).await?),
         Bench::Spike => Box::pin(spike::run(setting)).await,

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use crate::Setting;
+use crate::arguments::Bench;
 use crate::console::{complain, say};
 use crate::failure::{Failure, Result};
 use crate::postgres::Postgres;
@@ -103,6 +104,21 @@ pub(crate) async fn run(setting: &Setting) -> Result<()> {
             )))
         }
     }
+}
+
+/// Measures one part by itself, and prints what the results would hold of it.
+pub(crate) async fn show(setting: &Setting, part: Bench) -> Result<()> {
+    crate::wrk::is_there().await?;
+    let ground = Ground::prepare(setting).await?;
+    let measured = match part {
+        Bench::SpikeOverload => serde_json::to_value(overload::run(setting, &ground).await?),
+        Bench::SpikeCrowd => serde_json::to_value(crowd::run(setting, &ground).await?),
+        Bench::SpikePair => serde_json::to_value(pair::run(setting, &ground).await?),
+        _ => serde_json::to_value(closed::run(setting, &ground).await?),
+    };
+    let measured = measured.map_err(|error| Failure::unexpected(error.to_string()))?;
+    say(&format!("{measured:#}"));
+    Ok(())
 }
 
 impl Spike {

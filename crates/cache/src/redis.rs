@@ -8,6 +8,7 @@ mod address;
 mod circuit;
 mod debts;
 mod doors;
+mod doubt;
 mod hashes;
 mod lease;
 mod link;

@@ -52,7 +52,7 @@ impl Default for OriginOptions {
             source: SourceOptions::default(),
             lifetimes: Lifetimes::default(),
             memory_bytes: 128 << 20,
-            fills: 4_096,
+            fills: 32_768,
             patience: Duration::from_secs(3),
             pause: Duration::from_millis(250),
         }

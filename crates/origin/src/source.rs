@@ -41,7 +41,7 @@ impl Default for SourceOptions {
     fn default() -> Self {
         Self {
             connections: 8,
-            waiting: 4_096,
+            waiting: 16_384,
             batch: 128,
             connect: Duration::from_secs(2),
             statement: Duration::from_secs(2),

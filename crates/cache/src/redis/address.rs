@@ -9,6 +9,7 @@ use redis::{
 };
 
 use super::RedisOptions;
+use super::doubt;
 
 /// Commands on one connection at a time; more are refused by their time-out.
 const IN_FLIGHT: usize = 4_096;
@@ -69,7 +70,7 @@ impl Address {
     pub(super) async fn connect(&self) -> RedisResult<MultiplexedConnection> {
         let config = self
             .config()
-            .set_response_timeout(Some(self.options.timeout));
+            .set_response_timeout(Some(doubt::longest(self.options.timeout)));
         self.connect_with(&config).await
     }
 
@@ -88,7 +89,7 @@ impl Address {
     /// All servers of a Cluster as one, found by asking this one.
     pub(super) async fn connect_cluster(&self) -> RedisResult<ClusterConnection> {
         ClusterClient::builder([self.info.clone()])
-            .response_timeout(self.options.timeout)
+            .response_timeout(doubt::longest(self.options.timeout))
             .connection_timeout(self.options.connect)
             .connection_concurrency_limit(IN_FLIGHT)
             .write_backpressure_boundary(WRITE_BYTES)

@@ -8,7 +8,8 @@ use std::time::Duration;
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, Value};
-use tokio::time::timeout;
+
+use super::doubt::{Doubt, Late};
 
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,7 @@ pub(super) struct Link {
     session: RwLock<Option<Session>>,
     next: AtomicUsize,
     timeout: Duration,
+    pub(super) doubt: Doubt,
 }
 
 impl Link {
@@ -64,6 +66,7 @@ impl Link {
             session: RwLock::new(None),
             next: AtomicUsize::new(0),
             timeout,
+            doubt: Doubt::new(),
         }
     }
 
@@ -90,17 +93,17 @@ impl Link {
         let answer = match &session.connections {
             Connections::One(connections) => {
                 let mut connection = self.one_of(connections);
-                timeout(self.timeout, connection.req_packed_command(command)).await
+                self.wait(connection.req_packed_command(command)).await
             }
             Connections::Cluster(connection) => {
                 let mut connection = connection.clone();
-                timeout(self.timeout, connection.req_packed_command(command)).await
+                self.wait(connection.req_packed_command(command)).await
             }
         };
         match answer {
             Ok(Ok(Value::ServerError(error))) => Err(CallError::Refused(error.into())),
             Ok(answer) => Ok(answer?),
-            Err(_) => Err(CallError::TimedOut),
+            Err(Late) => Err(CallError::TimedOut),
         }
     }
 
@@ -114,22 +117,16 @@ impl Link {
         let answers = match &session.connections {
             Connections::One(connections) => {
                 let mut connection = self.one_of(connections);
-                timeout(
-                    self.timeout,
-                    connection.req_packed_commands(commands, 0, count),
-                )
-                .await
+                self.wait(connection.req_packed_commands(commands, 0, count))
+                    .await
             }
             Connections::Cluster(connection) => {
                 let mut connection = connection.clone();
-                timeout(
-                    self.timeout,
-                    connection.req_packed_commands(commands, 0, count),
-                )
-                .await
+                self.wait(connection.req_packed_commands(commands, 0, count))
+                    .await
             }
         };
-        let mut answers = answers.map_err(|_| CallError::TimedOut)??;
+        let mut answers = answers.map_err(|Late| CallError::TimedOut)??;
         let refused = answers
             .iter()
             .position(|answer| matches!(answer, Value::ServerError(_)));
@@ -137,6 +134,10 @@ impl Link {
             Some(Value::ServerError(error)) => Err(CallError::Refused(error.into())),
             _ => Ok(answers),
         }
+    }
+
+    async fn wait<T>(&self, answer: impl Future<Output = T>) -> Result<T, Late> {
+        self.doubt.wait(self.timeout, answer).await
     }
 
     fn one_of(&self, connections: &[MultiplexedConnection]) -> MultiplexedConnection {

@@ -206,19 +206,21 @@ async fn stay(shared: &Shared, joined: &Joining, slowly: bool) -> String {
     tracing::info!(servers = joined.listened.len(), slowly, "redis is joined");
     let mut strikes = 0;
     for beats in 1_u32.. {
-        tokio::select! {
-            () = sleep(shared.options.beat) => {}
+        let doubted = tokio::select! {
+            () = sleep(shared.options.beat) => false,
+            () = shared.link.doubt.raised() => true,
             () = shared.broken.notified() => {
                 return "a connection broke".to_owned();
             }
-        }
+        };
         let sent = Instant::now();
         if let Err(error) = look(shared, joined).await {
             return describe(&error);
         }
+        shared.link.doubt.settle(sent);
         if shared.circuit.is_closed() {
             strikes = 0;
-        } else {
+        } else if !doubted {
             // Readers met with silence, the look did not. Once that is a slow moment, of this
             // process perhaps; again and again it asks for new connections.
             strikes += 1;

@@ -4,7 +4,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, TrySendError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// Long enough for a debug build on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
-/// Far more lines than anything here prints.
+/// Lines that nobody has taken yet; what comes beyond them is let go.
 const LINES: usize = 4_096;
 
 /// The binary with arguments separated by blanks.
@@ -159,7 +159,7 @@ fn lines(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = sync_channel(LINES);
     thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
+            if let Err(TrySendError::Disconnected(_)) = sender.try_send(line) {
                 return;
             }
         }
