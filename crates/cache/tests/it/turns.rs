@@ -24,9 +24,10 @@ async fn waiting_for_a_turn_is_not_held_against_redis() {
     let relay = Relay::to(server.address()).await;
     let options = RedisOptions {
         looks: 1,
-        timeout: Duration::from_secs(2),
+        timeout: Duration::from_millis(500),
         // Not during this test: it would notice that nothing passes.
         beat: SOON * 100,
+        beat_timeout: SOON * 100,
         ..RedisOptions::default()
     };
     let (tasks, end) = (TaskTracker::new(), CancellationToken::new());
