@@ -207,15 +207,16 @@ impl Protocols {
             service,
             shared: Arc::clone(&shared),
         };
+        // Boxed, so that a connection on the short way, or one that has said nothing, does not keep room
+        // for hyper and the service's futures.
         let Some(lane) = &shared.options.lane else {
-            return self.speak_any_http1(socket, gate, &shared).await;
+            return Box::pin(self.speak_any_http1(socket, gate, &shared)).await;
         };
         let mut conversation = LaneConversation::new(socket, Arc::clone(lane), gate);
         match drive(Pin::new(&mut conversation), &shared).await {
             Left::Ended(ended) => ended,
             Left::HandedOver => {
                 let (socket, gate) = conversation.into_parts();
-                // Boxed, so that the short way does not keep room for the long one.
                 Box::pin(self.speak_any_http1(socket, gate, &shared)).await
             }
         }
