@@ -14,6 +14,9 @@ use crate::client::feed::{CACHING, JSON, PATH, VARIES, names};
 use crate::observe::HARDENING;
 use crate::state::ApiState;
 
+/// What is answered with a stream, whose length nobody knows: hyper tells its end.
+const STREAMS: [&str; 2] = ["/v1/feed/live", "/v1/fetches/export"];
+
 /// Answers `GET /v1/feed` from memory.
 pub(crate) struct FeedLane {
     state: ApiState,
@@ -79,9 +82,10 @@ impl Lane for FeedLane {
     fn at_once(&self, asked: &Asked<'_>, reply: Reply<'_>) -> Verdict {
         if asked.path() == PATH {
             self.answer(asked, reply).unwrap_or(Verdict::SERVICE)
-        } else {
-            // Some of the others answer with streams.
+        } else if STREAMS.contains(&asked.path()) {
             Verdict::ELSEWHERE
+        } else {
+            Verdict::SERVICE
         }
     }
 }

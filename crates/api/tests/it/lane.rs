@@ -113,6 +113,28 @@ async fn a_token_that_is_no_longer_good_is_refused_on_both_ways() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_other_path_is_answered_alike_and_streams_by_hyper() {
+    let app = TestApp::start().await;
+    app.campaign(&broadcast("Hello")).await;
+    for path in [
+        "/",
+        "/openapi.json",
+        "/docs/",
+        "/nowhere",
+        "/v1/campaigns",
+        "/v1/users/ada",
+        "/v1/fetches",
+        "/v1/users/track",
+    ] {
+        let answer = alike(&app, &app.key, path, None).await;
+        assert!(answer.header("connection").is_none(), "{path}");
+    }
+    let stream = alike(&app, &app.key, "/v1/fetches/export", None).await;
+    let stream = stream.expect_status(200);
+    assert_eq!(stream.header("transfer-encoding"), Some("chunked"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_limit_of_requests_holds_on_the_short_way() {
     let app = TestApp::start_with(ApiOptions {
         client_per_second: 1,
