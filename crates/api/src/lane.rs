@@ -5,12 +5,12 @@
 
 use std::fmt;
 
-use corkboard_edge::{Asked, Lane, Reply, Verdict};
+use corkboard_edge::{Asked, Lane, Reply, Verdict, names_tag};
 use http::{StatusCode, header};
 use metrics::{Counter, Histogram};
 use tokio::time::Instant;
 
-use crate::client::feed::{CACHING, JSON, PATH, VARIES, names};
+use crate::client::feed::{CACHING, JSON, PATH, VARIES};
 use crate::observe::HARDENING;
 use crate::state::ApiState;
 
@@ -51,7 +51,7 @@ impl FeedLane {
         // Whoever has asked too often is told so by the route.
         self.state.client_limit.check(reader.workspace).ok()?;
 
-        let unchanged = names(asked.all(header::IF_NONE_MATCH.as_str()), &found.etag);
+        let unchanged = names_tag(asked.all(header::IF_NONE_MATCH.as_str()), &found.etag);
         let mut head = reply.begin(if unchanged {
             StatusCode::NOT_MODIFIED
         } else {

@@ -28,6 +28,7 @@ mod request;
 mod serve;
 mod signal;
 mod socket;
+mod tag;
 mod tls;
 mod watchdog;
 
@@ -40,4 +41,5 @@ pub use reply::ReplyBody;
 pub use request::{RequestBody, RequestBodyError};
 pub use serve::{DrainReport, serve};
 pub use signal::termination;
+pub use tag::names_tag;
 pub use tls::{Certificates, TlsError};

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use corkboard_core::time::Timestamp;
-use corkboard_edge::RequestBody;
+use corkboard_edge::{RequestBody, names_tag};
 use futures_util::future::{BoxFuture, Either, Ready, ready};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
@@ -61,14 +61,15 @@ impl tower::Service<Request<RequestBody>> for Endpoints {
             Ok(place) => place,
             Err(error) => return now(bad_key(self.origin.parameter(endpoint), error)),
         };
-        let wants = request.headers().get(header::IF_NONE_MATCH).cloned();
+        let wants = request.headers().get_all(header::IF_NONE_MATCH);
+        let wants: Vec<HeaderValue> = wants.iter().cloned().collect();
         match self.origin.look(&place) {
-            Some(served) => now(answer(&self.origin, endpoint, &served, wants.as_ref())),
+            Some(served) => now(answer(&self.origin, endpoint, &served, &wants)),
             None => {
                 let origin = self.origin.clone();
                 Either::Right(Box::pin(async move {
                     Ok(match origin.fetch(place).await {
-                        Ok(served) => answer(&origin, endpoint, &served, wants.as_ref()),
+                        Ok(served) => answer(&origin, endpoint, &served, &wants),
                         Err(unavailable) => refused(&origin, endpoint, unavailable),
                     })
                 }))
@@ -81,12 +82,12 @@ fn answer(
     origin: &Origin,
     endpoint: usize,
     served: &Served,
-    if_none_match: Option<&HeaderValue>,
+    if_none_match: &[HeaderValue],
 ) -> Response<Full<Bytes>> {
     let now = origin.now();
     origin.meters(endpoint).served(served.tier);
     let mut response = match &served.answer.body {
-        Some(body) if if_none_match.is_some_and(|wanted| matches(wanted, &body.etag)) => {
+        Some(body) if matches(if_none_match, &body.etag) => {
             let mut response = Response::new(Full::default());
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             response
@@ -122,18 +123,10 @@ fn describe(headers: &mut HeaderMap, answer: &Answer, tier: Tier, now: Timestamp
     headers.insert(CACHE, HeaderValue::from_static(tier.as_str()));
 }
 
-/// Whether one of the validators that a client names is this one. Weak ones are alike for reading.
-fn matches(wanted: &HeaderValue, etag: &HeaderValue) -> bool {
-    let (Ok(wanted), Ok(etag)) = (wanted.to_str(), etag.to_str()) else {
-        return false;
-    };
-    names(wanted, etag)
-}
-
-pub(crate) fn names(list: &str, etag: &str) -> bool {
-    list.split(',')
-        .map(str::trim)
-        .any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
+/// Whether a client has these bytes already.
+fn matches(wanted: &[HeaderValue], etag: &HeaderValue) -> bool {
+    let lists = wanted.iter().map(HeaderValue::as_bytes);
+    etag.to_str().is_ok_and(|etag| names_tag(lists, etag))
 }
 
 fn refused(origin: &Origin, endpoint: usize, unavailable: Unavailable) -> Response<Full<Bytes>> {
@@ -218,13 +211,13 @@ mod tests {
         let etag = HeaderValue::from_static("\"abc\"");
         for wanted in ["\"abc\"", "W/\"abc\"", "\"x\", \"abc\"", "*"] {
             assert!(
-                matches(&HeaderValue::from_static(wanted), &etag),
+                matches(&[HeaderValue::from_static(wanted)], &etag),
                 "{wanted}"
             );
         }
         for wanted in ["\"x\"", "abc", ""] {
             assert!(
-                !matches(&HeaderValue::from_static(wanted), &etag),
+                !matches(&[HeaderValue::from_static(wanted)], &etag),
                 "{wanted}"
             );
         }

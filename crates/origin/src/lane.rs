@@ -3,11 +3,11 @@
 //! The same answers as the service in [`crate::http`] gives, status, headers and body; whatever is not
 //! simply a row goes there.
 
-use corkboard_edge::{Asked, Lane, Reply, Verdict};
+use corkboard_edge::{Asked, Lane, Reply, Verdict, names_tag};
 use http::{StatusCode, header};
 
 use crate::answer::Body;
-use crate::http::{CACHE, Endpoints, names};
+use crate::http::{CACHE, Endpoints};
 use crate::origin::Origin;
 
 impl Lane for Endpoints {
@@ -17,17 +17,12 @@ impl Lane for Endpoints {
 }
 
 fn at_once(origin: &Origin, asked: &Asked<'_>, reply: Reply<'_>) -> Option<Verdict> {
-    let mut wanted = asked.all(header::IF_NONE_MATCH.as_str());
-    let wants = wanted.next().map(std::str::from_utf8).transpose().ok()?;
-    if wanted.next().is_some() {
-        return None;
-    }
     let (endpoint, segment) = origin.route(asked.path())?;
     let place = origin.place(endpoint, segment).ok()?;
     let served = origin.look(&place)?;
     let Body { bytes, etag } = served.answer.body.as_ref()?;
     let etag = etag.to_str().ok()?;
-    let known = wants.is_some_and(|list| names(list, etag));
+    let known = names_tag(asked.all(header::IF_NONE_MATCH.as_str()), etag);
 
     let now = origin.now();
     let mut head = reply.begin(if known {

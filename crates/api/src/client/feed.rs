@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use corkboard_edge::names_tag;
 use corkboard_feed::FeedQuery;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
@@ -71,30 +72,5 @@ pub(crate) async fn get_feed(
 /// Whether `If-None-Match` names the tag.
 fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     let values = headers.get_all(header::IF_NONE_MATCH).iter();
-    names(values.map(HeaderValue::as_bytes), etag)
-}
-
-/// Whether the lists of one or more header lines name the tag. Weak comparison, as RFC 9110 has it.
-pub(crate) fn names<'v>(mut lists: impl Iterator<Item = &'v [u8]>, etag: &str) -> bool {
-    lists.any(|list| {
-        list.split(|byte| *byte == b',')
-            .map(<[u8]>::trim_ascii)
-            .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag.as_bytes())
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn any_listed_tag_or_a_star_matches() {
-        let headers = |value: &'static str| {
-            HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_static(value))])
-        };
-        assert!(is_known(&headers("\"a\", W/\"b\""), "\"b\""));
-        assert!(is_known(&headers("*"), "\"b\""));
-        assert!(!is_known(&headers("\"a\""), "\"b\""));
-        assert!(!is_known(&HeaderMap::new(), "\"b\""));
-    }
+    names_tag(values.map(HeaderValue::as_bytes), etag)
 }

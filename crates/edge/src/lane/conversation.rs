@@ -190,8 +190,12 @@ where
                 Asking::Answered => {
                     read = &read[taken..];
                     match self.write(cx, scratch) {
-                        Poll::Ready(Ok(())) if self.closes => return Turn::End,
-                        Poll::Ready(Ok(())) => self.gate.shared.activity.answered(),
+                        Poll::Ready(Ok(())) => {
+                            self.gate.shared.activity.answered();
+                            if self.closes {
+                                return Turn::End;
+                            }
+                        }
                         Poll::Ready(Err(BrokenOff)) => return Turn::Broken,
                         Poll::Pending => {
                             self.gate.shared.activity.answered();
