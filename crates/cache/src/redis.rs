@@ -30,10 +30,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use xxhash_rust::xxh3::xxh3_64;
 
-pub use hashes::{HashKept, HashLease, HashRow};
+pub use hashes::{HashKept, HashLease, HashRow, HashWrite};
 pub use lease::{Looked, Token};
 pub use link::CallError;
-pub use scan::HashScan;
+pub use scan::{HashPage, HashScan};
 
 use crate::key::Key;
 use address::Address;

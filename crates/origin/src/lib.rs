@@ -21,6 +21,6 @@ pub use answer::Lifetimes;
 pub use endpoint::{Content, EndpointSpec};
 pub use hooks::{Hooked, install};
 pub use http::Endpoints;
-pub use origin::{Origin, OriginOptions, Parts, UpkeepError, Verified};
+pub use origin::{Origin, OriginOptions, Parts, UpkeepError, Verified, Warmed};
 pub use rows::Rows;
 pub use source::{Description, SourceError, SourceOptions, describe};

@@ -29,7 +29,7 @@ use crate::meters::Meters;
 use crate::rows::Rows;
 use crate::source::{Connector, Description, Reader, SourceError, SourceOptions};
 pub(crate) use held::Held;
-pub use upkeep::{UpkeepError, Verified};
+pub use upkeep::{UpkeepError, Verified, Warmed};
 
 /// What may be tuned.
 #[derive(Debug, Clone, PartialEq, Eq)]

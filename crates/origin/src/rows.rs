@@ -4,6 +4,8 @@
 //! *lease* of whoever is reading the row from the source, and the *last* body that was read, which
 //! outlives the hash for when the source is down.
 
+mod many;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,6 +39,15 @@ pub(crate) struct Kept {
     pub(crate) read_at: Timestamp,
 }
 
+impl From<HashRow> for Found {
+    fn from(row: HashRow) -> Self {
+        Self {
+            left: row.left,
+            row,
+        }
+    }
+}
+
 impl Found {
     /// Fields that are no UTF-8 are nobody's columns.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -63,10 +74,7 @@ impl Rows {
 
     pub(crate) async fn read(&self, name: &Name) -> Result<Option<Found>, CallError> {
         let row = self.redis.hash(name).await?;
-        Ok(row.map(|row| Found {
-            left: row.left,
-            row,
-        }))
+        Ok(row.map(Found::from))
     }
 
     pub(crate) async fn lease(
@@ -99,37 +107,12 @@ impl Rows {
             .await
     }
 
-    /// Voids the lease of whoever is reading the row; whether it is there. What outlives a row that is
-    /// not there goes, too.
-    pub(crate) async fn void(&self, name: &Name) -> Result<bool, CallError> {
-        self.redis.void_hash(name).await
-    }
-
-    /// Puts the row in place of what is there, or beside nothing when `always`; voids leases.
-    pub(crate) async fn rewrite<'a>(
-        &self,
-        name: &Name,
-        row: Option<(Vec<(&'a str, &'a str)>, Kept)>,
-        always: bool,
-    ) -> Result<(), CallError> {
-        match row {
-            // Of NULLs alone: a hash without fields is none.
-            Some((fields, _)) if fields.is_empty() => self.redis.remove_hash(name).await,
-            Some((fields, kept)) => {
-                let kept = kept.for_redis();
-                self.redis.rewrite_hash(name, &fields, &kept, always).await
-            }
-            None => self.redis.remove_hash(name).await,
-        }
-    }
-
     /// Looks through the names with this prefix, a page at a time.
-    pub(crate) async fn scan(&self, prefix: &str) -> Result<Scan, CallError> {
-        let scan = self.redis.scan_hashes(prefix.as_bytes()).await?;
-        Ok(Scan {
-            scan,
+    pub(crate) fn scan(&self, prefix: &str) -> Scan {
+        Scan {
+            scan: self.redis.scan_hashes(prefix.as_bytes()),
             prefix: prefix.len(),
-        })
+        }
     }
 
     /// The last body that was read from the source, and when.
@@ -148,17 +131,28 @@ pub(crate) struct Scan {
     prefix: usize,
 }
 
+/// Some names without their prefix, possibly none.
+#[derive(Debug)]
+pub(crate) struct NamePage {
+    pub(crate) names: Vec<String>,
+    /// All names come once more.
+    pub(crate) begins_again: bool,
+}
+
 impl Scan {
-    /// The next names, without their prefix; `None` after the last. A name may come twice.
-    pub(crate) async fn next(&mut self) -> Result<Option<Vec<String>>, CallError> {
-        let Some(names) = self.scan.next().await? else {
+    /// The next names; `None` after the last. A name may come twice. After a failure it goes on.
+    pub(crate) async fn next(&mut self) -> Result<Option<NamePage>, CallError> {
+        let Some(page) = self.scan.next().await? else {
             return Ok(None);
         };
-        let keys = names.into_iter().filter_map(|name| {
+        let names = page.names.into_iter().filter_map(|name| {
             let key = name.get(self.prefix..)?;
             String::from_utf8(key.to_vec()).ok()
         });
-        Ok(Some(keys.collect()))
+        Ok(Some(NamePage {
+            names: names.collect(),
+            begins_again: page.begins_again,
+        }))
     }
 }
 

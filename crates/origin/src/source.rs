@@ -14,9 +14,9 @@ mod text;
 pub(crate) use connection::{Connection, Connector};
 pub use describe::Description;
 use describe::Misfit;
-pub(crate) use reader::Reader;
+pub(crate) use reader::{Reader, key_and_row};
 pub(crate) use sql::{identifier, read_after, read_first, table};
-pub(crate) use text::{One as KeyText, Printed};
+pub(crate) use text::{Many as KeyTexts, One as KeyText, Printed};
 
 use std::time::Duration;
 

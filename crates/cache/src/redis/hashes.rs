@@ -4,9 +4,13 @@
 //! it. Their names have the hash's name in braces: a Cluster keeps all three in one slot. A hash's own
 //! name is used as it is; an empty hash does not exist in Redis, so a row needs a field.
 
+mod many;
+
 use std::time::Duration;
 
 use redis::{Cmd, Value};
+
+pub use many::HashWrite;
 
 use super::lease::{millis, random};
 use super::link::Session;
@@ -91,21 +95,10 @@ impl Redis {
         let Ok([fields, left]) = <[Value; 2]>::try_from(answers) else {
             return Ok(None);
         };
-        let fields: Vec<_> = match fields {
-            Value::Map(pairs) => pairs.into_iter().filter_map(field).collect(),
-            Value::Array(flat) => flat_fields(flat),
-            _ => Vec::new(),
-        };
+        let fields = fields_of(fields);
         // A hash that ends between the two is as good as one that ended before.
-        match left {
-            _ if fields.is_empty() => Ok(None),
-            Value::Int(ENDED) => Ok(None),
-            Value::Int(left) => {
-                let left = u64::try_from(left).ok().map(Duration::from_millis);
-                Ok(Some(HashRow { fields, left }))
-            }
-            _ => Ok(None),
-        }
+        let left = left_of(&left).filter(|_| !fields.is_empty());
+        Ok(left.map(|left| HashRow { fields, left }))
     }
 
     /// The lease on a hash, unless somebody else has it.
@@ -246,6 +239,24 @@ impl super::Shared {
 
 /// Answered by PTTL for what is not there; -1 for what has no end.
 const ENDED: i64 = -2;
+
+/// What HGETALL has answered.
+fn fields_of(answer: Value) -> Vec<(Vec<u8>, Vec<u8>)> {
+    match answer {
+        Value::Map(pairs) => pairs.into_iter().filter_map(field).collect(),
+        Value::Array(flat) => flat_fields(flat),
+        _ => Vec::new(),
+    }
+}
+
+/// What PTTL has answered; `None`: it is not there.
+fn left_of(answer: &Value) -> Option<Option<Duration>> {
+    match answer {
+        Value::Int(ENDED) => None,
+        Value::Int(left) => Some(u64::try_from(*left).ok().map(Duration::from_millis)),
+        _ => None,
+    }
+}
 
 fn field(pair: (Value, Value)) -> Option<(Vec<u8>, Vec<u8>)> {
     match pair {

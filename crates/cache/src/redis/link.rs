@@ -24,6 +24,37 @@ pub enum CallError {
     Refused(#[source] RedisError),
     #[error("the connection to redis broke")]
     Broken(#[source] RedisError),
+    /// A look through all of it had to begin again too often.
+    #[error("redis starts again and again")]
+    Restless,
+}
+
+/// Refusals that end by themselves, or when somebody has seen to the server.
+const PASSING: [&str; 12] = [
+    "LOADING",
+    "BUSY",
+    "TRYAGAIN",
+    "MOVED",
+    "ASK",
+    "CLUSTERDOWN",
+    "MASTERDOWN",
+    "READONLY",
+    "NOREPLICAS",
+    "MISCONF",
+    "OOM",
+    "NOSCRIPT",
+];
+
+impl CallError {
+    /// Whether the same call may be answered later.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Away | Self::TimedOut | Self::Broken(_) => true,
+            Self::Refused(error) => error.code().is_some_and(|code| PASSING.contains(&code)),
+            Self::Restless => false,
+        }
+    }
 }
 
 impl From<RedisError> for CallError {
@@ -134,6 +165,15 @@ impl Link {
             Some(Value::ServerError(error)) => Err(CallError::Refused(error.into())),
             _ => Ok(answers),
         }
+    }
+
+    /// For calls that go to one server of a Cluster.
+    pub(super) async fn in_time<T>(
+        &self,
+        call: impl Future<Output = Result<T, RedisError>>,
+    ) -> Result<T, CallError> {
+        let answer = self.wait(call).await;
+        Ok(answer.map_err(|Late| CallError::TimedOut)??)
     }
 
     async fn wait<T>(&self, answer: impl Future<Output = T>) -> Result<T, Late> {

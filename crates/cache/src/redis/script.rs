@@ -27,6 +27,20 @@ impl Step {
         }
     }
 
+    /// A call that works on every server, to which arguments are to be added.
+    pub(super) fn by_text(&self) -> Cmd {
+        let mut call = redis::cmd("EVAL");
+        call.arg(&self.made().text);
+        call
+    }
+
+    /// The same, shorter, for a server that has seen the text.
+    pub(super) fn by_hash(&self) -> Cmd {
+        let mut call = redis::cmd("EVALSHA");
+        call.arg(&self.made().hash);
+        call
+    }
+
     fn made(&self) -> &Made {
         self.made.get_or_init(|| {
             let text = self.parts.concat();
@@ -44,14 +58,11 @@ impl Shared {
         step: &Step,
         arguments: impl Fn(&mut Cmd) + Send,
     ) -> Result<Value, CallError> {
-        let made = step.made();
-        let mut by_hash = redis::cmd("EVALSHA");
-        by_hash.arg(&made.hash);
+        let mut by_hash = step.by_hash();
         arguments(&mut by_hash);
         match self.call_in(session, &by_hash).await {
             Err(CallError::Refused(error)) if error.code() == Some("NOSCRIPT") => {
-                let mut by_text = redis::cmd("EVAL");
-                by_text.arg(&made.text);
+                let mut by_text = step.by_text();
                 arguments(&mut by_text);
                 self.call_in(session, &by_text).await
             }

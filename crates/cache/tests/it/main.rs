@@ -11,4 +11,5 @@ mod failures;
 mod leases;
 mod model;
 mod node;
+mod scan;
 mod turns;

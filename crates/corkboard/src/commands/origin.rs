@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use corkboard_core::time::SystemClock;
-use corkboard_origin::{Hooked, UpkeepError, Verified, install};
+use corkboard_origin::{Hooked, UpkeepError, Verified, Warmed, install};
 use serde_json::json;
 
 use super::settings as of_command;
@@ -89,7 +89,7 @@ fn warm(config: &ConfigFile) -> Outcome {
                 bar.set_position(count);
             });
             match warmed.await {
-                Ok(count) => bar.suspend(|| output::field(path, &format!("{count} rows")))?,
+                Ok(warmed) => bar.suspend(|| output::field(path, &summary(warmed)))?,
                 Err(error) => {
                     outcome = Err(failed(&error));
                     break;
@@ -100,6 +100,13 @@ fn warm(config: &ConfigFile) -> Outcome {
         node.close().await?;
         outcome
     })
+}
+
+fn summary(warmed: Warmed) -> String {
+    match warmed {
+        Warmed { rows, retried: 0 } => format!("{rows} rows"),
+        Warmed { rows, retried } => format!("{rows} rows; pages asked for again: {retried}"),
+    }
 }
 
 fn verify(config: &ConfigFile, as_json: bool) -> Outcome {
@@ -132,14 +139,30 @@ fn report(found: &[(String, Verified)], as_json: bool) -> Outcome {
     if as_json {
         let rows = found.iter().map(|(path, found)| {
             json!({"endpoint": path, "rows": found.rows, "different": found.different,
-                "overlong": found.overlong, "gone": found.gone})
+                "overlong": found.overlong, "gone": found.gone,
+                "retried": found.retried, "begun_again": found.begun_again})
         });
         output::json(&rows.collect::<Vec<_>>())?;
         return Ok(());
     }
-    let mut table = Table::new(&["endpoint", "rows", "different", "overlong", "gone"]);
+    let mut table = Table::new(&[
+        "endpoint",
+        "rows",
+        "different",
+        "overlong",
+        "gone",
+        "retried",
+        "begun again",
+    ]);
     for (path, found) in found {
-        let counts = [found.rows, found.different, found.overlong, found.gone];
+        let counts = [
+            found.rows,
+            found.different,
+            found.overlong,
+            found.gone,
+            found.retried,
+            found.begun_again,
+        ];
         let mut row = vec![path.clone()];
         row.extend(counts.iter().map(u64::to_string));
         table.row(row);

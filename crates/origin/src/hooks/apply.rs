@@ -22,11 +22,12 @@ const TRIM: Duration = Duration::from_secs(60);
 
 /// Rewrites rows in Redis.
 pub(crate) trait Rewrite: Send + Sync {
-    /// Brings what Redis has of these keys up to date with the source.
+    /// Brings what Redis has of these keys up to date with the source, which is read over `source`.
     ///
     /// Fails when either cannot be reached; then the same change comes again.
     fn rewrite(
         &self,
+        source: &Connection,
         table: &str,
         keys: Option<&[Key]>,
     ) -> impl Future<Output = Result<(), RewriteError>> + Send;
@@ -99,7 +100,7 @@ impl<R: Rewrite> Applier<R> {
     ) -> Result<bool, RewriteError> {
         let (before, in_a_pass) = (cursor.read_so_far(), cursor.is_in_a_pass());
         let news = cursor.next(connection).await?;
-        self.apply(&news.changes).await?;
+        self.apply(connection, &news.changes).await?;
         let now = cursor.read_so_far();
         // The last page may be empty, when the one before was just full.
         let is_over = (in_a_pass || !news.changes.is_empty()) && !news.has_more;
@@ -110,7 +111,7 @@ impl<R: Rewrite> Applier<R> {
     }
 
     /// A key that changed several times is rewritten once: what counts is the row as it is now.
-    async fn apply(&self, changes: &[Change]) -> Result<(), RewriteError> {
+    async fn apply(&self, connection: &Connection, changes: &[Change]) -> Result<(), RewriteError> {
         let mut tables = BTreeMap::<&str, Option<BTreeSet<&Key>>>::new();
         for change in changes {
             let known = tables
@@ -124,7 +125,7 @@ impl<R: Rewrite> Applier<R> {
         if let Some(redis) = &self.redis {
             for (table, keys) in tables {
                 let keys = keys.map(|keys| keys.into_iter().cloned().collect::<Vec<_>>());
-                redis.rewrite(table, keys.as_deref()).await?;
+                redis.rewrite(connection, table, keys.as_deref()).await?;
             }
         }
         for change in changes {

@@ -258,6 +258,14 @@ impl Ready {
     }
 }
 
+/// A row of the statement that reads many keys.
+pub(crate) fn key_and_row(
+    row: &tokio_postgres::Row,
+    columns: usize,
+) -> Result<(Key, Row), SourceError> {
+    Ok((Key::printed(text(row, 0)?), values(row, 1, columns)?))
+}
+
 /// The key of a row, as it is printed.
 fn text(row: &tokio_postgres::Row, at: usize) -> Result<&str, SourceError> {
     row.try_get(at).map_err(unreadable)

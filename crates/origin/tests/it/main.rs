@@ -8,5 +8,6 @@ mod reading;
 mod redis;
 mod redis_faults;
 mod stale;
+mod upkeep;
 mod values;
 mod world;

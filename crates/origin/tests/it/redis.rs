@@ -211,7 +211,7 @@ async fn warming_fills_redis_and_verifying_puts_right_what_differs() {
         .warm(0, |count| heard.push(count))
         .await
         .unwrap();
-    assert_eq!((count, heard.last()), (1_002, Some(&1_002)));
+    assert_eq!((count.rows, heard.last()), (1_002, Some(&1_002)));
     assert_eq!(
         said(&redis, &["HGET", "users:offer:1099", "title"]).trim(),
         "Offer 1099"
@@ -242,7 +242,7 @@ async fn warming_fills_redis_and_verifying_puts_right_what_differs() {
 async fn a_row_of_nulls_alone_is_served_though_no_hash_can_hold_it() {
     let (shop, redis) = (shop().await, RedisServer::start(&[]).await);
     let world = World::start(shop.url(), Some(&redis)).await;
-    assert_eq!(world.origin.warm(4, |_| {}).await.unwrap(), 2);
+    assert_eq!(world.origin.warm(4, |_| {}).await.unwrap().rows, 2);
     let row = world.get("/bare/1").await.expect_status(200);
     assert_eq!(row.text(), r#"{"note":null,"size":null}"#);
     assert_eq!(said(&redis, &["EXISTS", "bare:1"]).trim(), "0");
@@ -256,8 +256,8 @@ async fn warming_again_after_one_that_was_killed_leaves_nothing_out() {
     // What it leaves behind: a lease that nobody will use.
     let lease = "corkboard:origin:lease:{users:offer:100}";
     said(&redis, &["SET", lease, "gone", "PX", "1000"]);
-    assert_eq!(world.origin.warm(0, |_| {}).await.unwrap(), 1_002);
+    assert_eq!(world.origin.warm(0, |_| {}).await.unwrap().rows, 1_002);
     let title = said(&redis, &["HGET", "users:offer:100", "title"]);
     assert_eq!(title.trim(), "Offer 100");
-    assert_eq!(world.origin.warm(0, |_| {}).await.unwrap(), 1_002);
+    assert_eq!(world.origin.warm(0, |_| {}).await.unwrap().rows, 1_002);
 }

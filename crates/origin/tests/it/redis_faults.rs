@@ -142,7 +142,7 @@ async fn a_cluster_is_warmed_served_changed_and_verified() {
     let (shop, cluster) = (hooked().await, RedisCluster::start().await);
     let url = cluster.url();
     let world = World::start_over(shop.url(), Some(&url), options()).await;
-    assert_eq!(world.origin.warm(0, |_| {}).await.unwrap(), 1_002);
+    assert_eq!(world.origin.warm(0, |_| {}).await.unwrap().rows, 1_002);
     let other = World::start_over(shop.url(), Some(&url), options()).await;
     for user in 100..150 {
         let row = other.get(&format!("/users/{user}/offer")).await;

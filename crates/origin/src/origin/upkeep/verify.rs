@@ -1,20 +1,20 @@
 //! Comparing Redis with the source.
 
-use std::collections::HashMap;
+use futures_util::{StreamExt, TryStreamExt};
 
-use corkboard_cache::CallError;
-use futures_util::{StreamExt, TryStreamExt, stream};
-
-use super::{CALLS, Origin, Place, UpkeepError, patiently};
+use super::fill::Filling;
+use super::look::KeyPage;
+use super::pages::{Found as Expected, Pages};
+use super::patience::Retries;
+use super::{Origin, PAGES, Place, UpkeepError};
 use crate::key::Key;
-use crate::row::Row;
-use crate::rows::{Found, Rows};
+use crate::rows::Found;
 
 /// What a comparison of Redis with the source has found. A row that is only in the source is no
 /// finding: it comes when it is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Verified {
-    /// Rows in Redis.
+    /// Rows in Redis; when it had to begin again, those of the last look.
     pub rows: u64,
     /// Of them, those that the source has otherwise: put right.
     pub different: u64,
@@ -22,6 +22,10 @@ pub struct Verified {
     pub overlong: u64,
     /// Those that the source has not: removed.
     pub gone: u64,
+    /// Pages that Redis or the source had to be asked for again.
+    pub retried: u64,
+    /// How often it began again, because Redis had started again meanwhile.
+    pub begun_again: u64,
 }
 
 /// What is wrong with a row in Redis.
@@ -37,64 +41,118 @@ impl Origin {
     /// differs. `checked` hears how many so far.
     ///
     /// # Errors
-    /// When the source or Redis fails.
+    /// When the source or Redis fails for longer than a minute.
     pub async fn verify(
         &self,
         endpoint: usize,
         mut checked: impl FnMut(u64),
     ) -> Result<Verified, UpkeepError> {
-        let rows = self.rows_in_redis(endpoint)?;
-        let served = &self.shared.endpoints[endpoint];
+        let (pages, retries) = (Pages::of(self), Retries::default());
+        let filling = Filling {
+            rows: self.rows_in_redis(endpoint)?,
+            pages: &pages,
+            retries: &retries,
+        };
+        let keys = self.keys_in_redis(filling.rows, endpoint, &retries);
+        let compared = keys
+            .map_err(UpkeepError::from)
+            .map_ok(|page| self.verify_page(&filling, endpoint, page))
+            .try_buffered(PAGES);
+        let mut compared = std::pin::pin!(compared);
         let mut verified = Verified::default();
-        let mut scan = rows.scan(&served.spec.prefix).await?;
-        while let Some(names) = scan.next().await? {
-            // What is no key of this endpoint belongs to a longer prefix, or to nobody.
-            let keys: Vec<Key> = names
-                .iter()
-                .filter_map(|name| served.description.key.printed(name))
-                .collect();
-            // Redis first: what is put in meanwhile is not older than what is read then.
-            let kept = self.kept_of(rows, endpoint, keys).await?;
-            let keys: Vec<Key> = kept.iter().map(|(place, _)| place.key.clone()).collect();
-            let expected = self.read_all(endpoint, &keys).await?;
-            let mut wrong = Vec::new();
-            for (place, kept) in kept {
-                verified.rows += 1;
-                match self.judge(&place, &kept, &expected) {
-                    Finding::Fine => continue,
-                    Finding::Different => verified.different += 1,
-                    Finding::Overlong => verified.overlong += 1,
-                    Finding::Gone => {
-                        verified.gone += 1;
-                        patiently(|| rows.rewrite(&place.name, None, false)).await?;
-                        continue;
-                    }
-                }
-                wrong.push(place.key);
+        while let Some(page) = compared.next().await {
+            let page = page?;
+            if page.begun_again > 0 {
+                verified.rows = 0;
             }
-            self.fill_patiently(rows, endpoint, &wrong).await?;
+            verified.rows += page.rows;
+            verified.different += page.different;
+            verified.overlong += page.overlong;
+            verified.gone += page.gone;
+            verified.begun_again += page.begun_again;
             checked(verified.rows);
         }
+        verified.retried = retries.count();
+        Ok(verified)
+    }
+
+    async fn verify_page(
+        &self,
+        filling: &Filling<'_>,
+        endpoint: usize,
+        page: KeyPage,
+    ) -> Result<Verified, UpkeepError> {
+        let mut verified = Verified {
+            begun_again: page.begins_again.into(),
+            ..Verified::default()
+        };
+        // Redis first: what is put in meanwhile is not older than what is read then.
+        let kept = self.kept_of(filling, endpoint, &page.keys).await?;
+        let keys: Vec<Key> = kept.iter().map(|(place, _)| place.key.clone()).collect();
+        let expected = self.expected_of(filling, endpoint, &keys).await?;
+        let (mut wrong, mut gone) = (Vec::new(), Vec::new());
+        for (place, kept) in kept {
+            verified.rows += 1;
+            match self.judge(&place, &kept, &expected) {
+                Finding::Fine => continue,
+                Finding::Different => verified.different += 1,
+                Finding::Overlong => verified.overlong += 1,
+                Finding::Gone => {
+                    verified.gone += 1;
+                    gone.push(place.name);
+                    continue;
+                }
+            }
+            wrong.push(place.key);
+        }
+        let mut attempt = filling.retries.begin();
+        while let Err(error) = filling.rows.remove_many(&gone).await {
+            attempt.again(error).await?;
+        }
+        self.fill_page(filling, endpoint, &wrong).await?;
         Ok(verified)
     }
 
     /// What Redis has of these keys.
     async fn kept_of(
         &self,
-        rows: &Rows,
+        filling: &Filling<'_>,
         endpoint: usize,
-        keys: Vec<Key>,
-    ) -> Result<Vec<(Place, Found)>, CallError> {
-        let reads = stream::iter(keys).map(|key| async {
-            let place = self.place_of(endpoint, key);
-            let found = patiently(|| rows.read(&place.name)).await?;
-            Ok::<_, CallError>(found.map(|found| (place, found)))
-        });
-        let found: Vec<_> = reads.buffer_unordered(CALLS).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
+        keys: &[Key],
+    ) -> Result<Vec<(Place, Found)>, UpkeepError> {
+        let places = self.places(endpoint, keys);
+        let names: Vec<_> = places.iter().map(|place| place.name.clone()).collect();
+        let mut attempt = filling.retries.begin();
+        let found = loop {
+            match filling.rows.read_many(&names).await {
+                Ok(found) => break found,
+                Err(error) => attempt.again(error).await?,
+            }
+        };
+        let found = places.into_iter().zip(found);
+        Ok(found
+            .filter_map(|(place, found)| Some((place, found?)))
+            .collect())
     }
 
-    fn judge(&self, place: &Place, kept: &Found, expected: &HashMap<Key, Row>) -> Finding {
+    /// What the source has of them.
+    async fn expected_of(
+        &self,
+        filling: &Filling<'_>,
+        endpoint: usize,
+        keys: &[Key],
+    ) -> Result<Expected, UpkeepError> {
+        let mut attempt = filling.retries.begin();
+        loop {
+            let reading = self.read_any(filling.pages, endpoint, keys, filling.retries);
+            match reading.await {
+                Ok(found) => return Ok(found),
+                Err(error) => attempt.again(error).await?,
+            }
+        }
+    }
+
+    fn judge(&self, place: &Place, kept: &Found, expected: &Expected) -> Finding {
         let columns = &self.shared.endpoints[place.endpoint].description.columns;
         match expected.get(&place.key) {
             None => Finding::Gone,
