@@ -24,6 +24,12 @@ INSERT INTO corkboard_origin.progress (applied, trimmed)
 SELECT snapshot, pg_snapshot_xmin(snapshot) FROM pg_current_snapshot() AS snapshot
 ON CONFLICT DO NOTHING;
 
+-- `has_redis`: an origin with Redis has been here, and only those may say what is applied.
+-- `redis_is_behind`: something was called applied, or was removed, that Redis was not told of.
+ALTER TABLE corkboard_origin.progress
+    ADD COLUMN IF NOT EXISTS has_redis boolean NOT NULL DEFAULT false,
+    ADD COLUMN IF NOT EXISTS redis_is_behind boolean NOT NULL DEFAULT false;
+
 -- Runs with its owner's rights: whoever may change the table need not see the journal.
 CREATE OR REPLACE FUNCTION corkboard_origin.record_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$

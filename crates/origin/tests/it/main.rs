@@ -1,5 +1,6 @@
 //! The origin over real sockets, a real PostgreSQL and a real Redis.
 
+mod appliers;
 mod coalescing;
 mod encryption;
 mod hooks;

@@ -41,6 +41,10 @@ impl Rewrite for Origin {
         }
         Ok(())
     }
+
+    fn tables(&self) -> Vec<String> {
+        Self::tables(self)
+    }
 }
 
 struct Rewriting<'a> {
