@@ -55,8 +55,12 @@ pub(crate) struct Activity {
     multiplexed: AtomicBool,
     /// Requests that are being answered.
     busy: AtomicU32,
+    /// Of a multiplexed connection, requests since [`Activity::asked`] was last called.
+    asked: AtomicU32,
     /// The client makes no room for its responses.
     stuck: AtomicBool,
+    /// The client sent more frames than it may.
+    flooded: AtomicBool,
     /// Rung when a task of a request has changed what the watchdog goes by.
     pub(crate) changed: Notify,
 }
@@ -74,7 +78,9 @@ impl Activity {
             body_unread: AtomicBool::new(false),
             multiplexed: AtomicBool::new(false),
             busy: AtomicU32::new(0),
+            asked: AtomicU32::new(0),
             stuck: AtomicBool::new(false),
+            flooded: AtomicBool::new(false),
             changed: Notify::new(),
         }
     }
@@ -131,7 +137,23 @@ impl Activity {
     pub(crate) fn request_began(&self) {
         self.body_unread.store(false, Relaxed);
         self.busy.fetch_add(1, Relaxed);
+        if self.is_multiplexed() {
+            self.asked.fetch_add(1, Relaxed);
+        }
         self.phase.store(Phase::Busy as u8, Relaxed);
+    }
+
+    /// Requests that have begun since this was last asked.
+    pub(crate) fn asked(&self) -> u32 {
+        self.asked.swap(0, Relaxed)
+    }
+
+    pub(crate) fn flooded(&self) {
+        self.flooded.store(true, Relaxed);
+    }
+
+    pub(crate) fn was_flooded(&self) -> bool {
+        self.flooded.load(Relaxed)
     }
 
     /// The response is handed over; the last of it may still be on its way to the socket.

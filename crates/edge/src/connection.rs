@@ -45,6 +45,8 @@ pub(crate) enum Ended {
     HeaderTimeout,
     IdleTimeout,
     WriteTimeout,
+    /// The client sent more frames than it may beside its requests.
+    Flood,
     /// Still open when the drain's time was up.
     Aborted,
 }
@@ -57,6 +59,7 @@ impl Ended {
             Self::HeaderTimeout => "header_timeout",
             Self::IdleTimeout => "idle_timeout",
             Self::WriteTimeout => "write_timeout",
+            Self::Flood => "flood",
             Self::Aborted => "aborted",
         }
     }
@@ -158,7 +161,7 @@ impl Protocols {
 
     async fn speak<T, S, B>(
         &self,
-        socket: Socket<T>,
+        mut socket: Socket<T>,
         http2: bool,
         service: S,
         shared: Arc<Shared>,
@@ -177,6 +180,7 @@ impl Protocols {
         match &self.http2 {
             Some(builder) if http2 => {
                 shared.activity.multiplex();
+                socket.bound_frames(shared.options.http2_frame_rate);
                 Box::pin(async {
                     let gate = Gate {
                         service,
@@ -351,6 +355,7 @@ async fn drive(mut http: Pin<&mut impl Conversation>, shared: &Shared) -> Left {
             if let Poll::Ready(finish) = http.as_mut().poll_end(cx) {
                 return Poll::Ready(match finish {
                     Finish::Closed => Left::Ended(Ended::Closed),
+                    Finish::Broken if activity.was_flooded() => Left::Ended(Ended::Flood),
                     Finish::Broken => Left::Ended(Ended::Broken),
                     Finish::HandOver => Left::HandedOver,
                 });

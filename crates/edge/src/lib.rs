@@ -11,6 +11,7 @@
 mod accept;
 mod activity;
 mod admission;
+mod chatter;
 mod closing;
 mod connection;
 mod delivery;

@@ -64,6 +64,10 @@ pub struct EdgeOptions {
     /// Speak HTTP/2 too: with TLS when both sides choose it, without TLS when the client begins
     /// with it (prior knowledge).
     pub http2: bool,
+    /// Frames a second that a connection of HTTP/2 may send for nothing (pings, settings, room it
+    /// makes), ten seconds of them at once. Each request and each half KiB of a response brings more.
+    /// The connection is closed.
+    pub http2_frame_rate: u32,
 }
 
 impl EdgeOptions {
@@ -96,6 +100,7 @@ impl Default for EdgeOptions {
             tls: None,
             lane: None,
             http2: false,
+            http2_frame_rate: 100,
         }
     }
 }

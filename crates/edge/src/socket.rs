@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::activity::Activity;
+use crate::chatter::Chatter;
 
 /// What a refused client may still send before the connection is reset; `linger_timeout` bounds
 /// the time.
@@ -21,6 +22,8 @@ pub(crate) struct Socket<T> {
     /// What was read before the version of HTTP was known.
     read_before: Bytes,
     activity: Arc<Activity>,
+    /// Of HTTP/2, what the client may say beside its requests.
+    chatter: Option<Box<Chatter>>,
     goodbye_said: bool,
     thrown_away: usize,
 }
@@ -31,9 +34,28 @@ impl<T> Socket<T> {
             inner,
             read_before,
             activity,
+            chatter: None,
             goodbye_said: false,
             thrown_away: 0,
         }
+    }
+
+    /// From its beginning the connection speaks HTTP/2, of which it may send so many frames a second for
+    /// nothing.
+    pub(crate) fn bound_frames(&mut self, rate: u32) {
+        self.chatter = Some(Box::new(Chatter::new(rate)));
+    }
+
+    fn note_read(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(chatter) = &mut self.chatter else {
+            return Ok(());
+        };
+        chatter.asked(self.activity.asked());
+        if chatter.read(bytes) {
+            return Ok(());
+        }
+        self.activity.flooded();
+        Err(io::Error::other("more frames than work"))
     }
 
     /// Gives `bytes` back, before all that has not been read yet.
@@ -45,9 +67,14 @@ impl<T> Socket<T> {
         };
     }
 
-    fn note_write(&self, written: &Poll<io::Result<usize>>) {
+    fn note_write(&mut self, written: &Poll<io::Result<usize>>) {
         match written {
-            Poll::Ready(Ok(bytes)) => self.activity.wrote(*bytes),
+            Poll::Ready(Ok(bytes)) => {
+                self.activity.wrote(*bytes);
+                if let Some(chatter) = &mut self.chatter {
+                    chatter.wrote(*bytes);
+                }
+            }
             Poll::Ready(Err(_)) => {}
             Poll::Pending => self.activity.write_blocked(),
         }
@@ -84,16 +111,16 @@ impl<T: AsyncRead + Unpin> AsyncRead for Socket<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.read_before.is_empty() {
-            let part = self.read_before.len().min(buf.remaining());
-            buf.put_slice(&self.read_before.split_to(part));
-            self.activity.received();
-            return Poll::Ready(Ok(()));
-        }
         let (before, room) = (buf.filled().len(), buf.remaining());
-        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        if self.read_before.is_empty() {
+            ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        } else {
+            let part = self.read_before.len().min(room);
+            buf.put_slice(&self.read_before.split_to(part));
+        }
         if buf.filled().len() > before {
             self.activity.received();
+            self.note_read(&buf.filled()[before..])?;
         } else if room > 0 {
             self.activity.peer_closed();
         }

@@ -33,6 +33,8 @@ pub struct LimitsConfig {
     /// Between a response and the next request.
     #[serde(serialize_with = "duration::serialize")]
     pub idle_timeout: Duration,
+    /// Frames a second that a connection of HTTP/2 may send beside its requests.
+    pub http2_frame_rate: u32,
     /// After SIGTERM, how long requests in flight may take.
     #[serde(serialize_with = "duration::serialize")]
     pub drain_timeout: Duration,
@@ -68,6 +70,7 @@ impl LimitsConfig {
             body_progress_timeout: section.duration("body_progress_timeout", ["100ms", "10m"]),
             write_timeout: section.duration("write_timeout", ["100ms", "10m"]),
             idle_timeout: section.duration("idle_timeout", ["100ms", "1h"]),
+            http2_frame_rate: section.number("http2_frame_rate", 1..=1_000_000),
             drain_timeout: section.duration("drain_timeout", ["0s", "1h"]),
             max_body: section.size("max_body", ["1KiB", "64MiB"]),
             server_api_per_second: section.number("server_api_per_second", 0..=10_000_000),

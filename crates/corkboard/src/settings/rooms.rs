@@ -125,6 +125,7 @@ pub(crate) fn edge_options(
         admission: edge.admission.then_some(admission),
         tls,
         http2: edge.http2,
+        http2_frame_rate: limits.http2_frame_rate,
         ..EdgeOptions::default()
     }
 }

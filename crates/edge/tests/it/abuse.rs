@@ -8,8 +8,8 @@ use corkboard_edge::EdgeOptions;
 use tokio::time::{Instant, sleep};
 
 use crate::frames::{
-    CONTINUATION, DATA, END_STREAM, Frame, HEADERS, PING, RST_STREAM, Raw, block, frame, get, post,
-    reset, room, setting,
+    ACK, CONTINUATION, DATA, END_STREAM, Frame, HEADERS, PING, PRIORITY, RST_STREAM, Raw, block,
+    frame, get, post, reset, room, setting,
 };
 use crate::server::{Server, patient};
 use crate::tls::Identity;
@@ -154,8 +154,9 @@ async fn pings_and_settings_keep_no_connection_open() {
             let mut attacker = stage.attacker(WINDOW).await;
             let mut neighbour = stage.neighbour().await;
             let start = Instant::now();
-            let many = part.repeat(100);
-            let flood = attacker.paced_flood(&many, Duration::from_millis(10));
+            // Slowly enough not to be a flood.
+            let many = part.repeat(9);
+            let flood = attacker.paced_flood(&many, Duration::from_millis(100));
             let serving = async {
                 for stream in 1..100 {
                     served(&mut neighbour, 2 * stream + 1).await;
@@ -163,6 +164,64 @@ async fn pings_and_settings_keep_no_connection_open() {
             };
             tokio::join!(flood, serving);
             assert_eq!(start.elapsed().as_secs(), 10);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_cheap_frames_beside_a_live_request_ends_the_connection() {
+    let frames = [
+        frame(PING, 0, 0, &[7; 8]),
+        frame(PING, ACK, 0, &[7; 8]),
+        setting(4, WINDOW),
+        room(0, 1),
+        frame(PRIORITY, 0, 3, &[0, 0, 0, 0, 16]),
+        // Of a kind that nobody knows.
+        frame(200, 0, 0, b""),
+        // Pieces of a body that say nothing.
+        frame(DATA, 0, 3, b""),
+    ];
+    for stage in Stage::both() {
+        for part in &frames {
+            let mut neighbour = stage.neighbour().await;
+            let mut attacker = stage.attacker(WINDOW).await;
+            attacker.send(&get(1, "/gate")).await;
+            stage.server.reached.notified().await;
+            attacker.send(&post(3, "/echo")).await;
+            let many = part.repeat(50);
+            let flood = attacker.flood(|_| many.clone());
+            let serving = async {
+                for stream in 1..100 {
+                    served(&mut neighbour, 2 * stream + 1).await;
+                }
+            };
+            let ((bursts, took), ()) = tokio::join!(flood, serving);
+            // What the kernel takes before the end is seen is in it.
+            assert!(bursts < 20_000, "{bursts} bursts of 50, kind {}", part[3]);
+            assert!(took < Duration::from_secs(5), "{took:?}");
+            assert_eq!(stage.server.open.load(Relaxed), 0);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_connection_that_makes_room_and_pings_is_no_flood() {
+    for stage in Stage::both() {
+        let mut client = stage.attacker(WINDOW).await;
+        let mut stream = 1;
+        for _ in 0..5 {
+            let start = Instant::now();
+            for _ in 0..1_000 {
+                // As a careful client does: room for the stream and for the connection, and a ping.
+                let ping = frame(PING, 0, 0, &[7; 8]);
+                let talk = [room(0, 100), ping.clone(), room(0, 1), ping].concat();
+                client.send(&get(stream, "/served")).await;
+                client.send(&[room(stream, 100), talk].concat()).await;
+                let last = |frame: &Frame| frame.stream == stream && frame.flags & END_STREAM != 0;
+                assert_eq!(client.until(last).await.payload, b"/served");
+                stream += 2;
+            }
+            tokio::time::sleep_until(start + Duration::from_secs(1)).await;
         }
     }
 }
