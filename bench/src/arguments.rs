@@ -21,6 +21,7 @@ pub(crate) enum Bench {
     /// Parts of `Spike`, likewise.
     SpikeClosed,
     SpikeOverload,
+    SpikeOutage,
     SpikeCrowd,
     SpikePair,
 }
@@ -38,10 +39,11 @@ impl Bench {
     ];
 
     /// Parts of others: shown, not kept.
-    pub(crate) const PARTS: [Self; 5] = [
+    pub(crate) const PARTS: [Self; 6] = [
         Self::SendRate,
         Self::SpikeClosed,
         Self::SpikeOverload,
+        Self::SpikeOutage,
         Self::SpikeCrowd,
         Self::SpikePair,
     ];
@@ -60,6 +62,7 @@ impl Bench {
             Self::Spike => "spike",
             Self::SpikeClosed => "spike-closed",
             Self::SpikeOverload => "spike-overload",
+            Self::SpikeOutage => "spike-outage",
             Self::SpikeCrowd => "spike-crowd",
             Self::SpikePair => "spike-pair",
         }
@@ -80,6 +83,7 @@ impl Bench {
             Self::Liquid
             | Self::Fetch
             | Self::SpikeOverload
+            | Self::SpikeOutage
             | Self::SpikeCrowd
             | Self::SpikePair => Duration::from_mins(12),
         }

@@ -77,6 +77,19 @@ impl Child {
         }
     }
 
+    /// Sends a signal, unless the process has been waited for.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        match self.own_pid() {
+            Some(pid) => kill_process(pid, signal).at(&self.log),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until a process that was told to end is gone.
+    pub(crate) async fn gone(&mut self) -> Result<()> {
+        self.inner.wait().await.at(&self.log).map(drop)
+    }
+
     /// Asks the process to end and waits until it has.
     pub(crate) async fn stop(mut self) -> Result<()> {
         self.ask_to_end();
@@ -89,16 +102,17 @@ impl Child {
 }
 
 impl Child {
-    /// Sends SIGTERM, unless the process has been waited for: then its id may be another's.
+    /// Sends SIGTERM, and SIGCONT after it: a process that stands still hears nothing before.
     fn ask_to_end(&self) {
-        let pid = self
-            .inner
-            .id()
-            .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
-        if let Some(pid) = pid {
-            // It fails only when the process has just ended by itself.
-            let _ = kill_process(pid, Signal::TERM);
-        }
+        // They fail only when the process has just ended by itself.
+        let _ = self.signal(Signal::TERM);
+        let _ = self.signal(Signal::CONT);
+    }
+
+    /// None after the process has been waited for: then its id may be another's.
+    fn own_pid(&self) -> Option<Pid> {
+        let pid = self.inner.id()?;
+        Pid::from_raw(i32::try_from(pid).ok()?)
     }
 }
 
@@ -155,6 +169,14 @@ mod tests {
             std::future::ready(if is_gone { Ok(()) } else { Err(state) })
         })
         .await;
+    }
+
+    #[tokio::test]
+    async fn a_server_that_stands_still_ends_like_any_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let child = sleeper(&folder.path().join("log"));
+        child.signal(Signal::STOP).unwrap();
+        child.stop().await.unwrap();
     }
 
     #[tokio::test]

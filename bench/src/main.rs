@@ -136,9 +136,11 @@ async fn measure(setting: &Setting, bench: Bench) -> Result<()> {
         Bench::Feed => results::write(setting, name, &Box::pin(feed::run(setting)).await?),
         Bench::Reads => results::write(setting, name, &Box::pin(reads::run(setting)).await?),
         Bench::SendRate => Box::pin(send::show_rates(setting)).await,
-        Bench::SpikeClosed | Bench::SpikeOverload | Bench::SpikeCrowd | Bench::SpikePair => {
-            Box::pin(spike::show(setting, bench)).await
-        }
+        Bench::SpikeClosed
+        | Bench::SpikeOverload
+        | Bench::SpikeOutage
+        | Bench::SpikeCrowd
+        | Bench::SpikePair => Box::pin(spike::show(setting, bench)).await,
         Bench::Fetch => results::write(setting, name, &Box::pin(fetch::run(setting)).await?),
         Bench::Liquid => results::write(setting, name, &Box::pin(liquid::run(setting)).await?),
         Bench::Spike => Box::pin(spike::run(setting)).await,

@@ -87,6 +87,14 @@ impl Canvas {
         ));
     }
 
+    /// Behind what is drawn later, over the whole height.
+    fn shade(&mut self, x: f64, width: f64) {
+        let height = HEIGHT - TOP - BOTTOM;
+        self.add(&format!(
+            "<rect x=\"{x:.1}\" y=\"{TOP:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" fill=\"#000000\" fill-opacity=\"0.08\"/>"
+        ));
+    }
+
     fn legend(&mut self, names: &[&str]) {
         let (mut x, mut y) = (LEFT, 28.0);
         for (place, name) in names.iter().enumerate() {

@@ -1,14 +1,15 @@
 //! The spike: how far one machine gets when everybody asks at once, with Corkboard and with what one
 //! would build otherwise, in one run and on the same CPU.
 //!
-//! Four parts, each of which is kept as soon as it has ended: a closed loop of ever more connections
-//! (`closed`), offered load beyond what can be done (`overload`), connections that only hold on
-//! (`crowd`), and two origins behind a balancer (`pair`).
+//! Five parts, each of which is kept as soon as it has ended: a closed loop of ever more connections
+//! (`closed`), offered load beyond what can be done (`overload`), a Redis that goes meanwhile (`outage`),
+//! connections that only hold on (`crowd`), and two origins behind a balancer (`pair`).
 
 mod closed;
 mod crowd;
 mod distance;
 mod open;
+mod outage;
 mod overload;
 mod pair;
 mod peer;
@@ -30,6 +31,7 @@ use crate::results::{self, Measured, settings};
 
 pub(crate) use closed::{Closed, Compared, Ratio, Server, Step};
 pub(crate) use crowd::{Crowd, WORD as CROWD, gather};
+pub(crate) use outage::{Course, Front, Loss, Moment as OutageMoment, Outage};
 pub(crate) use overload::{Overload, Point, Surface};
 pub(crate) use pair::{Capacity, Ending, Pair};
 
@@ -54,6 +56,7 @@ pub(crate) struct Spike {
     pub(crate) feed_bytes: usize,
     pub(crate) closed: Option<Closed>,
     pub(crate) overload: Option<Overload>,
+    pub(crate) outage: Option<Outage>,
     pub(crate) crowd: Option<Crowd>,
     pub(crate) pair: Option<Pair>,
     pub(crate) failed: Vec<Failed>,
@@ -86,6 +89,9 @@ pub(crate) async fn run(setting: &Setting) -> Result<()> {
     let overload = bounded("overload", setting, overload::run(setting, &ground)).await;
     spike.rows.overload = spike.rows.keep("overload", overload);
     results::write(setting, NAME, &spike)?;
+    let outage = bounded("outage", setting, outage::run(setting, &ground)).await;
+    spike.rows.outage = spike.rows.keep("outage", outage);
+    results::write(setting, NAME, &spike)?;
     let crowd = bounded("crowd", setting, crowd::run(setting, &ground)).await;
     spike.rows.crowd = spike.rows.keep("crowd", crowd);
     results::write(setting, NAME, &spike)?;
@@ -112,6 +118,7 @@ pub(crate) async fn show(setting: &Setting, part: Bench) -> Result<()> {
     let ground = Ground::prepare(setting).await?;
     let measured = match part {
         Bench::SpikeOverload => serde_json::to_value(overload::run(setting, &ground).await?),
+        Bench::SpikeOutage => serde_json::to_value(outage::run(setting, &ground).await?),
         Bench::SpikeCrowd => serde_json::to_value(crowd::run(setting, &ground).await?),
         Bench::SpikePair => serde_json::to_value(pair::run(setting, &ground).await?),
         _ => serde_json::to_value(closed::run(setting, &ground).await?),

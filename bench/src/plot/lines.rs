@@ -16,6 +16,11 @@ pub(crate) struct Lines<'a> {
 
 impl Lines<'_> {
     pub(crate) fn svg(&self) -> String {
+        self.svg_shaded(&[])
+    }
+
+    /// With a grey ground from and to these places across.
+    pub(crate) fn svg_shaded(&self, shaded: &[(f64, f64)]) -> String {
         let points = || self.series.iter().flat_map(|(_, points)| points);
         let largest = points().map(|point| point.1).fold(0.0, f64::max);
         let longest = points().map(|point| point.0).fold(0.0, f64::max);
@@ -24,6 +29,10 @@ impl Lines<'_> {
         canvas.legend(&names);
         let across = if longest > 0.0 { longest } else { 1.0 };
         let x = |value: f64| LEFT + (WIDTH - LEFT - RIGHT) * value / across;
+        for (from, to) in shaded {
+            let (from, to) = (x(*from), x(to.min(across)));
+            canvas.shade(from, (to - from).max(0.0));
+        }
         let step = nice_step(across);
         let mut tick = 0.0;
         while tick <= across + step / 1e6 {
@@ -82,6 +91,22 @@ mod tests {
         assert!(points.split(' ').count() <= MOST_POINTS + 1);
         // The top of the plot on the right edge.
         assert!(points.split(' ').next_back().unwrap().starts_with("740.0,"));
+    }
+
+    #[test]
+    fn what_is_shaded_ends_where_the_line_does() {
+        let series = vec![("one".to_owned(), vec![(0.0, 1.0), (10.0, 1.0)])];
+        let lines = Lines {
+            title: "Goodput",
+            unit: "requests/s",
+            across: "seconds",
+            series,
+        };
+        let svg = lines.svg_shaded(&[(5.0, 20.0)]);
+        assert!(
+            svg.contains("x=\"405.0\"") && svg.contains("width=\"335.0\""),
+            "{svg}"
+        );
     }
 
     #[test]

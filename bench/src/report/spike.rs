@@ -2,6 +2,7 @@
 
 mod closed;
 mod crowd;
+mod outage;
 mod overload;
 mod pair;
 mod story;
@@ -53,6 +54,9 @@ fn details(spike: &Spike, folder: &Path) -> Result<String> {
     }
     if let Some(part) = &spike.overload {
         text.push_str(&overload::section(part, folder)?);
+    }
+    if let Some(part) = &spike.outage {
+        text.push_str(&outage::section(part, folder)?);
     }
     if let Some(part) = &spike.crowd {
         text.push_str(&crowd::section(part, folder)?);

@@ -46,6 +46,9 @@ pub(crate) struct Load {
     pub(crate) requests: Arc<Vec<Vec<u8>>>,
     /// The first of them.
     pub(crate) first: usize,
+    /// What the body of each request's 200 must have in it, in the same order; nothing is looked for
+    /// when this is empty.
+    pub(crate) marks: Arc<Vec<String>>,
     /// The generator's.
     pub(crate) cpu: Option<usize>,
 }
@@ -61,6 +64,7 @@ impl Load {
             deadline: Duration::from_secs(1),
             requests,
             first: 0,
+            marks: Arc::default(),
             cpu: None,
         }
     }

@@ -1,8 +1,9 @@
 //! A Redis of the run's own, on the servers' CPU, which keeps nothing on disk.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
@@ -23,27 +24,56 @@ const LONGEST_ANSWER: Duration = Duration::from_secs(30);
 pub(crate) struct Redis {
     child: Child,
     port: u16,
+    folder: PathBuf,
+    log: PathBuf,
 }
 
 impl Redis {
     pub(crate) async fn start(setting: &Setting, name: &str) -> Result<Self> {
-        let port = free_port()?;
-        let mut command = child::command(Path::new("redis-server"), Some(SERVER_CPU));
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
-        command.args(["--save", "", "--appendonly", "no", "--logfile", ""]);
-        command.args(["--maxclients", "15000", "--dir"]);
-        command.arg(&setting.scratch);
-        let child = Child::start(command, setting.scratch.join(format!("{name}.log")))?;
-        let mut redis = Self { child, port };
+        let (port, folder) = (free_port()?, setting.scratch.clone());
+        let log = folder.join(format!("{name}.log"));
+        let mut redis = Self {
+            child: spawn(port, &folder, &log)?,
+            port,
+            folder,
+            log,
+        };
+        redis.ready().await?;
+        Ok(redis)
+    }
+
+    async fn ready(&mut self) -> Result<()> {
         let end = Instant::now() + READY_WITHIN;
-        while redis.ask(&[&["PING"]]).await.is_err() {
-            redis.child.check()?;
+        while self.ask(&[&["PING"]]).await.is_err() {
+            self.child.check()?;
             if Instant::now() > end {
                 return Err(Failure::Late("a Redis that answers".to_owned()));
             }
             sleep(LOOK_EVERY).await;
         }
-        Ok(redis)
+        Ok(())
+    }
+
+    /// Ends it where it stands, with all it knows.
+    pub(crate) async fn kill(&mut self) -> Result<()> {
+        self.child.signal(Signal::KILL)?;
+        self.child.gone().await
+    }
+
+    /// An empty one at the same port, after [`Redis::kill`]; back when it answers.
+    pub(crate) async fn restart(&mut self) -> Result<()> {
+        self.child = spawn(self.port, &self.folder, &self.log)?;
+        self.ready().await
+    }
+
+    /// Stops it where it stands: it accepts connections and answers nothing.
+    pub(crate) fn freeze(&self) -> Result<()> {
+        self.child.signal(Signal::STOP)
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) -> Result<()> {
+        self.child.signal(Signal::CONT)
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -101,6 +131,15 @@ impl Redis {
     pub(crate) async fn stop(self) -> Result<()> {
         self.child.stop().await
     }
+}
+
+fn spawn(port: u16, folder: &Path, log: &Path) -> Result<Child> {
+    let mut command = child::command(Path::new("redis-server"), Some(SERVER_CPU));
+    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
+    command.args(["--save", "", "--appendonly", "no", "--logfile", ""]);
+    command.args(["--maxclients", "15000", "--dir"]);
+    command.arg(folder);
+    Child::start(command, log.to_owned())
 }
 
 /// Commands as Redis's protocol has them.

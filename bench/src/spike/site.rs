@@ -45,6 +45,15 @@ pub(crate) struct Tuning<'a> {
     /// The database is reached at this URL, by one reader of feeds or a slow query, and there is nothing
     /// before it: no Redis, as little memory as there can be, the default wait for a turn.
     pub(crate) only_source: Option<&'a str>,
+    /// Redis and the database are at these URLs, and how they are used is as it ships.
+    pub(crate) shipped: Option<Shipped<'a>>,
+}
+
+/// What a node has behind it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shipped<'a> {
+    pub(crate) redis: &'a str,
+    pub(crate) database: &'a str,
 }
 
 impl Default for Tuning<'_> {
@@ -58,6 +67,7 @@ impl Default for Tuning<'_> {
             edge: "",
             redis_patience: "50ms",
             only_source: None,
+            shipped: None,
         }
     }
 }

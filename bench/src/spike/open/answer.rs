@@ -7,6 +7,8 @@ pub(super) enum Seen {
     Part,
     Whole {
         bytes: usize,
+        /// Of the body, which is the rest.
+        body_from: usize,
         kind: Kind,
         /// The server will close the connection.
         closes: bool,
@@ -20,6 +22,8 @@ pub(super) enum Seen {
 pub(super) enum Kind {
     /// 200.
     Ok,
+    /// 200 with a body that is not this request's.
+    Foreign,
     /// 503 that says when to come again.
     Refused,
     Other(u16),
@@ -70,8 +74,18 @@ pub(super) fn read(bytes: &[u8]) -> Seen {
     };
     Seen::Whole {
         bytes: whole,
+        body_from: head_bytes,
         kind,
         closes,
+    }
+}
+
+/// What a 200 is whose body must have this in it.
+pub(super) fn marked(kind: Kind, body: &[u8], mark: &str) -> Kind {
+    let has_it = || std::str::from_utf8(body).is_ok_and(|body| body.contains(mark));
+    match kind {
+        Kind::Ok if !has_it() => Kind::Foreign,
+        other => other,
     }
 }
 
@@ -86,6 +100,7 @@ mod tests {
                 bytes,
                 kind,
                 closes,
+                ..
             } if bytes == text.len() => (kind, closes),
             other => panic!("{other:?} of {text}"),
         }
@@ -115,6 +130,15 @@ mod tests {
         }
         assert_eq!(read(b"HTTP/1.1 200 OK\r\n\r\n"), Seen::Broken);
         assert_eq!(read(b"SSH-2.0-OpenSSH\r\n\r\n"), Seen::Broken);
+    }
+
+    #[test]
+    fn a_200_with_another_body_is_foreign_and_a_refusal_has_none() {
+        let ada = b"{\"member\":\"ada\"}";
+        assert_eq!(marked(Kind::Ok, ada, "ada"), Kind::Ok);
+        assert_eq!(marked(Kind::Ok, ada, "bob"), Kind::Foreign);
+        assert_eq!(marked(Kind::Refused, ada, "bob"), Kind::Refused);
+        assert_eq!(marked(Kind::Ok, b"\xff ada", "ada"), Kind::Foreign);
     }
 
     proptest! {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::answer::Kind;
 use super::histogram::Histogram;
 use super::profile::{Due, Profile};
@@ -14,6 +16,8 @@ const SLICE: Duration = Duration::from_millis(250);
 pub(crate) struct Tally {
     pub(crate) steps: Vec<StepTally>,
     pub(crate) slices: Vec<Slice>,
+    /// When the first step began.
+    pub(crate) begun: Instant,
     deadline: Duration,
 }
 
@@ -30,6 +34,8 @@ pub(crate) struct StepTally {
     pub(crate) late: u64,
     /// Any other status.
     pub(crate) other: u64,
+    /// 200 with what somebody else had asked for.
+    pub(crate) foreign: u64,
     /// No answer: the connection broke, or said something that is none.
     pub(crate) failed: u64,
     /// Sent once more because a kept connection had been closed.
@@ -71,7 +77,7 @@ impl StepTally {
 
     /// Neither a good answer nor an orderly refusal.
     pub(crate) fn disorderly(&self) -> u64 {
-        self.late + self.other + self.failed
+        self.late + self.other + self.foreign + self.failed
     }
 }
 
@@ -93,6 +99,7 @@ impl Tally {
         Self {
             steps: steps.collect(),
             slices: slices.collect(),
+            begun: Instant::now(),
             deadline,
         }
     }
@@ -132,6 +139,7 @@ impl Tally {
                 step.refusals.add(took);
             }
             End::Answered(Kind::Other(_)) => step.other += 1,
+            End::Answered(Kind::Foreign) => step.foreign += 1,
             End::Unanswered => step.late += 1,
             End::Broken => step.failed += 1,
         }

@@ -106,3 +106,16 @@ async fn nobody_there_ends_the_run() {
     let run = tokio::time::timeout(Duration::from_millis(100), load.run());
     assert!(run.await.is_err(), "it goes on trying until it is dropped");
 }
+
+#[tokio::test]
+async fn an_answer_without_its_mark_is_somebody_elses() {
+    let address = server(|_, stream| stream.write_all(ANSWER).is_ok());
+    let both = ["/hi", "/ho"].map(|path| get(path, None));
+    let load = Load {
+        requests: Arc::new(both.to_vec()),
+        marks: Arc::new(vec!["hi".to_owned(), "ho".to_owned()]),
+        ..load(address, 200.0, Duration::from_millis(500))
+    };
+    let step = &load.run().await.unwrap().steps[0];
+    assert_eq!((step.ok, step.foreign, step.disorderly()), (50, 50, 50));
+}

@@ -49,6 +49,8 @@ struct Wire<'a> {
 struct Line {
     socket: Option<OwnedFd>,
     state: State,
+    /// Which request it was given last.
+    asked: usize,
     /// What came of an answer so far.
     part: Vec<u8>,
     /// It has been answered on before.
@@ -132,7 +134,9 @@ impl<'a> Wire<'a> {
             now = self.begun.elapsed();
         }
         self.desk.used_cpu(step, thread_cpu() - cpu);
-        Ok(self.desk.finish(now))
+        let mut tally = self.desk.finish(now);
+        tally.begun = self.begun;
+        Ok(tally)
     }
 
     /// Waits for events, at most so long, and does what they ask for.
@@ -202,9 +206,11 @@ impl<'a> Wire<'a> {
     }
 
     fn write(&mut self, number: usize, now: Duration) {
-        let request = &self.load.requests[self.next_request % self.load.requests.len()];
+        let asked = self.next_request % self.load.requests.len();
+        let request = &self.load.requests[asked];
         self.next_request = self.next_request.wrapping_add(1);
-        let line = &self.lines[number];
+        let line = &mut self.lines[number];
+        line.asked = asked;
         let sent = line
             .socket
             .as_ref()
@@ -225,25 +231,28 @@ impl<'a> Wire<'a> {
             Err(Errno::AGAIN | Errno::INTR) => return,
             Err(_) => return self.lost(number, now),
         }
-        let seen = if line.part.is_empty() {
-            let seen = answer::read(&self.buffer);
-            if seen == Seen::Part {
-                line.part.extend_from_slice(&self.buffer);
-            }
-            seen
-        } else {
+        if !line.part.is_empty() {
             line.part.extend_from_slice(&self.buffer);
-            answer::read(&line.part)
+        }
+        let have = if line.part.is_empty() {
+            &self.buffer
+        } else {
+            &line.part
         };
-        let have = self.buffer.len().max(line.part.len());
-        match seen {
+        match answer::read(have) {
+            Seen::Part if line.part.is_empty() => line.part.extend_from_slice(&self.buffer),
             Seen::Part => {}
             // Nothing is asked ahead, so nothing may follow an answer.
             Seen::Whole {
                 bytes,
+                body_from,
                 kind,
                 closes,
-            } if bytes == have => {
+            } if bytes == have.len() => {
+                let kind = match self.load.marks.get(line.asked) {
+                    Some(mark) => answer::marked(kind, &have[body_from..], mark),
+                    None => kind,
+                };
                 line.part.clear();
                 line.was_used = true;
                 self.desk.answered(number, now, kind, closes);

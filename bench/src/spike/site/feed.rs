@@ -96,11 +96,15 @@ fn config(control: &Database, cards: &Database, redis: &Redis, tuning: &Tuning<'
         edge,
         redis_patience,
         only_source,
+        shipped,
         ..
     } = tuning;
-    let cache = match only_source {
-        Some(_) => "memory = \"0B\"\nreads = 1\n".to_owned(),
-        None => format!(
+    let cache = match (only_source, shipped) {
+        (Some(_), _) => "memory = \"0B\"\nreads = 1\n".to_owned(),
+        (None, Some(shipped)) => {
+            format!("url = \"{}\"\nmemory = \"{memory}\"\n", shipped.redis)
+        }
+        (None, None) => format!(
             "url = \"{}\"\nttl = \"1d\"\nmemory = \"{memory}\"\nmemory_ttl = \"1h\"\nread_wait = \"10s\"\ntimeout = \"{redis_patience}\"\n",
             redis.url()
         ),
@@ -111,6 +115,8 @@ fn config(control: &Database, cards: &Database, redis: &Redis, tuning: &Tuning<'
          [[store.database]]\nname = \"cards-0\"\nurl = \"{}\"\n\
          [cache]\n{cache}token_memory = \"{token_memory}\"\n",
         control.url(),
-        only_source.unwrap_or(cards.url()),
+        only_source
+            .or(shipped.map(|shipped| shipped.database))
+            .unwrap_or(cards.url()),
     )
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use corkboard_testkit::TestClient;
 use tokio::time::{Instant, sleep};
 
-use super::{MOST_CONNECTIONS, Process, Running, Tuning, shuffled};
+use super::{MOST_CONNECTIONS, Process, Running, Shipped, Tuning, shuffled};
 use crate::Setting;
 use crate::child::{self, Child};
 use crate::console::say;
@@ -115,9 +115,8 @@ impl OriginSite {
 
     /// Forgets all rows but those in the database, and loads Redis again.
     pub(crate) async fn warm_redis(&self) -> Result<()> {
-        let config = self.configure(&Tuning::default(), [free_port()?, free_port()?])?;
         self.redis.flush().await?;
-        self.command(&config, "warm").await
+        self.warm(&Tuning::default()).await
     }
 
     fn configure(&self, tuning: &Tuning<'_>, ports: [u16; 2]) -> Result<PathBuf> {
@@ -126,12 +125,17 @@ impl OriginSite {
             memory,
             edge,
             only_source,
+            shipped,
             ..
         } = tuning;
+        let own = Shipped {
+            redis: &self.redis.url(),
+            database: self.database.url(),
+        };
+        let Shipped { redis, database } = shipped.unwrap_or(own);
         let (cache, content) = match only_source {
             Some(_) => ("memory = \"1MiB\"\n".to_owned(), SLOW_QUERY),
             None => {
-                let redis = self.redis.url();
                 let cache = format!("redis = \"{redis}\"\nmemory = \"{memory}\"\n");
                 (cache, "table = \"offers\"")
             }
@@ -142,11 +146,17 @@ impl OriginSite {
              [edge]\n{edge}[origin]\ndatabase = \"{}\"\n{cache}\
              [[origin.endpoint]]\npath = \"/users/{{user_id}}/offer\"\n{content}\n\
              key = \"user_id\"\nttl = \"12h\"\n",
-            only_source.unwrap_or(self.database.url()),
+            only_source.unwrap_or(database),
         );
         let path = self.folder.join(format!("{}.toml", tuning.name));
         write(&path, &text)?;
         Ok(path)
+    }
+
+    /// Loads all rows into the Redis that a node with this tuning has.
+    pub(crate) async fn warm(&self, tuning: &Tuning<'_>) -> Result<()> {
+        let config = self.configure(tuning, [free_port()?, free_port()?])?;
+        self.command(&config, "warm").await
     }
 
     async fn command(&self, config: &Path, word: &str) -> Result<()> {
