@@ -32,6 +32,8 @@ use crate::results::{self, Measured, settings};
 pub(crate) use closed::{Closed, Compared, Ratio, Server, Step};
 pub(crate) use crowd::{Crowd, WORD as CROWD, gather};
 pub(crate) use outage::{Course, Front, Loss, Moment as OutageMoment, Outage};
+#[cfg(test)]
+pub(crate) use outage::{Fault, Rate};
 pub(crate) use overload::{Overload, Point, Surface};
 pub(crate) use pair::{Capacity, Ending, Pair};
 

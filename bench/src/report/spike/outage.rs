@@ -10,7 +10,7 @@ use crate::spike::{Course, Front, Loss, Outage};
 /// Of what was to be had, meanwhile; and of what was answered before, once it is back.
 const LEAST: f64 = 0.6;
 const BACK_WITHIN: f64 = 5.0;
-const HEADS: [&str; 12] = [
+const HEADS: [&str; 13] = [
     "Redis",
     "offered",
     "offered/s",
@@ -21,6 +21,7 @@ const HEADS: [&str; 12] = [
     "back after s",
     "then at least",
     "statements at a time",
+    "connections",
     "statements/s before",
     "meanwhile",
 ];
@@ -121,6 +122,7 @@ fn row(loss: &Loss) -> Row {
         or_none(loss.back_after.map(|seconds| format!("{seconds:.2}"))),
         or_none(loss.worst_after.map(percent)),
         loss.most_statements.to_string(),
+        loss.most_connections.to_string(),
         number(loss.statements_before),
         number(loss.statements_meanwhile),
     ]
@@ -146,4 +148,82 @@ fn drawn(front: &Front, course: &Course, file: &str, folder: &Path) -> Result<St
     let losses = course.losses.iter();
     let shaded: Vec<(f64, f64)> = losses.map(|loss| (loss.struck, loss.mended)).collect();
     plot(folder, file, &title, &lines.svg_shaded(&shaded))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spike::{Fault, Rate};
+
+    fn loss() -> Loss {
+        Loss {
+            fault: Fault::Killed,
+            rate: Rate::Redis,
+            struck: 3.0,
+            mended: 8.0,
+            offered: 1_000.0,
+            before: 1_000.0,
+            meanwhile: 300.0,
+            worst_second: 200.0,
+            share: 0.6,
+            back_after: Some(5.0),
+            worst_after: Some(0.6),
+            most_statements: 8,
+            most_connections: 11,
+            statements_before: 1.0,
+            statements_meanwhile: 100.0,
+        }
+    }
+
+    /// Of one front, in order.
+    fn reached(change: impl Fn(&mut Course)) -> Vec<bool> {
+        let mut course = Course {
+            memory: "1MiB".to_owned(),
+            losses: vec![loss(), loss()],
+            requests: 10,
+            late: 3,
+            disorderly: 0,
+            foreign: 0,
+            moments: Vec::new(),
+        };
+        change(&mut course);
+        let front = Front {
+            name: "feeds".to_owned(),
+            statements_allowed: 8,
+            database_alone: 500.0,
+            with_redis: 1_250.0,
+            courses: Vec::new(),
+        };
+        let text = of_course(&front, &course);
+        let goals = text.lines().filter(|line| line.starts_with("- Goal"));
+        goals.map(|goal| goal.contains("**reached**")).collect()
+    }
+
+    #[test]
+    fn each_goal_is_missed_by_what_it_is_about_alone() {
+        assert_eq!(reached(|_| {}), [true; 5]);
+        assert_eq!(
+            reached(|course| course.losses.clear()),
+            [false, false, false, false, true]
+        );
+        let changes: [fn(&mut Course); 7] = [
+            |course| course.losses[1].share = 0.59,
+            |course| course.losses[1].most_statements = 9,
+            |course| course.losses[1].back_after = Some(5.25),
+            |course| course.losses[1].worst_after = Some(0.59),
+            |course| course.foreign = 1,
+            |course| course.disorderly = 1,
+            |course| course.requests = 0,
+        ];
+        for (change, missed) in changes.into_iter().zip([0, 1, 2, 3, 4, 4, 4]) {
+            let reached = reached(change);
+            let found: Vec<usize> = (0..5).filter(|place| !reached[*place]).collect();
+            assert_eq!(found, [missed]);
+        }
+        let never = reached(|course| {
+            course.losses[0].back_after = None;
+            course.losses[0].worst_after = None;
+        });
+        assert_eq!(never, [true, true, false, false, true]);
+    }
 }

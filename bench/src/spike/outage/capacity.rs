@@ -1,4 +1,4 @@
-//! The most that can just be served.
+//! The most that can be served.
 
 use std::time::Duration;
 
@@ -6,31 +6,32 @@ use crate::console::say;
 use crate::failure::{Failure, Result};
 use crate::spike::open::{Load, Profile};
 
-const STEEPER: f64 = 1.3;
-const MOST_TRIES: usize = 16;
-const TRY: Duration = Duration::from_secs(1);
-/// Part of what is offered that must be answered in time for a rate to count.
-const ANSWERED: f64 = 0.97;
+/// Each try offers so much more than the last.
+const STEEPER: f64 = 1.5;
+const MOST_TRIES: usize = 12;
+/// The search is over when so small a part of what is offered is answered.
+const OVER: f64 = 0.7;
 
-/// Good answers a second at the highest rate of those tried, from `from` on, that is still answered.
-pub(super) async fn of(load: &Load, from: f64) -> Result<f64> {
+/// The most good answers a second, while ever more is offered, from `from` on, for `lasts` each.
+pub(super) async fn of(load: &Load, from: f64, lasts: Duration) -> Result<f64> {
     let (mut rate, mut best, mut load) = (from, 0.0_f64, load.clone());
-    for _ in 0..MOST_TRIES {
-        load.profile = Profile::poisson(&[rate], TRY);
+    // What has just begun is slow for a moment: the first try only warms.
+    for is_first in std::iter::once(true).chain([false; MOST_TRIES]) {
+        load.profile = Profile::poisson(&[rate], lasts);
         let tally = load.clone().run().await?;
         let step = &tally.steps[0];
         // Others than those just asked for.
-        load.first = load
-            .first
-            .wrapping_add(usize::try_from(step.offered).unwrap_or_default());
+        let offered = usize::try_from(step.offered).unwrap_or_default();
+        load.first = load.first.wrapping_add(offered);
+        if is_first {
+            continue;
+        }
         let goodput = step.goodput();
         say(&format!("  {rate:.0}/s offered: {goodput:.0} good"));
-        if (step.ok as f64) < step.offered as f64 * ANSWERED {
-            // It bends here: what lies between is served, too.
-            best = best.max(goodput);
+        best = best.max(goodput);
+        if (step.ok as f64) < step.offered as f64 * OVER {
             break;
         }
-        best = goodput;
         rate *= STEEPER;
     }
     if best > 0.0 {

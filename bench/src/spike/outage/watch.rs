@@ -22,6 +22,7 @@ pub(super) struct Sample {
     pub(super) at: Instant,
     /// Statements under way.
     pub(super) under_way: u64,
+    pub(super) connections: u64,
     /// Statements so far.
     pub(super) ended: u64,
 }
@@ -45,8 +46,8 @@ impl Watch<'_> {
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let sql = format!(
-            "SELECT (SELECT count(*) FROM pg_stat_activity WHERE datname = '{0}' \
-             AND state = 'active' AND backend_type = 'client backend') || ' ' || \
+            "SELECT (SELECT count(*) FILTER (WHERE state = 'active') || ' ' || count(*) \
+             FROM pg_stat_activity WHERE datname = '{0}' AND backend_type = 'client backend') || ' ' || \
              (SELECT coalesce(sum(calls), 0) FROM pg_stat_statements(false) AS statement \
              JOIN pg_database AS one ON one.oid = statement.dbid WHERE one.datname = '{0}')",
             self.watched
@@ -62,29 +63,42 @@ impl Watch<'_> {
 }
 
 fn parsed(text: &str, at: Instant) -> Option<Sample> {
-    let (under_way, ended) = text.split_once(' ')?;
+    let mut numbers = text.split(' ').map(|word| word.parse().ok());
     Some(Sample {
         at,
-        under_way: under_way.parse().ok()?,
-        ended: ended.parse().ok()?,
+        under_way: numbers.next()??,
+        connections: numbers.next()??,
+        ended: numbers.next()??,
     })
 }
 
-/// The most statements at a time between two times, and how many there were a second.
-pub(super) fn between(samples: &[Sample], from: Instant, until: Instant) -> (u64, f64) {
+/// What the database bore between two times.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Bore {
+    /// At a time.
+    pub(super) most_statements: u64,
+    pub(super) most_connections: u64,
+    pub(super) statements_each_second: f64,
+}
+
+pub(super) fn between(samples: &[Sample], from: Instant, until: Instant) -> Bore {
     let within = samples.iter();
     let within: Vec<&Sample> = within
         .filter(|one| from <= one.at && one.at < until)
         .collect();
-    let most = within.iter().map(|one| one.under_way).max();
-    let rate = match (within.first(), within.last()) {
+    let most = |of: fn(&Sample) -> u64| within.iter().map(|one| of(one)).max();
+    let statements_each_second = match (within.first(), within.last()) {
         (Some(first), Some(last)) if first.at < last.at => {
             let ended = last.ended.saturating_sub(first.ended);
             ended as f64 / (last.at - first.at).as_secs_f64()
         }
         _ => 0.0,
     };
-    (most.unwrap_or_default(), rate)
+    Bore {
+        most_statements: most(|one| one.under_way).unwrap_or_default(),
+        most_connections: most(|one| one.connections).unwrap_or_default(),
+        statements_each_second,
+    }
 }
 
 #[cfg(test)]
@@ -97,6 +111,7 @@ mod tests {
         let sample = |millis, under_way, ended| Sample {
             at: begun + Duration::from_millis(millis),
             under_way,
+            connections: under_way + 1,
             ended,
         };
         let samples = [
@@ -107,15 +122,26 @@ mod tests {
             sample(3_000, 80, 900),
         ];
         let second = |number| begun + Duration::from_secs(number);
-        assert_eq!(between(&samples, second(1), second(3)), (7, 200.0));
-        assert_eq!(between(&samples, second(9), second(10)), (0, 0.0));
+        let bore = between(&samples, second(1), second(3));
+        let expected = Bore {
+            most_statements: 7,
+            most_connections: 8,
+            statements_each_second: 200.0,
+        };
+        assert_eq!(bore, expected);
+        assert_eq!(between(&samples, second(9), second(10)).most_statements, 0);
     }
 
     #[test]
-    fn a_look_is_two_numbers() {
+    fn a_look_is_three_numbers() {
         let at = Instant::now();
-        let seen = parsed("12 3456", at).map(|one| (one.under_way, one.ended));
-        assert_eq!(seen, Some((12, 3_456)));
-        assert_eq!(parsed("", at), None);
+        let expected = Sample {
+            at,
+            under_way: 12,
+            connections: 20,
+            ended: 3_456,
+        };
+        assert_eq!(parsed("12 20 3456", at), Some(expected));
+        assert_eq!(parsed("12 20", at), None);
     }
 }
