@@ -1,6 +1,6 @@
 //! How much a client of HTTP/2 may say beside its requests.
 //!
-//! PING, SETTINGS, WINDOW_UPDATE, PRIORITY, empty DATA: each is a few bytes for the client and work for
+//! PING, SETTINGS, WINDOW_UPDATE, PRIORITY, crumbs of DATA: each is a few bytes for the client and work for
 //! us, the protocol bounds none of them, and beside one request that is being answered no time-out ends
 //! a flood of them. So the frames that come in are counted by their headers, before anybody works on
 //! them. Each one costs a point; time, requests and the bytes of responses bring points. Who has none
