@@ -9,6 +9,7 @@
 //! a second, and so is memory while nobody would tell it of changes made elsewhere.
 
 mod admission;
+mod hashing;
 mod key;
 mod memory;
 mod redis;
@@ -16,7 +17,7 @@ mod tiers;
 
 pub use admission::{Admission, Busy};
 pub use key::Key;
-pub use memory::{Joined, Landed, Lead, Memory, Missed, Passenger, Weigh};
+pub use memory::{Joined, Landed, Lead, Mark, Memory, Missed, Passenger, Seen, Weigh};
 pub use redis::{
     CallError, Ears, HashKept, HashLease, HashPage, HashRow, HashScan, HashWrite, Looked,
     OpenError, Redis, RedisOptions, Token,

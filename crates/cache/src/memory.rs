@@ -5,6 +5,9 @@
 //! lock, so there is no moment at which an old value could slip in. A reader that comes after a void
 //! never joins a flight from before it.
 //!
+//! Where the next tier is nearly as quick as memory itself, a flight costs more than it saves: there a
+//! reader takes a [`Mark`] and may leave what it found as long as nothing near it was voided since.
+//!
 //! Admission is S3-FIFO: a new value waits in a short queue and moves to the long one only if it is
 //! read again before its turn to leave comes, so that a send's readers, most of whom come once, do
 //! not drive out those who come often. No lock is held for longer than a few map operations.
@@ -49,6 +52,19 @@ pub enum Joined<V, E> {
     Leads(Lead<V, E>),
 }
 
+/// What a reader sees who brings the value by itself.
+#[derive(Debug)]
+pub enum Seen<V, E> {
+    Here(V),
+    /// Somebody is on the way to the source: better wait for what is brought from there.
+    Flying(Passenger<V, E>),
+    Nothing(Mark),
+}
+
+/// A moment in the life of the keys around one: see [`Memory::keep`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark(u64);
+
 impl<V: Clone + Weigh, E: Clone> Memory<V, E> {
     /// Keeps at most `bytes` of values, keys and what holds them together.
     #[must_use]
@@ -79,9 +95,34 @@ impl<V: Clone + Weigh, E: Clone> Memory<V, E> {
         Joined::Leads(Lead::new(Arc::clone(self), key.clone(), flight))
     }
 
-    /// Forgets the value and makes sure that no flight from before leaves one.
+    /// The value if it is here and `look` allows to take it; else the flight that is under way, or
+    /// a mark for what the caller is going to find.
+    pub fn see(&self, key: &[u8], look: bool) -> Seen<V, E> {
+        let mut segment = self.segment(key);
+        if look && let Some(value) = segment.get(key, Instant::now()) {
+            return Seen::Here(value);
+        }
+        match segment.flights.get(key) {
+            Some(flight) => Seen::Flying(flight.board()),
+            None => Seen::Nothing(Mark(segment.voids)),
+        }
+    }
+
+    /// Keeps what was found after `mark` was given; whether it did. Keys share marks, so that now and
+    /// then the void of another one is enough for a no.
+    pub fn keep(&self, key: &Key, value: V, lifetime: Duration, mark: Mark) -> bool {
+        let mut segment = self.segment(key.as_bytes());
+        let current = Mark(segment.voids) == mark;
+        if current {
+            segment.insert(key.clone(), value, Instant::now() + lifetime);
+        }
+        current
+    }
+
+    /// Forgets the value and makes sure that nothing that began before leaves one.
     pub fn void(&self, key: &[u8]) {
         let mut segment = self.segment(key);
+        segment.voids += 1;
         segment.remove(key);
         segment.flights.remove(key);
     }
@@ -90,6 +131,7 @@ impl<V: Clone + Weigh, E: Clone> Memory<V, E> {
     pub fn flush(&self) {
         for segment in &self.segments {
             let mut segment = lock(segment);
+            segment.voids += 1;
             segment.clear();
             segment.flights.clear();
         }

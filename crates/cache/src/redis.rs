@@ -2,7 +2,7 @@
 //!
 //! One job for each file: [`link`] talks, [`watch`] connects, listens and notices when Redis is
 //! gone, [`circuit`] decides who may ask, [`lease`] is the protocol, [`debts`] remembers voids that
-//! could not be delivered. [`hashes`] is a protocol of its own, for rows in a public layout.
+//! could not be delivered, [`looks`] puts readers together. [`hashes`] is a protocol of its own, for rows in a public layout.
 
 mod address;
 mod circuit;
@@ -12,6 +12,7 @@ mod doubt;
 mod hashes;
 mod lease;
 mod link;
+mod looks;
 mod message;
 mod scan;
 mod script;
@@ -24,7 +25,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -35,11 +36,13 @@ pub use lease::{Looked, Token};
 pub use link::CallError;
 pub use scan::{HashPage, HashScan};
 
+use crate::hashing::Seeded;
 use crate::key::Key;
 use address::Address;
 use circuit::Circuit;
 use debts::Debts;
 use link::{Link, Session};
+use looks::Looks;
 use trust::Trust;
 
 /// How Redis is used.
@@ -55,8 +58,8 @@ pub struct RedisOptions {
     pub connect: Duration,
     /// Connections for data; there is one more, to listen.
     pub connections: usize,
-    /// Looks under way at a time. Others wait for their turn, and only the look itself has `timeout`:
-    /// that many ask at once says nothing about Redis.
+    /// Looks under way at a time, divided among `connections`. Others wait for their turn, and only the
+    /// look itself has `timeout`: that many ask at once says nothing about Redis.
     pub looks: usize,
     /// Between two looks at whether Redis is there and takes writes.
     pub beat: Duration,
@@ -113,7 +116,8 @@ struct Shared {
     circuit: Circuit,
     trust: Trust,
     debts: Debts,
-    turns: Semaphore,
+    looks: Looks,
+    hashing: Seeded,
     ears: Arc<dyn Ears>,
     /// Rings when a connection is known to be broken.
     broken: Notify,
@@ -147,7 +151,8 @@ impl Redis {
             link: Link::new(options.timeout),
             circuit: Circuit::new(options.readmission),
             trust: Trust::new(),
-            turns: Semaphore::new(options.looks.max(1)),
+            looks: Looks::default(),
+            hashing: Seeded::default(),
             debts: Debts::new(options.most_debts),
             broken: Notify::new(),
             attempts: AtomicU64::new(0),
@@ -194,17 +199,6 @@ impl Redis {
         self.shared.circuit.admits(xxh3_64(key.as_bytes())) && !self.shared.debts.owes(key)
     }
 
-    /// Waits for a turn to look for a key. Redis may have been lost meanwhile.
-    async fn turn(&self, key: &Key) -> Result<SemaphorePermit<'_>, CallError> {
-        let turn = self.shared.turns.acquire().await;
-        let turn = turn.map_err(|_| CallError::Away)?;
-        if self.admits(key) {
-            Ok(turn)
-        } else {
-            Err(CallError::Away)
-        }
-    }
-
     /// Tells every other process something. Lost when Redis is away.
     pub async fn tell(&self, what: &[u8]) {
         let message = message::told(self.shared.id, what);
@@ -247,24 +241,18 @@ impl Shared {
         outcome
     }
 
-    /// The same for several commands in one go.
-    async fn calls_in(
-        &self,
-        session: &Session,
-        commands: &redis::Pipeline,
-    ) -> Result<Vec<redis::Value>, CallError> {
-        let outcome = self.link.calls_in(session, commands).await;
-        self.note(&outcome);
-        outcome
+    fn note<T>(&self, outcome: &Result<T, CallError>) {
+        self.note_of(outcome, 1);
     }
 
-    fn note<T>(&self, outcome: &Result<T, CallError>) {
+    /// The same for a message of several calls.
+    fn note_of<T>(&self, outcome: &Result<T, CallError>, calls: usize) {
         match outcome {
             Ok(_) => self.circuit.succeeded(),
             // A server that refuses one command is there; whether it takes writes, the beat says.
             Err(CallError::Refused(_)) => {}
             Err(error) => {
-                if self.circuit.failed() {
+                if self.circuit.failed(calls) {
                     tracing::warn!(%error, "redis does not answer: it is left out");
                     metrics::counter!("corkboard_cache_circuit_opened_total").increment(1);
                 }

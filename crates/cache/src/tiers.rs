@@ -3,23 +3,21 @@
 //! What is found further away is left in the tiers before, unless it was voided meanwhile. The look
 //! goes on when the reader who began it leaves: those who wait for it have not.
 
+mod further;
+
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use metrics::Counter;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::admission::{Admission, Busy};
 use crate::key::Key;
-use crate::memory::{Joined, Lead, Memory, Missed, Weigh};
-use crate::redis::{Looked, Redis, Token};
-
-/// A look at whether another process has filled its lease: at first, and at most.
-const FIRST_LOOK: Duration = Duration::from_millis(1);
-const LONGEST_LOOK: Duration = Duration::from_millis(50);
+use crate::memory::{Joined, Memory, Missed, Passenger, Seen, Weigh};
+use crate::redis::Redis;
+use further::Glanced;
 
 /// The bounds of reading through the tiers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,8 +106,9 @@ struct Inner<V, E> {
     admission: Admission,
     options: TierOptions,
     tasks: TaskTracker,
-    /// Reads that memory answered: counted often enough to keep the handle.
+    /// Reads by the tier that answered them: counted often enough to keep the handles.
     from_memory: Counter,
+    from_redis: Counter,
 }
 
 impl<V, E> Tiers<V, E>
@@ -130,6 +129,7 @@ where
             tasks,
             options,
             from_memory: metrics::counter!("corkboard_cache_reads_total", "tier" => "memory"),
+            from_redis: metrics::counter!("corkboard_cache_reads_total", "tier" => "redis"),
         };
         Self {
             inner: Arc::new(inner),
@@ -171,6 +171,19 @@ where
         Fut: Future<Output = Result<V, E>> + Send + 'static,
     {
         let inner = &self.inner;
+        let mut vacant = false;
+        match inner.memory.see(key.as_bytes(), inner.trusts_memory()) {
+            Seen::Here(value) => {
+                inner.from_memory.increment(1);
+                return Ok(value);
+            }
+            Seen::Flying(passenger) => return inner.await_flight(passenger).await,
+            Seen::Nothing(mark) => match inner.glance(key, mark).await {
+                Glanced::Value(value) => return Ok(value),
+                Glanced::Vacant => vacant = true,
+                Glanced::Unsure => {}
+            },
+        }
         let passenger = match inner.memory.join(key, inner.trusts_memory()) {
             Joined::Here(value) => {
                 inner.from_memory.increment(1);
@@ -184,17 +197,12 @@ where
                 let passenger = lead.board();
                 let (flying, key) = (Arc::clone(inner), key.clone());
                 inner.tasks.spawn(async move {
-                    flying.fly(lead, &key, part, load).await;
+                    flying.fly(lead, &key, vacant, part, load).await;
                 });
                 passenger
             }
         };
-        match timeout(inner.options.patience, passenger.wait()).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(Missed::Failed(error))) => Err(error),
-            Ok(Err(Missed::Abandoned)) => Err(ReadError::Busy),
-            Err(_) => Err(ReadError::TimedOut),
-        }
+        inner.await_flight(passenger).await
     }
 
     /// Makes sure that nothing read before is served or kept any more, here and everywhere. After
@@ -227,108 +235,20 @@ where
         self.redis.get().is_none_or(Redis::is_trusted)
     }
 
+    async fn await_flight(&self, passenger: Passenger<V, ReadError<E>>) -> Result<V, ReadError<E>> {
+        match timeout(self.options.patience, passenger.wait()).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(Missed::Failed(error))) => Err(error),
+            Ok(Err(Missed::Abandoned)) => Err(ReadError::Busy),
+            Err(_) => Err(ReadError::TimedOut),
+        }
+    }
+
     fn void_memory(&self, keys: &[Key]) {
         for key in keys {
             self.memory.void(key.as_bytes());
         }
     }
-
-    async fn fly<F, Fut>(&self, lead: Lead<V, ReadError<E>>, key: &Key, part: usize, load: F)
-    where
-        F: FnOnce() -> Fut + Send,
-        Fut: Future<Output = Result<V, E>> + Send,
-    {
-        let deadline = Instant::now() + self.options.patience;
-        let (found, token) = match self.look(key, deadline).await {
-            Further::Value(value) => {
-                metrics::counter!("corkboard_cache_reads_total", "tier" => "redis").increment(1);
-                (Ok(value), None)
-            }
-            Further::Fill(token) => (self.ask(part, deadline, load).await, Some(token)),
-            Further::Ask => (self.ask(part, deadline, load).await, None),
-        };
-        let filled = token.map(|token| {
-            let value = found.as_ref().ok().map(|value| self.codec.encode(value));
-            (token, value)
-        });
-        lead.land(found, jittered(self.options.memory_lifetime, key));
-        let Some(redis) = self.redis.get() else {
-            return;
-        };
-        match filled {
-            Some((token, Some(value))) => {
-                let lifetime = jittered(self.options.redis_lifetime, key);
-                let _ = redis.fill(&token, &value, lifetime).await;
-            }
-            Some((token, None)) => redis.release(&token).await,
-            None => {}
-        }
-    }
-
-    /// In Redis, waiting for another process that is bringing the value.
-    async fn look(&self, key: &Key, deadline: Instant) -> Further<V> {
-        let mut pause = FIRST_LOOK;
-        // Not longer than the lease: whoever holds it then has lost it.
-        let end = deadline.min(Instant::now() + self.options.lease + LONGEST_LOOK * 2);
-        while let Some(redis) = self.redis.get().filter(|redis| redis.admits(key)) {
-            match redis.look(key, self.options.lease).await {
-                Ok(Looked::Value(bytes)) => match self.codec.decode(&bytes) {
-                    Some(value) => return Further::Value(value),
-                    None => {
-                        redis.void(std::slice::from_ref(key), false).await;
-                    }
-                },
-                Ok(Looked::Lease(token)) => return Further::Fill(token),
-                Ok(Looked::Leased) => {
-                    sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_LOOK);
-                }
-                Err(_) => return Further::Ask,
-            }
-            if Instant::now() >= end {
-                break;
-            }
-        }
-        Further::Ask
-    }
-
-    async fn ask<F, Fut>(&self, part: usize, deadline: Instant, load: F) -> Result<V, ReadError<E>>
-    where
-        F: FnOnce() -> Fut + Send,
-        Fut: Future<Output = Result<V, E>> + Send,
-    {
-        let _turn = self.admission.enter(part).await?;
-        let left = deadline.saturating_duration_since(Instant::now());
-        match timeout(left, load()).await {
-            Ok(loaded) => {
-                if loaded.is_ok() {
-                    metrics::counter!("corkboard_cache_reads_total", "tier" => "source")
-                        .increment(1);
-                }
-                loaded.map_err(ReadError::Source)
-            }
-            Err(_) => Err(ReadError::TimedOut),
-        }
-    }
-}
-
-/// Where a look ends that memory did not.
-enum Further<V> {
-    Value(V),
-    /// At the source, with the right to leave the value in Redis.
-    Fill(Token),
-    /// At the source; Redis has no say.
-    Ask,
-}
-
-/// A lifetime four to six fifths as long, so that what came together does not go together.
-fn jittered(lifetime: Duration, key: &Key) -> Duration {
-    let mut hash = xxh3_64(key.as_bytes());
-    if let Ok(random) = getrandom::u32() {
-        hash ^= u64::from(random);
-    }
-    let fifths = 0.8 + 0.4 * (hash % 1_000) as f64 / 1_000.0;
-    lifetime.mul_f64(fifths)
 }
 
 impl<V, E> fmt::Debug for Tiers<V, E> {

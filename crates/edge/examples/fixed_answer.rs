@@ -19,10 +19,9 @@ use std::thread;
 
 use bytes::Bytes;
 use corkboard_edge::{
-    AdmissionOptions, Asked, DrainReport, EdgeOptions, Lane, Passport, Priority, Reply,
+    AdmissionOptions, Asked, Bearer, DrainReport, EdgeOptions, Lane, Passport, Priority, Reply,
     RequestBody, Verdict, listen, listen_shared, serve, termination,
 };
-use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tokio::net::TcpListener;
@@ -141,6 +140,6 @@ impl Lane for Fixed {
     }
 }
 
-fn inspect(head: &Parts) -> Passport {
-    Passport::new(Priority::Read, head.uri.path().as_bytes())
+fn inspect(bearer: &Bearer<'_>) -> Passport {
+    Passport::new(Priority::Read, bearer.path.as_bytes())
 }

@@ -17,4 +17,4 @@ mod refusal;
 
 pub(crate) use door::{Door, Entry, Parking, Ticket, Waiting};
 pub use options::AdmissionOptions;
-pub use passport::{Inspect, Passport, Priority};
+pub use passport::{Bearer, Inspect, Passport, Priority};

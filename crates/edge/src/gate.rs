@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tower::util::Oneshot;
 
 use crate::activity::Activity;
-use crate::admission::{Door, Entry, Ticket, Waiting};
+use crate::admission::{Bearer, Door, Entry, Ticket, Waiting};
 use crate::closing::Closing;
 use crate::meters::Meters;
 use crate::options::EdgeOptions;
@@ -74,16 +74,21 @@ impl<S> Gate<S>
 where
     S: tower::Service<Request<RequestBody>> + Clone,
 {
-    /// Begins the answer to a request without a body that hyper has not seen.
-    pub(crate) fn begin(&self, request: Request<()>) -> Answer<S> {
-        self.answer(request.into_parts().0, None)
+    /// Begins the answer to a request without a body that hyper has not seen. `entry`: what the door
+    /// has said, if it was asked.
+    pub(crate) fn begin(&self, request: Request<()>, entry: Option<Entry>) -> Answer<S> {
+        self.answer_from(request.into_parts().0, None, entry)
     }
 
     fn answer(&self, parts: Parts, body: Option<Incoming>) -> Answer<S> {
+        self.answer_from(parts, body, None)
+    }
+
+    fn answer_from(&self, parts: Parts, body: Option<Incoming>, entry: Option<Entry>) -> Answer<S> {
         let shared = &self.shared;
         shared.meters.requests.increment(1);
         let handed_over = HandedOver::request_began(Arc::clone(&shared.activity));
-        let (fate, stage) = self.first_stage(parts, body);
+        let (fate, stage) = self.first_stage(parts, body, entry);
         Answer {
             stage,
             shared: Arc::clone(shared),
@@ -96,6 +101,7 @@ where
         &self,
         mut parts: Parts,
         body: Option<Incoming>,
+        entry: Option<Entry>,
     ) -> (Option<Arc<BodyFate>>, Stage<S>) {
         let shared = &self.shared;
         if let Some(refusal) = too_large(&parts.headers, shared.options.max_body_bytes) {
@@ -105,7 +111,7 @@ where
         let mut ticket = None;
         let mut waiting = None;
         if let Some(door) = &shared.door {
-            match door.enter(door.inspect(&parts)) {
+            match entry.unwrap_or_else(|| door.enter(door.inspect(&Bearer::of(&parts)))) {
                 Entry::Admitted(admitted) => ticket = Some(admitted),
                 Entry::Waiting(in_line) => waiting = Some(in_line),
                 Entry::Refused => {

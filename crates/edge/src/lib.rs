@@ -33,9 +33,9 @@ mod tag;
 mod tls;
 mod watchdog;
 
-pub use admission::{AdmissionOptions, Inspect, Passport, Priority};
+pub use admission::{AdmissionOptions, Bearer, Inspect, Passport, Priority};
 pub use gate::{DrainSignal, PeerAddr};
-pub use lane::{Asked, Lane, Reply, ReplyHead, Verdict};
+pub use lane::{Asked, Found, Lane, Later, Reply, ReplyHead, Verdict};
 pub use listen::{BACKLOG, ListenError, listen, listen_shared};
 pub use options::EdgeOptions;
 pub use reply::ReplyBody;

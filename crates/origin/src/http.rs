@@ -49,7 +49,7 @@ impl tower::Service<Request<RequestBody>> for Endpoints {
     }
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        let now = |response| Either::Left(ready(Ok(response)));
+        let now = |response: Response<Bytes>| Either::Left(ready(Ok(response.map(Full::new))));
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return now(not_allowed());
         }
@@ -64,36 +64,44 @@ impl tower::Service<Request<RequestBody>> for Endpoints {
         let wants = request.headers().get_all(header::IF_NONE_MATCH);
         let wants: Vec<HeaderValue> = wants.iter().cloned().collect();
         match self.origin.look(&place) {
-            Some(served) => now(answer(&self.origin, endpoint, &served, &wants)),
+            Some(served) => now(answer(
+                &self.origin,
+                endpoint,
+                &served,
+                wants.iter().map(HeaderValue::as_bytes),
+            )),
             None => {
                 let origin = self.origin.clone();
                 Either::Right(Box::pin(async move {
-                    Ok(match origin.fetch(place).await {
-                        Ok(served) => answer(&origin, endpoint, &served, &wants),
+                    let wants = wants.iter().map(HeaderValue::as_bytes);
+                    let response = match origin.fetch(place).await {
+                        Ok(served) => answer(&origin, endpoint, &served, wants),
                         Err(unavailable) => refused(&origin, endpoint, unavailable),
-                    })
+                    };
+                    Ok(response.map(Full::new))
                 }))
             }
         }
     }
 }
 
-fn answer(
+/// The answer with these bytes, or that the client has them already, or that there is no row.
+pub(crate) fn answer<'w>(
     origin: &Origin,
     endpoint: usize,
     served: &Served,
-    if_none_match: &[HeaderValue],
-) -> Response<Full<Bytes>> {
+    if_none_match: impl Iterator<Item = &'w [u8]>,
+) -> Response<Bytes> {
     let now = origin.now();
     origin.meters(endpoint).served(served.tier);
     let mut response = match &served.answer.body {
         Some(body) if matches(if_none_match, &body.etag) => {
-            let mut response = Response::new(Full::default());
+            let mut response = Response::new(Bytes::new());
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             response
         }
         Some(Body { bytes, .. }) => {
-            let mut response = Response::new(Full::new(bytes.clone()));
+            let mut response = Response::new(bytes.clone());
             let kind = HeaderValue::from_static(origin.content_type(endpoint));
             response.headers_mut().insert(header::CONTENT_TYPE, kind);
             response
@@ -124,12 +132,15 @@ fn describe(headers: &mut HeaderMap, answer: &Answer, tier: Tier, now: Timestamp
 }
 
 /// Whether a client has these bytes already.
-fn matches(wanted: &[HeaderValue], etag: &HeaderValue) -> bool {
-    let lists = wanted.iter().map(HeaderValue::as_bytes);
-    etag.to_str().is_ok_and(|etag| names_tag(lists, etag))
+fn matches<'w>(wanted: impl Iterator<Item = &'w [u8]>, etag: &HeaderValue) -> bool {
+    etag.to_str().is_ok_and(|etag| names_tag(wanted, etag))
 }
 
-fn refused(origin: &Origin, endpoint: usize, unavailable: Unavailable) -> Response<Full<Bytes>> {
+pub(crate) fn refused(
+    origin: &Origin,
+    endpoint: usize,
+    unavailable: Unavailable,
+) -> Response<Bytes> {
     origin.meters(endpoint).refused(unavailable);
     let detail = match unavailable {
         Unavailable::Overloaded => "too many rows are being read; try again later",
@@ -154,7 +165,7 @@ fn refused(origin: &Origin, endpoint: usize, unavailable: Unavailable) -> Respon
     response
 }
 
-fn bad_key(parameter: &str, error: KeyError) -> Response<Full<Bytes>> {
+fn bad_key(parameter: &str, error: KeyError) -> Response<Bytes> {
     problem(
         StatusCode::BAD_REQUEST,
         "invalid_path_parameter",
@@ -163,7 +174,7 @@ fn bad_key(parameter: &str, error: KeyError) -> Response<Full<Bytes>> {
     )
 }
 
-fn no_such_path(path: &str) -> Response<Full<Bytes>> {
+fn no_such_path(path: &str) -> Response<Bytes> {
     let shown: String = path.chars().take(100).collect();
     problem(
         StatusCode::NOT_FOUND,
@@ -173,7 +184,7 @@ fn no_such_path(path: &str) -> Response<Full<Bytes>> {
     )
 }
 
-fn not_allowed() -> Response<Full<Bytes>> {
+fn not_allowed() -> Response<Bytes> {
     let mut response = problem(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
@@ -187,7 +198,7 @@ fn not_allowed() -> Response<Full<Bytes>> {
 }
 
 /// RFC 9457.
-fn problem(status: StatusCode, code: &str, title: &str, detail: &str) -> Response<Full<Bytes>> {
+fn problem(status: StatusCode, code: &str, title: &str, detail: &str) -> Response<Bytes> {
     let body = serde_json::json!({
         "type": "about:blank",
         "title": title,
@@ -195,7 +206,7 @@ fn problem(status: StatusCode, code: &str, title: &str, detail: &str) -> Respons
         "detail": detail,
         "code": code,
     });
-    let mut response = Response::new(Full::new(body.to_string().into()));
+    let mut response = Response::new(body.to_string().into());
     *response.status_mut() = status;
     let kind = HeaderValue::from_static("application/problem+json");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
@@ -210,16 +221,10 @@ mod tests {
     fn a_validator_is_found_in_a_list_weak_or_strong() {
         let etag = HeaderValue::from_static("\"abc\"");
         for wanted in ["\"abc\"", "W/\"abc\"", "\"x\", \"abc\"", "*"] {
-            assert!(
-                matches(&[HeaderValue::from_static(wanted)], &etag),
-                "{wanted}"
-            );
+            assert!(matches([wanted.as_bytes()].into_iter(), &etag), "{wanted}");
         }
         for wanted in ["\"x\"", "abc", ""] {
-            assert!(
-                !matches(&[HeaderValue::from_static(wanted)], &etag),
-                "{wanted}"
-            );
+            assert!(!matches([wanted.as_bytes()].into_iter(), &etag), "{wanted}");
         }
     }
 }

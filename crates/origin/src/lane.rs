@@ -1,30 +1,62 @@
-//! The short way: rows that memory holds, answered before a request is made of what was read.
+//! The short way: rows that memory holds or Redis has, answered before a request is made of what was
+//! read.
 //!
-//! The same answers as the service in [`crate::http`] gives, status, headers and body; whatever is not
-//! simply a row goes there.
+//! The same answers as the service in [`crate::http`] gives, status, headers and body; what names no row
+//! goes there.
 
-use corkboard_edge::{Asked, Lane, Reply, Verdict, names_tag};
+use corkboard_edge::{Asked, Found, Lane, Reply, Verdict, names_tag};
 use http::{StatusCode, header};
 
 use crate::answer::Body;
-use crate::http::{CACHE, Endpoints};
-use crate::origin::Origin;
+use crate::http::{CACHE, Endpoints, answer, refused};
+use crate::origin::{Origin, Place, Served};
 
 impl Lane for Endpoints {
     fn at_once(&self, asked: &Asked<'_>, reply: Reply<'_>) -> Verdict {
-        at_once(self.origin(), asked, reply).unwrap_or(Verdict::SERVICE)
+        let origin = self.origin();
+        let Some((endpoint, segment)) = origin.route(asked.path()) else {
+            return Verdict::SERVICE;
+        };
+        let Ok(place) = origin.place(endpoint, segment) else {
+            return Verdict::SERVICE;
+        };
+        let known = asked.all(header::IF_NONE_MATCH.as_str());
+        match origin.look(&place) {
+            Some(served) => write(origin, endpoint, &served, known, reply),
+            None => later(origin, place, known.map(<[u8]>::to_vec).collect()),
+        }
     }
 }
 
-fn at_once(origin: &Origin, asked: &Asked<'_>, reply: Reply<'_>) -> Option<Verdict> {
-    let (endpoint, segment) = origin.route(asked.path())?;
-    let place = origin.place(endpoint, segment).ok()?;
-    let served = origin.look(&place)?;
-    let Body { bytes, etag } = served.answer.body.as_ref()?;
-    let etag = etag.to_str().ok()?;
-    let known = names_tag(asked.all(header::IF_NONE_MATCH.as_str()), etag);
+fn later(origin: &Origin, place: Place, known: Vec<Vec<u8>>) -> Verdict {
+    let origin = origin.clone();
+    Verdict::later(Box::pin(async move {
+        let endpoint = place.endpoint;
+        let outcome = origin.fetch(place).await;
+        let found: Found = Box::new(move |reply| match outcome {
+            Ok(served) => {
+                let known = known.iter().map(Vec::as_slice);
+                write(&origin, endpoint, &served, known, reply)
+            }
+            Err(unavailable) => reply.whole(&refused(&origin, endpoint, unavailable)),
+        });
+        found
+    }))
+}
 
-    let now = origin.now();
+fn write<'k>(
+    origin: &Origin,
+    endpoint: usize,
+    served: &Served,
+    known: impl Iterator<Item = &'k [u8]>,
+    reply: Reply<'_>,
+) -> Verdict {
+    let body = served.answer.body.as_ref();
+    let tagged = body.and_then(|body| Some((body, body.etag.to_str().ok()?)));
+    let Some((Body { bytes, .. }, etag)) = tagged else {
+        return reply.whole(&answer(origin, endpoint, served, known));
+    };
+    let known = names_tag(known, etag);
     let mut head = reply.begin(if known {
         StatusCode::NOT_MODIFIED
     } else {
@@ -39,7 +71,10 @@ fn at_once(origin: &Origin, asked: &Asked<'_>, reply: Reply<'_>) -> Option<Verdi
             "max-age=",
             served.answer.seconds_fresh(),
         )
-        .number(header::AGE.as_str(), served.answer.seconds_old(now))
+        .number(
+            header::AGE.as_str(),
+            served.answer.seconds_old(origin.now()),
+        )
         .header(CACHE, served.tier.as_str());
     let verdict = if known {
         head.nothing()
@@ -49,5 +84,5 @@ fn at_once(origin: &Origin, asked: &Asked<'_>, reply: Reply<'_>) -> Option<Verdi
     if verdict.is_answered() {
         origin.meters(endpoint).served(served.tier);
     }
-    Some(verdict)
+    verdict
 }

@@ -1,9 +1,10 @@
 //! The tiers put together: memory, Redis, the source, and who fills what from where.
 //!
-//! [`Origin::look`] answers from memory, at once. [`Origin::fetch`] joins the fill of a key or
-//! begins it. A fill looks into Redis, then asks the source under a lease, and leaves what it found in
-//! both. What is stale is served while a fill is under way, or because a fill has failed.
+//! [`Origin::look`] answers from memory, at once. `fetch` looks into Redis, and where there is
+//! nothing joins the fill of the key or begins it. A fill asks the source under a lease, and leaves what it
+//! found in both. What is stale is served while a fill is under way, or because a fill has failed.
 
+mod fetch;
 mod fill;
 mod held;
 mod upkeep;
@@ -14,10 +15,9 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use corkboard_cache::{Joined, Key as CacheKey, Lead, Memory, Missed};
+use corkboard_cache::{Key as CacheKey, Memory};
 use corkboard_core::time::{SharedClock, Timestamp};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -271,54 +271,6 @@ impl Origin {
             Age::LastResort if !held.may_be_filled(now) => held.served(Tier::Stale),
             Age::LastResort | Age::Over => None,
         }
-    }
-
-    /// Joins the fill of a key, or begins it.
-    pub(crate) async fn fetch(&self, place: Place) -> Result<Served, Unavailable> {
-        let passenger = match self.shared.memory.join(&place.name, false) {
-            Joined::Here(held) => return held.served(held.tier).ok_or(Unavailable::Source),
-            Joined::Flying(passenger) => passenger,
-            Joined::Leads(lead) => {
-                let passenger = lead.board();
-                self.begin(place, lead)?;
-                passenger
-            }
-        };
-        match timeout(self.shared.options.patience, passenger.wait()).await {
-            Ok(Ok(held)) => held.served(held.tier).ok_or(Unavailable::Source),
-            Ok(Err(Missed::Failed(unavailable))) => Err(unavailable),
-            Ok(Err(Missed::Abandoned)) => Err(Unavailable::Source),
-            Err(_) => Err(Unavailable::TimedOut),
-        }
-    }
-
-    /// Begins a fill that nobody waits for, unless there is one.
-    fn fill_behind(&self, place: &Place) {
-        if let Joined::Leads(lead) = self.shared.memory.join(&place.name, false) {
-            // With too many under way, the next reader tries again.
-            let _ = self.begin(place.clone(), lead);
-        }
-    }
-
-    /// A fill is a task of its own: a client that hangs up takes nobody's answer away.
-    fn begin(&self, place: Place, lead: Lead<Held, Unavailable>) -> Result<(), Unavailable> {
-        // Under the lead nobody else lands: what somebody has brought, or failed to bring, since this
-        // reader looked is here now and is not asked for again.
-        let held = self.shared.memory.get(place.name.as_bytes());
-        if let Some(held) = held.as_ref().filter(|held| held.spares_a_fill(self.now())) {
-            lead.land(Ok(held.clone()), Duration::ZERO);
-            return Ok(());
-        }
-        let Ok(permit) = Arc::clone(&self.shared.fills).try_acquire_owned() else {
-            lead.land(Err(Unavailable::Overloaded), Duration::ZERO);
-            return Err(Unavailable::Overloaded);
-        };
-        let origin = self.clone();
-        self.shared.tasks.spawn(async move {
-            origin.fill(place, held, lead).await;
-            drop(permit);
-        });
-        Ok(())
     }
 
     /// The endpoint's parameter, for messages.

@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::Weigh;
 use super::flight::Flight;
+use crate::hashing::Seeded;
 use crate::key::Key;
 
 /// What a value costs beside itself and its key: map and queue entries.
@@ -20,8 +21,10 @@ const MOST_READS: u8 = 3;
 /// Values in two queues, and the flights of their keys.
 #[derive(Debug)]
 pub(super) struct Segment<V, E> {
-    pub(super) flights: HashMap<Key, Arc<Flight<V, E>>>,
-    entries: HashMap<Key, Entry<V>>,
+    pub(super) flights: HashMap<Key, Arc<Flight<V, E>>, Seeded>,
+    /// How often a key was voided.
+    pub(super) voids: u64,
+    entries: HashMap<Key, Entry<V>, Seeded>,
     /// New values, oldest first.
     young: Queue,
     /// Values that were read while they were young, oldest first.
@@ -29,7 +32,7 @@ pub(super) struct Segment<V, E> {
     /// Hashes of keys that left unread, in the order of their leaving: who comes back soon is old
     /// at once.
     left: VecDeque<u64>,
-    left_set: HashSet<u64>,
+    left_set: HashSet<u64, Seeded>,
     most: usize,
     next: u64,
 }
@@ -54,12 +57,13 @@ struct Queue {
 impl<V: Clone + Weigh, E> Segment<V, E> {
     pub(super) fn new(most: usize) -> Self {
         Self {
-            flights: HashMap::new(),
-            entries: HashMap::new(),
+            flights: HashMap::default(),
+            voids: 0,
+            entries: HashMap::default(),
             young: Queue::default(),
             old: Queue::default(),
             left: VecDeque::new(),
-            left_set: HashSet::new(),
+            left_set: HashSet::default(),
             most,
             next: 0,
         }

@@ -76,6 +76,41 @@ async fn what_was_read_before_a_void_is_never_kept() {
     assert!(memory.is_empty());
 }
 
+fn mark(memory: &Arc<Numbers>, at: &Key) -> Mark {
+    match memory.see(at.as_bytes(), true) {
+        Seen::Nothing(mark) => mark,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_was_found_before_a_void_is_not_kept_either() {
+    let memory = Arc::new(Numbers::new(1 << 20));
+    let before = mark(&memory, &key(1));
+    assert!(memory.keep(&key(1), 7, HOUR, before));
+    assert!(matches!(memory.see(b"1", true), Seen::Here(7)));
+    let slow = mark(&memory, &key(2));
+    memory.void(b"2");
+    assert!(!memory.keep(&key(2), 1, HOUR, slow));
+    assert_eq!(memory.get(b"2"), None);
+    let fresh = mark(&memory, &key(2));
+    assert!(memory.keep(&key(2), 2, HOUR, fresh));
+    memory.flush();
+    assert!(!memory.keep(&key(2), 2, HOUR, fresh));
+    assert!(memory.is_empty());
+}
+
+#[tokio::test]
+async fn whoever_looks_while_a_flight_is_under_way_boards_it() {
+    let memory = Arc::new(Numbers::new(1 << 20));
+    let flight = lead(&memory, &key(1));
+    let Seen::Flying(passenger) = memory.see(b"1", true) else {
+        panic!("somebody is on the way");
+    };
+    flight.land(Ok(7), HOUR);
+    assert_eq!(passenger.wait().await, Ok(7));
+}
+
 #[test]
 fn memory_stays_within_its_bytes_whatever_comes_and_goes() {
     let memory = Arc::new(Numbers::new(64 * 4_096));

@@ -58,10 +58,11 @@ impl Circuit {
         self.failures.store(0, Ordering::Release);
     }
 
-    /// Whether this failure was the one too many.
-    pub(super) fn failed(&self) -> bool {
-        let before = self.failures.fetch_add(1, Ordering::AcqRel);
-        before + 1 >= FAILURES && self.open()
+    /// Whether this failure of so many calls was the one too many.
+    pub(super) fn failed(&self, calls: usize) -> bool {
+        let calls = u32::try_from(calls).unwrap_or(FAILURES).min(FAILURES);
+        let before = self.failures.fetch_add(calls, Ordering::AcqRel);
+        before + calls >= FAILURES && self.open()
     }
 
     /// Whether it was closed.
@@ -111,13 +112,13 @@ mod tests {
         let circuit = Circuit::new(Duration::from_secs(2));
         circuit.close(false);
         for _ in 0..3 {
-            assert!((1..FAILURES).all(|_| !circuit.failed()));
+            assert!((1..FAILURES).all(|_| !circuit.failed(1)));
             circuit.succeeded();
         }
         assert_eq!(admitted(&circuit), 1_000);
-        assert!((1..FAILURES).all(|_| !circuit.failed()));
-        assert!(circuit.failed());
-        assert!(!circuit.failed(), "it is open already");
+        assert!((1..FAILURES).all(|_| !circuit.failed(1)));
+        assert!(circuit.failed(1));
+        assert!(!circuit.failed(1), "it is open already");
         assert_eq!(admitted(&circuit), 0);
     }
 }

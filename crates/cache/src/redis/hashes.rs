@@ -14,6 +14,7 @@ pub use many::HashWrite;
 
 use super::lease::{millis, random};
 use super::link::Session;
+use super::looks::Wanted;
 use super::script::Step;
 use super::{CallError, Redis};
 use crate::key::Key;
@@ -84,14 +85,9 @@ impl Redis {
     ///
     /// # Errors
     ///
-    /// When Redis has no say: away, late, or refusing. Also when something else has the name.
+    /// When Redis has no say: away, late, or refusing, or too many ask at once. Also when something else has the name.
     pub async fn hash(&self, name: &Key) -> Result<Option<HashRow>, CallError> {
-        let _turn = self.turn(name).await?;
-        let session = self.shared.link.session()?;
-        let mut read = redis::pipe();
-        read.cmd("HGETALL").arg(name.as_bytes());
-        read.cmd("PTTL").arg(name.as_bytes());
-        let answers = self.shared.calls_in(&session, &read).await?;
+        let answers = self.find(name, Wanted::Hash).await?;
         let Ok([fields, left]) = <[Value; 2]>::try_from(answers) else {
             return Ok(None);
         };

@@ -13,6 +13,7 @@ use futures_util::future::join_all;
 use redis::{Cmd, Value};
 
 use super::link::{Connections, Session};
+use super::looks::Wanted;
 use super::script::Step;
 use super::{CallError, Redis, Shared, message};
 use crate::key::Key;
@@ -72,15 +73,34 @@ impl Redis {
     ///
     /// When Redis has no say: away, late, or refusing (out of memory, read-only).
     pub async fn look(&self, key: &Key, lease: Duration) -> Result<Looked, CallError> {
-        let shared = &self.shared;
-        let _turn = self.turn(key).await?;
-        let session = shared.link.session()?;
-        let name = shared.name(&session.namespace, key);
-        let mut get = redis::cmd("GET");
-        get.arg(&name);
-        if let Some(looked) = read(shared.call_in(&session, &get).await?) {
+        if let Some(looked) = self.glance(key).await? {
             return Ok(looked);
         }
+        self.take(key, lease).await
+    }
+
+    /// What is there: a value, or that somebody has the lease.
+    ///
+    /// # Errors
+    ///
+    /// As [`Redis::look`].
+    pub async fn glance(&self, key: &Key) -> Result<Option<Looked>, CallError> {
+        let mut answers = self.find(key, Wanted::Value).await?;
+        Ok(answers.pop().and_then(read))
+    }
+
+    /// The lease, or what has come since there was nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Redis::look`].
+    pub async fn take(&self, key: &Key, lease: Duration) -> Result<Looked, CallError> {
+        let shared = &self.shared;
+        if !self.admits(key) {
+            return Err(CallError::Away);
+        }
+        let session = shared.link.session()?;
+        let name = shared.name(&session.namespace, key);
         let token = [&[LEASE], &random().to_be_bytes()[..]].concat();
         let mut set = redis::cmd("SET");
         set.arg(&name).arg(&token).arg("NX").arg("GET");

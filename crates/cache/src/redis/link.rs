@@ -12,13 +12,16 @@ use redis::{Cmd, ErrorKind, Pipeline, RedisError, Value};
 use super::doubt::{Doubt, Late};
 
 /// Why a call has no answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
     #[error("redis is away")]
     Away,
     #[error("redis did not answer in time")]
     TimedOut,
+    /// Redis was not asked.
+    #[error("too many wait for an answer of redis")]
+    Crowded,
     /// It answered, with a refusal.
     #[error("redis refused")]
     Refused(#[source] RedisError),
@@ -138,8 +141,8 @@ impl Link {
         }
     }
 
-    /// Several commands in one go; an answer for each.
-    pub(super) async fn calls_in(
+    /// Several commands in one go; an answer for each, refusals among them.
+    pub(super) async fn answers_in(
         &self,
         session: &Session,
         commands: &Pipeline,
@@ -157,14 +160,7 @@ impl Link {
                     .await
             }
         };
-        let mut answers = answers.map_err(|Late| CallError::TimedOut)??;
-        let refused = answers
-            .iter()
-            .position(|answer| matches!(answer, Value::ServerError(_)));
-        match refused.map(|place| answers.swap_remove(place)) {
-            Some(Value::ServerError(error)) => Err(CallError::Refused(error.into())),
-            _ => Ok(answers),
-        }
+        Ok(answers.map_err(|Late| CallError::TimedOut)??)
     }
 
     /// For calls that go to one server of a Cluster.

@@ -8,9 +8,8 @@
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use corkboard_edge::{Passport, Priority};
-use http::request::Parts;
-use http::{Method, header};
+use corkboard_edge::{Bearer, Passport, Priority};
+use http::Method;
 
 /// Claims are looked for in so many characters of a token's middle part.
 const CLAIMS: usize = 1_024;
@@ -23,18 +22,17 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// The passport of a request to the public listener.
-pub(crate) fn inspect(head: &Parts) -> Passport {
-    let token = head
-        .headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
+pub(crate) fn inspect(bearer: &Bearer<'_>) -> Passport {
+    let token = bearer
+        .authorization
+        .and_then(|value| value.strip_prefix(b"Bearer "))
         .unwrap_or_default();
     let mut claims = [0; CLAIMS];
     let name = match token.strip_prefix(b"ck_") {
         Some(key) => key.split(|byte| *byte == b'_').next().unwrap_or_default(),
         None => audience(token, &mut claims),
     };
-    Passport::new(priority(&head.method, head.uri.path()), name)
+    Passport::new(priority(bearer.method, bearer.path), name)
 }
 
 fn priority(method: &Method, path: &str) -> Priority {
@@ -66,16 +64,17 @@ fn audience<'a>(token: &[u8], claims: &'a mut [u8; CLAIMS]) -> &'a [u8] {
 #[cfg(test)]
 mod tests {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use http::header;
 
     use super::*;
 
-    fn head(method: Method, path: &str, token: &str) -> Parts {
+    fn of(method: Method, target: &str, token: &str) -> Passport {
         let mut request = http::Request::new(());
         *request.method_mut() = method;
-        *request.uri_mut() = path.parse().unwrap();
+        *request.uri_mut() = target.parse().unwrap();
         let value = format!("Bearer {token}").parse().unwrap();
         request.headers_mut().insert(header::AUTHORIZATION, value);
-        request.into_parts().0
+        inspect(&Bearer::of(&request.into_parts().0))
     }
 
     fn token(claims: &str) -> String {
@@ -90,13 +89,13 @@ mod tests {
             (Method::POST, "/v1/campaigns"),
             (Method::POST, "/v1/campaigns/cmp_1/trigger"),
         ];
-        let found = order.map(|(method, path)| inspect(&head(method, path, "")).priority);
+        let found = order.map(|(method, path)| of(method, path, "").priority);
         assert_eq!(found, Priority::ALL);
     }
 
     #[test]
     fn tokens_of_one_app_and_requests_of_one_key_belong_together() {
-        let turn = |token: &str| inspect(&head(Method::GET, "/v1/feed", token)).tenant;
+        let turn = |token: &str| of(Method::GET, "/v1/feed", token).tenant;
         let app =
             |app: &str, user: &str| token(&format!(r#"{{"sub":"{user}","aud": "{app}","exp":1}}"#));
         assert_eq!(turn(&app("app_1", "anna")), turn(&app("app_1", "bert")));
@@ -117,12 +116,12 @@ mod tests {
             "e30.!!!!.x",
             &token(r#"{"aud":"#),
         ] {
-            inspect(&head(Method::GET, "/v1/feed", token));
+            of(Method::GET, "/v1/feed", token);
         }
         let long = token(&format!(
             r#"{{"pad":"{}","aud":"app_1"}}"#,
             "x".repeat(5_000)
         ));
-        inspect(&head(Method::GET, "/v1/feed", &long));
+        of(Method::GET, "/v1/feed", &long);
     }
 }

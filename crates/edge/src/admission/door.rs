@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use super::core::{Core, Verdict, Wait};
 use super::options::AdmissionOptions;
 use super::refusal::jittered;
-use super::{Inspect, Passport, Priority};
+use super::{Bearer, Inspect, Passport, Priority};
 use crate::reply::Refusal;
 
 /// How often the scheduler's lateness is looked at.
@@ -50,8 +50,8 @@ impl Door {
         })
     }
 
-    pub(crate) fn inspect(&self, head: &http::request::Parts) -> Passport {
-        (self.inspect)(head)
+    pub(crate) fn inspect(&self, bearer: &Bearer<'_>) -> Passport {
+        (self.inspect)(bearer)
     }
 
     pub(crate) fn enter(self: &Arc<Self>, passport: Passport) -> Entry {

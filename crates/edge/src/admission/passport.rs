@@ -1,5 +1,8 @@
 //! What is known of a request before any work is done for it: how much it matters, and whose it is.
 
+use http::request::Parts;
+use http::{HeaderValue, Method, header};
+
 /// How much a request matters when not all can be served; the first is served first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
@@ -37,9 +40,32 @@ impl Priority {
     }
 }
 
-/// Reads a request's [`Passport`] from its unverified head. Runs for every request before anything
+/// Reads a request's [`Passport`] from what is known of it. Runs for every request before anything
 /// else, so it must be cheap and must not fail.
-pub type Inspect = fn(&http::request::Parts) -> Passport;
+pub type Inspect = fn(&Bearer<'_>) -> Passport;
+
+/// Whoever asks for admission, as far as the door looks at him. Nothing of it is verified.
+#[derive(Debug, Clone, Copy)]
+pub struct Bearer<'r> {
+    pub method: &'r Method,
+    /// Without the query.
+    pub path: &'r str,
+    /// The first `Authorization` header.
+    pub authorization: Option<&'r [u8]>,
+}
+
+impl<'r> Bearer<'r> {
+    /// Of a request whose head is read.
+    #[must_use]
+    pub fn of(head: &'r Parts) -> Self {
+        let authorization = head.headers.get(header::AUTHORIZATION);
+        Self {
+            method: &head.method,
+            path: head.uri.path(),
+            authorization: authorization.map(HeaderValue::as_bytes),
+        }
+    }
+}
 
 /// What admission goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -12,13 +12,15 @@ use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Lane;
-use super::head::{self, Head};
-use super::reply::{Next, Reply, write_head};
+use super::asking::{Asker, Asking};
+use super::coming::{Coming, Found};
+use super::head;
+use super::reply::{Reply, write_head};
 use super::scratch::{self, Scratch};
 use super::sending::{BrokenOff, Sending};
 use crate::connection::{BoxError, Conversation, Finish};
 use crate::gate::{Answer, Gate};
-use crate::reply::ReplyBody;
+use crate::reply::{HandedOver, ReplyBody};
 use crate::request::RequestBody;
 use crate::socket::Socket;
 
@@ -40,6 +42,8 @@ where
     stage: Stage<S, B>,
     /// After the answer that is under way.
     closes: bool,
+    /// The next request was looked at in vain: it is the service's.
+    for_service: bool,
 }
 
 enum Stage<S, B>
@@ -51,6 +55,8 @@ where
     /// `kept` may hold a request.
     Looking,
     Waiting(Pin<Box<Answer<S>>>),
+    /// `kept` begins with the request.
+    Coming(Coming),
     Sending(Sending<ReplyBody<B>>),
     Ending,
 }
@@ -64,8 +70,12 @@ where
     Listen,
     /// To the service.
     Wait(Pin<Box<Answer<S>>>),
+    /// The lane brings the answer.
+    Await(Coming),
     /// An answer could not go out at once.
     Send(Bytes, Bytes),
+    /// Once more at `kept`.
+    Look,
     End,
     HandOver,
     Broken,
@@ -86,6 +96,7 @@ where
             kept: Vec::new(),
             stage: Stage::Listening,
             closes: false,
+            for_service: false,
         }
     }
 
@@ -113,6 +124,15 @@ where
                 Poll::Pending if self.has_left(cx) => return Poll::Ready(Some(Finish::Closed)),
                 Poll::Pending => return Poll::Pending,
             },
+            Stage::Coming(coming) => match coming.poll(cx) {
+                Poll::Ready(found) => {
+                    let head = coming.head;
+                    let turn = scratch::lend(|scratch| self.found(cx, found, head, scratch));
+                    return Poll::Ready(self.turn(turn));
+                }
+                Poll::Pending if self.has_left(cx) => return Poll::Ready(Some(Finish::Closed)),
+                Poll::Pending => return Poll::Pending,
+            },
             Stage::Sending(sending) => match ready!(sending.poll(cx, &mut self.socket)) {
                 Ok(()) if self.closes => self.stage = Stage::Ending,
                 Ok(()) => {
@@ -133,7 +153,9 @@ where
         self.stage = match turn {
             Turn::Listen => Stage::Listening,
             Turn::Wait(answer) => Stage::Waiting(answer),
+            Turn::Await(coming) => Stage::Coming(coming),
             Turn::Send(head, body) => Stage::Sending(Sending::bytes(head, body)),
+            Turn::Look => Stage::Looking,
             Turn::End => Stage::Ending,
             Turn::HandOver => return Some(Finish::HandOver),
             Turn::Broken => return Some(Finish::Broken),
@@ -173,7 +195,13 @@ where
     fn look(&mut self, cx: &mut Context<'_>, mut read: &[u8], scratch: &mut Scratch) -> Turn<S> {
         while !read.is_empty() {
             scratch.begin();
-            let (taken, next) = head::read(read, |head| self.ask(head, scratch));
+            let mut asker = Asker {
+                lane: &*self.lane,
+                shared: &self.gate.shared,
+                closes: &mut self.closes,
+                for_service: mem::take(&mut self.for_service),
+            };
+            let (taken, next) = head::read(read, |head| asker.ask(head, scratch));
             match next {
                 Asking::More if read.len() > self.gate.shared.options.max_header_bytes => {
                     return self.keep(read, Turn::HandOver);
@@ -183,27 +211,20 @@ where
                     return self.keep(read, Turn::Listen);
                 }
                 Asking::Elsewhere => return self.keep(read, Turn::HandOver),
-                Asking::Service(request) => {
-                    let answer = Box::pin(self.gate.begin(*request));
+                Asking::Service(request, entry) => {
+                    let answer = Box::pin(self.gate.begin(*request, entry));
                     return self.keep(&read[taken..], Turn::Wait(answer));
+                }
+                Asking::Later(later, ticket) => {
+                    let activity = Arc::clone(&self.gate.shared.activity);
+                    let handed_over = HandedOver::request_began(activity);
+                    let coming = Coming::new(later, ticket, taken, handed_over);
+                    return self.keep(read, Turn::Await(coming));
                 }
                 Asking::Answered => {
                     read = &read[taken..];
-                    match self.write(cx, scratch) {
-                        Poll::Ready(Ok(())) => {
-                            self.gate.shared.activity.answered();
-                            if self.closes {
-                                return Turn::End;
-                            }
-                        }
-                        Poll::Ready(Err(BrokenOff)) => return Turn::Broken,
-                        Poll::Pending => {
-                            self.gate.shared.activity.answered();
-                            self.gate.shared.activity.write_blocked();
-                            let left = Bytes::copy_from_slice(&scratch.output);
-                            let turn = Turn::Send(left, mem::take(&mut scratch.body));
-                            return self.keep(read, turn);
-                        }
+                    if let Some(turn) = self.put_out(cx, scratch) {
+                        return self.keep(read, turn);
                     }
                 }
             }
@@ -212,49 +233,53 @@ where
         Turn::Listen
     }
 
-    fn keep(&mut self, read: &[u8], turn: Turn<S>) -> Turn<S> {
-        self.kept = read.to_vec();
-        turn
-    }
-
-    fn ask(&mut self, head: Head<'_>, scratch: &mut Scratch) -> (usize, Asking) {
-        let (asked, bytes, closes) = match head {
-            Head::Partial => return (0, Asking::More),
-            Head::Elsewhere => return (0, Asking::Elsewhere),
-            Head::Whole {
-                asked,
-                bytes,
-                closes,
-            } => (asked, bytes, closes),
-        };
-        let shared = &self.gate.shared;
-        // hyper says what is too much.
-        let options = &shared.options;
-        if bytes > options.max_header_bytes || asked.lines() > options.max_headers {
-            return (0, Asking::Elsewhere);
-        }
-        let closes = closes || self.closes || shared.closing.has_begun();
+    /// Writes what the lane has brought; `head`: of `kept`.
+    fn found(
+        &mut self,
+        cx: &mut Context<'_>,
+        found: Found,
+        head: usize,
+        scratch: &mut Scratch,
+    ) -> Turn<S> {
+        let closes = self.closes || self.gate.shared.closing.has_begun();
         let reply = Reply {
             out: &mut scratch.output,
             body: &mut scratch.body,
             closes,
         };
-        let next = match self.lane.at_once(&asked, reply).0 {
-            Next::Answered => {
-                shared.meters.requests.increment(1);
-                self.closes = closes;
-                Asking::Answered
+        if !found(reply).is_answered() {
+            scratch.begin();
+            self.for_service = true;
+            return Turn::Look;
+        }
+        self.gate.shared.meters.requests.increment(1);
+        self.closes = closes;
+        self.kept.drain(..head);
+        self.put_out(cx, scratch).unwrap_or(Turn::Look)
+    }
+
+    /// Writes an answer; `None` when it has gone out and the connection goes on.
+    fn put_out(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Option<Turn<S>> {
+        let written = self.write(cx, scratch);
+        let activity = &self.gate.shared.activity;
+        match written {
+            Poll::Ready(Ok(())) => {
+                activity.answered();
+                self.closes.then_some(Turn::End)
             }
-            Next::Elsewhere => Asking::Elsewhere,
-            Next::Service => match asked.to_request() {
-                Some(request) => {
-                    self.closes = closes;
-                    Asking::Service(Box::new(request))
-                }
-                None => Asking::Elsewhere,
-            },
-        };
-        (bytes, next)
+            Poll::Ready(Err(BrokenOff)) => Some(Turn::Broken),
+            Poll::Pending => {
+                activity.answered();
+                activity.write_blocked();
+                let left = Bytes::copy_from_slice(&scratch.output);
+                Some(Turn::Send(left, mem::take(&mut scratch.body)))
+            }
+        }
+    }
+
+    fn keep(&mut self, read: &[u8], turn: Turn<S>) -> Turn<S> {
+        self.kept = read.to_vec();
+        turn
     }
 
     /// Writes what fits. What is left stays in `scratch`.
@@ -333,14 +358,6 @@ where
 
 /// Nothing in it is pinned in its place: what must not move is boxed.
 impl<T, S, B> Unpin for LaneConversation<T, S, B> where S: tower::Service<Request<RequestBody>> {}
-
-/// What becomes of the request at the beginning of a buffer.
-enum Asking {
-    More,
-    Elsewhere,
-    Answered,
-    Service(Box<Request<()>>),
-}
 
 impl<T, S, B> Conversation for LaneConversation<T, S, B>
 where

@@ -5,7 +5,9 @@
 
 use std::mem::MaybeUninit;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header};
+
+use crate::admission::Bearer;
 
 /// Header lines that are looked at here; browsers send about fifteen.
 const MOST_HEADERS: usize = 48;
@@ -106,6 +108,15 @@ impl<'b> Asked<'b> {
             .iter()
             .filter(move |header| header.name.eq_ignore_ascii_case(name))
             .map(|header| header.value)
+    }
+
+    /// What the door looks at.
+    pub(super) fn bearer(&self) -> Bearer<'b> {
+        Bearer {
+            method: &Method::GET,
+            path: self.path(),
+            authorization: self.all(header::AUTHORIZATION.as_str()).next(),
+        }
     }
 
     /// Header lines.

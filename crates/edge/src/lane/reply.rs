@@ -1,11 +1,12 @@
 //! An answer, written straight into the buffer that is sent.
 
+use std::fmt;
 use std::io::Write as _;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, Response, StatusCode, header};
 
-use super::date;
+use super::{Later, date};
 
 /// Longer bodies are sent from where they lie.
 const COPIED: usize = 16 * 1024;
@@ -27,12 +28,11 @@ pub struct ReplyHead<'o> {
 }
 
 /// What becomes of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict(pub(super) Next);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
     Answered,
+    Later(Later),
     Service,
     Elsewhere,
 }
@@ -44,10 +44,27 @@ impl Verdict {
     /// known length.
     pub const ELSEWHERE: Self = Self(Next::Elsewhere);
 
+    /// The answer is not far: see [`Later`].
+    #[must_use]
+    pub fn later(later: Later) -> Self {
+        Self(Next::Later(later))
+    }
+
     /// Whether an answer was written.
     #[must_use]
-    pub fn is_answered(self) -> bool {
-        self.0 == Next::Answered
+    pub fn is_answered(&self) -> bool {
+        matches!(self.0, Next::Answered)
+    }
+}
+
+impl fmt::Debug for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Next::Answered => "answered",
+            Next::Later(_) => "later",
+            Next::Service => "for the service",
+            Next::Elsewhere => "for elsewhere",
+        })
     }
 }
 
@@ -65,6 +82,22 @@ impl<'o> Reply<'o> {
             reply: self,
             sound: true,
         }
+    }
+}
+
+impl Reply<'_> {
+    /// A whole answer that was made elsewhere.
+    #[must_use]
+    pub fn whole(self, response: &Response<Bytes>) -> Verdict {
+        let (status, headers, body) = (response.status(), response.headers(), response.body());
+        let length = Some(body.len() as u64);
+        write_head(self.out, status, headers, length, self.closes);
+        if body.len() <= COPIED {
+            self.out.extend_from_slice(body);
+        } else {
+            *self.body = body.clone();
+        }
+        Verdict(Next::Answered)
     }
 }
 
@@ -228,7 +261,7 @@ mod tests {
             let (verdict, ..) = written(false, |reply| {
                 reply.begin(StatusCode::OK).header("etag", value).nothing()
             });
-            assert_eq!(verdict, Verdict::SERVICE, "{value:?}");
+            assert!(matches!(verdict.0, Next::Service), "{value:?}");
         }
     }
 

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use corkboard_edge::{AdmissionOptions, EdgeOptions, Passport, Priority};
-use http::request::Parts;
+use corkboard_edge::{AdmissionOptions, Bearer, EdgeOptions, Passport, Priority};
 
 use crate::books::Books;
 use crate::server::{Server, patient, short};
 
-fn inspect(head: &Parts) -> Passport {
-    Passport::new(Priority::Read, head.uri.path().as_bytes())
+fn inspect(bearer: &Bearer<'_>) -> Passport {
+    Passport::new(Priority::Read, bearer.path.as_bytes())
 }
 
 /// One place, no line worth the name.
@@ -23,7 +22,7 @@ fn one_place() -> AdmissionOptions {
     }
 }
 
-fn narrow() -> EdgeOptions {
+pub(crate) fn narrow() -> EdgeOptions {
     EdgeOptions {
         admission: Some(one_place()),
         ..patient()

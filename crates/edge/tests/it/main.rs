@@ -9,6 +9,7 @@ mod abuse;
 mod admission;
 mod books;
 mod caps;
+mod coming;
 mod drain;
 mod drain_load;
 mod frames;

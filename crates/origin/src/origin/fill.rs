@@ -1,5 +1,6 @@
 //! Bringing one key: Redis, then the source under a lease, then both tiers are filled.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::{Held, Origin, Place, Tier, Unavailable};
 use crate::answer::{Age, Answer};
 use crate::row::Row;
-use crate::rows::{Lease, Rows};
+use crate::rows::{Found, Lease, Rows};
 use crate::source::SourceError;
 
 /// The first pause between two looks whether the row that another process is reading has come. The
@@ -19,15 +20,17 @@ const LOOK: Duration = Duration::from_millis(10);
 const LONGEST_LOOK: Duration = Duration::from_millis(80);
 
 impl Origin {
-    /// Ends the flight with what it found: a row, that there is none, or something old.
+    /// Ends the flight with what it found: a row, that there is none, or something old. `looked`: Redis
+    /// had nothing a moment ago.
     pub(super) async fn fill(
         &self,
         place: Place,
         held: Option<Held>,
         lead: Lead<Held, Unavailable>,
+        looked: bool,
     ) {
         let outcome = match self.shared.rows.clone() {
-            Some(rows) => self.through_redis(&rows, &place).await,
+            Some(rows) => self.through_redis(&rows, &place, looked).await,
             None => self.read_source(&place, None).await,
         };
         let now = self.now();
@@ -57,15 +60,25 @@ impl Origin {
         }
     }
 
-    async fn through_redis(&self, rows: &Rows, place: &Place) -> Result<Held, Unavailable> {
+    async fn through_redis(
+        &self,
+        rows: &Rows,
+        place: &Place,
+        mut looked: bool,
+    ) -> Result<Held, Unavailable> {
         // By then the other one's lease is over, whatever has become of it.
         let give_up = Instant::now() + self.lease();
         let mut pause = LOOK;
         loop {
-            match rows.read(&place.name).await {
-                Ok(Some(found)) => return Ok(self.found_in_redis(place, &found)),
-                Ok(None) => {}
-                Err(_) => return self.read_source(place, None).await,
+            if !mem::take(&mut looked) {
+                match rows.read(&place.name).await {
+                    Ok(Some(found)) => {
+                        let answer = self.found_in_redis(place, &found);
+                        return Ok(Held::brought(answer, Tier::Redis));
+                    }
+                    Ok(None) => {}
+                    Err(_) => return self.read_source(place, None).await,
+                }
             }
             match rows.lease(&place.name, self.lease()).await {
                 Ok(Some(lease)) => return self.read_source(place, Some((rows, lease))).await,
@@ -80,7 +93,7 @@ impl Origin {
         }
     }
 
-    fn found_in_redis(&self, place: &Place, found: &crate::rows::Found) -> Held {
+    pub(super) fn found_in_redis(&self, place: &Place, found: &Found) -> Arc<Answer> {
         let endpoint = &self.shared.endpoints[place.endpoint];
         let columns = &endpoint.description.columns;
         let row = columns.read_fields(found.fields());
@@ -88,7 +101,7 @@ impl Origin {
         // A row without an end was put there by somebody else: it counts as new.
         let left = found.left.unwrap_or(ttl).min(ttl);
         let read_at = self.now().minus(ttl.saturating_sub(left));
-        Held::brought(self.answer(place, &row, read_at), Tier::Redis)
+        self.answer(place, &row, read_at)
     }
 
     async fn read_source(

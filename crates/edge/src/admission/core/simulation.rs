@@ -15,7 +15,7 @@ const MEAN_MICROS: f64 = 20_000.0;
 /// Requests a second that the workers can do.
 const CAPACITY: f64 = WORKERS as f64 * 1e6 / MEAN_MICROS;
 
-fn inspect(_: &http::request::Parts) -> Passport {
+fn inspect(_: &crate::Bearer<'_>) -> Passport {
     Passport::new(Priority::Read, b"")
 }
 

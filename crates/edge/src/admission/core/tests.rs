@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn inspect(_: &http::request::Parts) -> Passport {
+fn inspect(_: &crate::Bearer<'_>) -> Passport {
     Passport::new(Priority::Read, b"")
 }
 

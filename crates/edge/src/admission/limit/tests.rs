@@ -3,7 +3,7 @@
 use super::super::Passport;
 use super::*;
 
-fn inspect(_: &http::request::Parts) -> Passport {
+fn inspect(_: &crate::Bearer<'_>) -> Passport {
     Passport::new(Priority::Read, b"")
 }
 
