@@ -241,6 +241,26 @@ impl Shared {
         outcome
     }
 
+    /// The same for several commands in one go: an answer for each, or the first refusal.
+    async fn calls_in(
+        &self,
+        session: &Session,
+        commands: &redis::Pipeline,
+    ) -> Result<Vec<redis::Value>, CallError> {
+        let outcome = self.link.answers_in(session, commands).await;
+        let outcome = outcome.and_then(|mut answers| {
+            let refused = answers
+                .iter()
+                .position(|answer| matches!(answer, redis::Value::ServerError(_)));
+            match refused.map(|place| answers.swap_remove(place)) {
+                Some(redis::Value::ServerError(error)) => Err(CallError::Refused(error.into())),
+                _ => Ok(answers),
+            }
+        });
+        self.note_of(&outcome, 1);
+        outcome
+    }
+
     fn note<T>(&self, outcome: &Result<T, CallError>) {
         self.note_of(outcome, 1);
     }
