@@ -53,7 +53,7 @@ impl CallError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Away | Self::TimedOut | Self::Broken(_) => true,
+            Self::Away | Self::TimedOut | Self::Crowded | Self::Broken(_) => true,
             Self::Refused(error) => error.code().is_some_and(|code| PASSING.contains(&code)),
             Self::Restless => false,
         }
