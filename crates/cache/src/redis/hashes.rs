@@ -33,11 +33,11 @@ static FILL: Step = Step::new(&[
     "if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end \
      redis.call('DEL', KEYS[2]) put(2) return 1",
 ]);
-/// KEYS as above. ARGV: 1 to put it also where there is none, then what PUT wants.
+/// KEYS as above, ARGV what PUT wants.
 static REWRITE: Step = Step::new(&[
     PUT,
     "redis.call('DEL', KEYS[2]) \
-     if ARGV[1] == '1' or redis.call('EXISTS', KEYS[1]) == 1 then put(2) return 1 end \
+     if redis.call('EXISTS', KEYS[1]) == 1 then put(1) return 1 end \
      redis.call('DEL', KEYS[3]) return 0",
 ]);
 /// KEYS as above.
@@ -147,57 +147,6 @@ impl Redis {
             script.arg(1).arg(name).arg(&lease.token);
         };
         let _ = self.shared.step(&lease.session, &RELEASE, arguments).await;
-    }
-
-    /// Voids the lease; whether the hash is there. Without it, its last value goes, too.
-    ///
-    /// # Errors
-    ///
-    /// As [`Redis::hash`].
-    pub async fn void_hash(&self, name: &Key) -> Result<bool, CallError> {
-        let session = self.shared.link.session()?;
-        let arguments = |script: &mut Cmd| self.shared.three(script, name);
-        let answer = self.shared.step(&session, &VOID, arguments).await?;
-        Ok(answer == Value::Int(1))
-    }
-
-    /// Voids the lease and puts the hash in place of the one that is there; where there is none,
-    /// only when `always`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Redis::hash`].
-    pub async fn rewrite_hash(
-        &self,
-        name: &Key,
-        fields: &[(&str, &str)],
-        kept: &HashKept,
-        always: bool,
-    ) -> Result<(), CallError> {
-        let session = self.shared.link.session()?;
-        let arguments = |script: &mut Cmd| {
-            self.shared.three(script, name);
-            script.arg(u8::from(always));
-            put(script, fields, kept);
-        };
-        self.shared
-            .step(&session, &REWRITE, arguments)
-            .await
-            .map(drop)
-    }
-
-    /// Removes a hash, its lease and its last value.
-    ///
-    /// # Errors
-    ///
-    /// As [`Redis::hash`].
-    pub async fn remove_hash(&self, name: &Key) -> Result<(), CallError> {
-        let session = self.shared.link.session()?;
-        let arguments = |script: &mut Cmd| self.shared.three(script, name);
-        self.shared
-            .step(&session, &REMOVE, arguments)
-            .await
-            .map(drop)
     }
 
     /// The value that outlives a hash.

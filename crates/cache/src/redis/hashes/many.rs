@@ -130,7 +130,6 @@ impl Redis {
         let session = self.shared.link.session()?;
         let arguments = |script: &mut Cmd, (name, row): &(&Key, HashWrite<'_>)| {
             self.shared.three(script, name);
-            script.arg(0);
             put(script, &row.fields, &row.kept);
         };
         let steps = self.shared.steps(&session, &REWRITE, rows, arguments);
