@@ -1,25 +1,34 @@
-//! The short way: feeds that lie composed in memory, for users whose tokens have been checked.
+//! The short way: feeds that lie composed in memory, or not far from it, for users whose tokens have been
+//! checked.
 //!
-//! The same answer as the route's, status, headers and body. Everything that is not simply there,
-//! tokens that are not good among it, goes to the route.
+//! The same answer as the route's, status, headers and body. Requests that say more than a user and a feed,
+//! tokens that are not known to be good among them, go to the route.
 
 use std::fmt;
+use std::sync::Arc;
 
-use corkboard_edge::{Asked, Lane, Reply, Verdict, names_tag};
-use http::{StatusCode, header};
+use corkboard_edge::{Asked, Found, Lane, Reply, Verdict, names_tag};
+use corkboard_feed::{FeedError, FeedQuery, FeedReply};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use metrics::{Counter, Histogram};
 use tokio::time::Instant;
 
 use crate::client::feed::{CACHING, JSON, PATH, VARIES};
-use crate::observe::HARDENING;
+use crate::observe::{HARDENING, class};
+use crate::problem::Problem;
 use crate::state::ApiState;
 
 /// What is answered with a stream, whose length nobody knows: hyper tells its end.
 const STREAMS: [&str; 2] = ["/v1/feed/live", "/v1/fetches/export"];
 
-/// Answers `GET /v1/feed` from memory.
+/// Answers `GET /v1/feed`.
 pub(crate) struct FeedLane {
     state: ApiState,
+    numbers: Arc<Numbers>,
+}
+
+/// What [`crate::observe`] counts on the other way.
+struct Numbers {
     whole: Counter,
     unchanged: Counter,
     seconds: Histogram,
@@ -27,12 +36,13 @@ pub(crate) struct FeedLane {
 
 impl FeedLane {
     pub(crate) fn new(state: ApiState) -> Self {
-        let requests = |status: &'static str| metrics::counter!("corkboard_api_requests_total", "route" => PATH, "status" => status);
         Self {
             state,
-            whole: requests("2xx"),
-            unchanged: requests("3xx"),
-            seconds: metrics::histogram!("corkboard_api_request_seconds", "route" => PATH),
+            numbers: Arc::new(Numbers {
+                whole: requests("2xx"),
+                unchanged: requests("3xx"),
+                seconds: metrics::histogram!("corkboard_api_request_seconds", "route" => PATH),
+            }),
         }
     }
 
@@ -44,14 +54,44 @@ impl FeedLane {
         };
         let vouched = self.state.tokens.remembered(bearer(asked)?)?;
         let reader = vouched.user();
-        let found = self
-            .state
-            .feeds
-            .at_hand(reader.workspace, &reader.user, feed)?;
         // Whoever has asked too often is told so by the route.
         self.state.client_limit.check(reader.workspace).ok()?;
+        let known = asked.all(header::IF_NONE_MATCH.as_str());
+        let feeds = &self.state.feeds;
+        if let Some(found) = feeds.at_hand(reader.workspace, &reader.user, feed) {
+            return Some(self.numbers.write(started, &found, known, reply));
+        }
+        let known: Vec<Vec<u8>> = known.map(<[u8]>::to_vec).collect();
+        let query = FeedQuery {
+            feed: feed.map(str::to_owned),
+            since: None,
+        };
+        let (state, numbers) = (self.state.clone(), Arc::clone(&self.numbers));
+        Some(Verdict::later(Box::pin(async move {
+            let reader = vouched.user();
+            let feeds = &state.feeds;
+            let read = feeds.read(reader.workspace, &reader.user, &query).await;
+            let found: Found = Box::new(move |reply| match read {
+                Ok(found) => {
+                    let known = known.iter().map(Vec::as_slice);
+                    numbers.write(started, &found, known, reply)
+                }
+                Err(error) => numbers.refuse(started, error, reply),
+            });
+            found
+        })))
+    }
+}
 
-        let unchanged = names_tag(asked.all(header::IF_NONE_MATCH.as_str()), &found.etag);
+impl Numbers {
+    fn write<'k>(
+        &self,
+        started: Instant,
+        found: &FeedReply,
+        known: impl Iterator<Item = &'k [u8]>,
+        reply: Reply<'_>,
+    ) -> Verdict {
+        let unchanged = names_tag(known, &found.etag);
         let mut head = reply.begin(if unchanged {
             StatusCode::NOT_MODIFIED
         } else {
@@ -74,8 +114,25 @@ impl FeedLane {
             head.body(&found.body)
         };
         self.seconds.record(started.elapsed().as_secs_f64());
-        Some(verdict)
+        verdict
     }
+
+    fn refuse(&self, started: Instant, error: FeedError, reply: Reply<'_>) -> Verdict {
+        let mut response = Problem::from(error).response();
+        for (name, value) in HARDENING {
+            let name = HeaderName::from_static(name);
+            response
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
+        }
+        requests(class(response.status())).increment(1);
+        self.seconds.record(started.elapsed().as_secs_f64());
+        reply.whole(&response)
+    }
+}
+
+fn requests(status: &'static str) -> Counter {
+    metrics::counter!("corkboard_api_requests_total", "route" => PATH, "status" => status)
 }
 
 impl Lane for FeedLane {

@@ -6,7 +6,9 @@
 mod codes;
 mod mapping;
 
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use corkboard_core::campaign::Invalid;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
@@ -116,8 +118,9 @@ pub(crate) struct FieldError {
     message: String,
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    /// The whole answer.
+    pub(crate) fn response(self) -> http::Response<Bytes> {
         let status = self.status();
         let document = ProblemDocument {
             kind: format!("urn:corkboard:problem:{}", self.code.as_str()),
@@ -128,7 +131,8 @@ impl IntoResponse for Problem {
             errors: self.errors,
         };
         let body = serde_json::to_vec(&document).unwrap_or_default();
-        let mut response = (status, body).into_response();
+        let mut response = http::Response::new(Bytes::from(body));
+        *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if let Some(seconds) = self.retry_after_seconds {
@@ -138,6 +142,12 @@ impl IntoResponse for Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        self.response().map(Body::from)
     }
 }
 
