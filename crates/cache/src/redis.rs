@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use xxhash_rust::xxh3::xxh3_64;
 
-pub use hashes::{HashKept, HashLease, HashRow, HashWrite};
+pub use hashes::{HashKept, HashLease, HashLeased, HashRow, HashWrite};
 pub use lease::{Looked, Token};
 pub use link::CallError;
 pub use scan::{HashPage, HashScan};

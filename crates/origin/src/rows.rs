@@ -9,7 +9,9 @@ mod many;
 use std::time::Duration;
 
 use bytes::Bytes;
-use corkboard_cache::{CallError, HashKept, HashLease, HashRow, HashScan, Key as Name, Redis};
+use corkboard_cache::{
+    CallError, HashKept, HashLease, HashLeased, HashRow, HashScan, Key as Name, Redis,
+};
 use corkboard_core::time::Timestamp;
 
 /// The rows of all endpoints. Clones share the connections.
@@ -81,7 +83,7 @@ impl Rows {
         &self,
         name: &Name,
         lease: Duration,
-    ) -> Result<Option<Lease>, CallError> {
+    ) -> Result<HashLeased, CallError> {
         self.redis.lease_hash(name, lease).await
     }
 

@@ -27,6 +27,10 @@ const PUT: &str = "local function put(at) \
     if tonumber(ARGV[at + 1]) > 0 then \
         redis.call('SET', KEYS[3], ARGV[at + 2], 'PX', ARGV[at + 1]) \
     else redis.call('DEL', KEYS[3]) end end ";
+/// KEYS: hash, lease. ARGV: the lease, milliseconds. 1: given; 2: the hash is there. In one step, so
+/// that whoever saw nothing a moment ago does not bring what somebody else has brought since.
+static LEASE: Step = Step::new(&["if redis.call('EXISTS', KEYS[1]) == 1 then return 2 end \
+     if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end return 0"]);
 /// KEYS: hash, lease, last. ARGV: the lease, then what PUT wants.
 static FILL: Step = Step::new(&[
     PUT,
@@ -54,6 +58,16 @@ pub struct HashRow {
     pub fields: Vec<(Vec<u8>, Vec<u8>)>,
     /// How long it will be; `None`: for ever.
     pub left: Option<Duration>,
+}
+
+/// What becomes of the wish for a lease.
+#[derive(Debug)]
+pub enum HashLeased {
+    Lease(HashLease),
+    /// Somebody else has it.
+    Taken,
+    /// There is nothing to bring: the hash is there.
+    There,
 }
 
 /// How a hash is kept.
@@ -97,27 +111,29 @@ impl Redis {
         Ok(left.map(|left| HashRow { fields, left }))
     }
 
-    /// The lease on a hash, unless somebody else has it.
+    /// The lease on a hash that is not there, unless somebody else has it.
     ///
     /// # Errors
     ///
     /// As [`Redis::hash`].
-    pub async fn lease_hash(
-        &self,
-        name: &Key,
-        lease: Duration,
-    ) -> Result<Option<HashLease>, CallError> {
+    pub async fn lease_hash(&self, name: &Key, lease: Duration) -> Result<HashLeased, CallError> {
         let session = self.shared.link.session()?;
         let token = random().to_be_bytes().to_vec();
-        let mut set = redis::cmd("SET");
-        set.arg(self.shared.beside("lease", name)).arg(&token);
-        set.arg("NX").arg("PX").arg(millis(lease));
-        let answer = self.shared.call_in(&session, &set).await?;
-        Ok((answer != Value::Nil).then(|| HashLease {
-            name: name.clone(),
-            token,
-            session,
-        }))
+        let arguments = |script: &mut Cmd| {
+            script.arg(2).arg(name.as_bytes());
+            script.arg(self.shared.beside("lease", name));
+            script.arg(&token).arg(millis(lease));
+        };
+        let answer = self.shared.step(&session, &LEASE, arguments).await?;
+        Ok(match answer {
+            Value::Int(1) => HashLeased::Lease(HashLease {
+                name: name.clone(),
+                token,
+                session,
+            }),
+            Value::Int(2) => HashLeased::There,
+            _ => HashLeased::Taken,
+        })
     }
 
     /// Puts a hash in and ends the lease, unless the lease has ended or was voided; whether it is in.

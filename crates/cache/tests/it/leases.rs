@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use corkboard_cache::{Looked, TierOptions};
+use corkboard_cache::{HashKept, HashLeased, Looked, TierOptions};
 use corkboard_testkit::{RedisServer, wait_until};
 use futures_util::future::join_all;
 
@@ -152,4 +152,33 @@ async fn readers_that_leave_do_not_take_the_filler_with_them() {
     let staying = node.read("ada");
     node.source.answers.add_permits(1_000);
     assert_eq!((staying.await, node.source.looks()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_hash_that_has_come_meanwhile_is_not_brought_again() {
+    let server = RedisServer::start(&[]).await;
+    let (one, other) = (
+        Node::join(&server.url(), &Source::new()).await,
+        Node::join(&server.url(), &Source::new()).await,
+    );
+    let offer = key("offer:7");
+    assert_eq!(other.redis.hash(&offer).await.unwrap(), None);
+    let HashLeased::Lease(lease) = one.redis.lease_hash(&offer, LEASE).await.unwrap() else {
+        panic!("nobody was here before");
+    };
+    let taken = other.redis.lease_hash(&offer, LEASE).await.unwrap();
+    assert!(matches!(taken, HashLeased::Taken), "{taken:?}");
+    let kept = HashKept {
+        lifetime: HOUR,
+        last: Vec::new(),
+        last_lifetime: Duration::ZERO,
+    };
+    assert!(
+        one.redis
+            .fill_hash(&lease, &[("body", "tea")], &kept)
+            .await
+            .unwrap()
+    );
+    let there = other.redis.lease_hash(&offer, LEASE).await.unwrap();
+    assert!(matches!(there, HashLeased::There), "{there:?}");
 }

@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use corkboard_cache::Lead;
+use corkboard_cache::{HashLeased, Lead};
 use corkboard_core::time::Timestamp;
 use tokio::time::{Instant, sleep};
 
@@ -81,14 +81,20 @@ impl Origin {
                 }
             }
             match rows.lease(&place.name, self.lease()).await {
-                Ok(Some(lease)) => return self.read_source(place, Some((rows, lease))).await,
+                Ok(HashLeased::Lease(lease)) => {
+                    return self.read_source(place, Some((rows, lease))).await;
+                }
+                // Brought since this one looked.
+                Ok(HashLeased::There) if Instant::now() < give_up => {}
                 // Somebody else is reading it. A key without a row is not in Redis when they are
                 // done: then the lease is free.
-                Ok(None) if Instant::now() < give_up => {
+                Ok(HashLeased::Taken) if Instant::now() < give_up => {
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_LOOK);
                 }
-                Ok(None) | Err(_) => return self.read_source(place, None).await,
+                Ok(HashLeased::Taken | HashLeased::There) | Err(_) => {
+                    return self.read_source(place, None).await;
+                }
             }
         }
     }
