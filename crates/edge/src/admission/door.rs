@@ -336,3 +336,6 @@ impl DoorMeters {
         self.waiting.set(core.waiting() as f64);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -211,4 +211,38 @@ mod tests {
         let first = queue.take_older(second * 5, second * 5);
         assert_eq!(first, Some((Priority::Read, "few")));
     }
+
+    #[test]
+    fn who_waits_for_half_of_a_fair_share_waits_for_little() {
+        let second = Duration::from_secs(1);
+        let oldest_expired = |of_another: u32| {
+            let mut queue = Queue::new();
+            queue.push(NOW, of(Priority::Read, 1), "few");
+            for _ in 0..of_another {
+                queue.push(second * 2, of(Priority::Read, 2), "many");
+            }
+            queue.take_older(second, NOW)
+        };
+        // Two tenants: one of four requests is half of a share, one of three is more.
+        assert_eq!(oldest_expired(3), None);
+        assert_eq!(oldest_expired(2), Some((Priority::Read, "few")));
+    }
+
+    #[test]
+    fn room_is_not_made_for_one_who_would_then_wait_for_as_much() {
+        let newcomer = of(Priority::Read, 1);
+        let made_room = |own: u32, of_another: u32| {
+            let mut queue = Queue::new();
+            for (tenant, count) in [(1, own), (2, of_another)] {
+                for _ in 0..count {
+                    queue.push(NOW, of(Priority::Read, tenant), tenant);
+                }
+            }
+            queue.make_room_for(newcomer).is_some()
+        };
+        assert!(!made_room(0, 1), "they would only change places");
+        assert!(made_room(0, 2));
+        assert!(!made_room(1, 2));
+        assert!(made_room(1, 3));
+    }
 }
