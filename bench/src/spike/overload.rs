@@ -23,7 +23,7 @@ use crate::Setting;
 use crate::console::say;
 use crate::failure::{Failure, Result};
 
-pub(crate) use surface::{Point, Surface};
+pub(crate) use surface::{Costs, Point, Surface};
 
 /// The generator's CPU.
 pub(super) const LOAD_CPU: usize = 1;
@@ -52,6 +52,7 @@ pub(crate) struct Overload {
 struct Target {
     name: &'static str,
     server: SocketAddr,
+    pid: u32,
     requests: Arc<Vec<Vec<u8>>>,
     /// Where the search for the peak begins.
     from: f64,
@@ -62,6 +63,7 @@ struct Target {
 /// Of a run.
 #[derive(Debug, Clone, Copy)]
 struct Lengths {
+    /// Each try of the search; its first third is not judged.
     ramp: Duration,
     before: Duration,
     spike: Duration,
@@ -73,14 +75,14 @@ impl Lengths {
         let seconds = Duration::from_secs;
         if setting.is_quick {
             Self {
-                ramp: Duration::from_millis(500),
+                ramp: Duration::from_millis(750),
                 before: seconds(1),
                 spike: seconds(1),
                 after: seconds(2),
             }
         } else {
             Self {
-                ramp: seconds(2),
+                ramp: seconds(3),
                 before: seconds(8),
                 spike: seconds(10),
                 after: seconds(10),
@@ -161,6 +163,7 @@ async fn measured(
     let target = Target {
         name,
         server: address(&node)?,
+        pid: node.pid(),
         requests,
         from,
         seconds: Lengths::of(setting),

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::{Row, goal, number, percent, plot, table};
 use crate::failure::Result;
 use crate::plot::Lines;
-use crate::spike::{Overload, Point, Surface};
+use crate::spike::{Costs, Overload, Point, Surface};
 
 pub(super) fn section(part: &Overload, folder: &Path) -> Result<String> {
     let mut text = format!(
@@ -63,6 +63,15 @@ fn of_surface(surface: &Surface) -> String {
         recovery.is_some_and(|seconds| seconds <= 5.0),
         &recovery.map_or("not seen".to_owned(), |seconds| format!("{seconds:.2} s")),
     ));
+    if let Some(Costs { served, refused }) = surface.costs {
+        text.push_str(&goal(
+            &format!(
+                "{name}: a refusal costs at most 5 % of the node's CPU that a served request does"
+            ),
+            refused <= 0.05 * served,
+            &format!("{} of {} us", number(refused), number(served)),
+        ));
+    }
     text.push_str(&goal(
         &format!("{name}: nothing but good answers and orderly refusals"),
         surface.disorderly == 0,

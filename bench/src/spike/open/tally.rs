@@ -58,6 +58,8 @@ pub(crate) struct Slice {
     pub(crate) ok: u64,
     pub(crate) refused: u64,
     pub(crate) accepted: Histogram,
+    /// Good answers that came in it, whenever they were due.
+    pub(crate) given: u64,
 }
 
 /// How a request ended.
@@ -121,6 +123,9 @@ impl Tally {
     pub(super) fn ended(&mut self, due: Due, now: Duration, end: End) {
         let took = now.saturating_sub(due.at);
         let in_time = took <= self.deadline;
+        if in_time && matches!(end, End::Answered(Kind::Ok)) {
+            self.slice(now).given += 1;
+        }
         let (step, slice) = self.at(due);
         match end {
             End::Answered(Kind::Ok) => {
@@ -151,11 +156,58 @@ impl Tally {
         }
     }
 
+    /// Good answers a second that came from `from` until the end of the last step. Unlike those that
+    /// were due then, these cannot be more than the server makes, however long its line has grown.
+    pub(crate) fn given_since(&self, from: Duration) -> f64 {
+        // The last slice also has what came after the end.
+        let whole = self.slices.len().saturating_sub(1);
+        let slices = self.slices[..whole].iter();
+        let slices = slices.filter(|slice| slice.at >= from.as_secs_f64());
+        let (count, given) = slices.fold((0_u32, 0), |(count, given), slice| {
+            (count + 1, given + slice.given)
+        });
+        given as f64 / (f64::from(count.max(1)) * Slice::SECONDS)
+    }
+
     fn at(&mut self, due: Due) -> (&mut StepTally, &mut Slice) {
-        let slice = due.at.as_millis() / SLICE.as_millis();
-        let slice = usize::try_from(slice).unwrap_or(usize::MAX);
-        // A due time lies within its step, and the slices cover them all.
-        let slice = slice.min(self.slices.len().saturating_sub(1));
+        let slice = self.place(due.at);
         (&mut self.steps[due.step], &mut self.slices[slice])
+    }
+
+    fn slice(&mut self, now: Duration) -> &mut Slice {
+        let slice = self.place(now);
+        &mut self.slices[slice]
+    }
+
+    /// A due time lies within its step, and the slices cover them all; answers may come later.
+    fn place(&self, at: Duration) -> usize {
+        let slice = at.as_millis() / SLICE.as_millis();
+        let slice = usize::try_from(slice).unwrap_or(usize::MAX);
+        slice.min(self.slices.len().saturating_sub(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_grows_is_no_goodput() {
+        let profile = Profile::poisson(&[20.0], Duration::from_secs(2));
+        let mut tally = Tally::new(&profile, Duration::from_secs(1));
+        for number in 0..40_u32 {
+            // 20 come in a second, 10 are answered: the later half, late for all that are sent early.
+            let at = Duration::from_millis(50) * number;
+            let due = Due { at, step: 0 };
+            tally.offered(due);
+            tally.ended(
+                due,
+                at * 3 / 2 + Duration::from_millis(1),
+                End::Answered(Kind::Ok),
+            );
+        }
+        assert!(tally.steps[0].goodput() > 19.0, "{tally:?}");
+        let given = tally.given_since(Duration::from_secs(1));
+        assert!((12.0..15.0).contains(&given), "{given}");
     }
 }

@@ -1,10 +1,12 @@
 //! One target, from its peak to ten times that and back.
 
 use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep_until};
 
 use super::{CONNECTIONS, FACTORS, LOAD_CPU, MOST_PER_SECOND, Target};
 use crate::console::say;
 use crate::failure::{Failure, Result};
+use crate::procfs;
 use crate::spike::open::{Load, Profile, Slice, Step, StepTally, Tally};
 use crate::statistics::rounded;
 
@@ -24,7 +26,7 @@ const STEADY: usize = 4;
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Surface {
     pub(crate) name: String,
-    /// Most good answers a second, of all that was offered in the search.
+    /// Most good answers a second that came in the later part of a try.
     pub(crate) peak: f64,
     pub(crate) search: Vec<Point>,
     /// 80 %, the multiples, 80 %.
@@ -41,6 +43,29 @@ pub(crate) struct Surface {
     pub(crate) recovery_seconds: Option<f64>,
     /// Requests of the whole run that were neither answered in time nor refused in order.
     pub(crate) disorderly: u64,
+    /// Absent where hardly anything was refused.
+    #[serde(default)]
+    pub(crate) costs: Option<Costs>,
+}
+
+/// What the node's CPU is used for, in microseconds; the database's is not in it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Costs {
+    pub(crate) served: f64,
+    pub(crate) refused: f64,
+}
+
+impl Costs {
+    /// A served request costs what it does at 80 %; what is used beyond that in the overload is for
+    /// refusals. `None` when there were hardly any.
+    fn of(before: &Point, overload: &Point) -> Option<Self> {
+        let served = before.server_busy * 1e6 / before.goodput.max(1.0);
+        let refusing = overload.server_busy * 1e6 - overload.goodput * served;
+        (overload.refused > overload.goodput).then(|| Self {
+            served: rounded(served),
+            refused: rounded(refusing.max(0.0) / overload.refused),
+        })
+    }
 }
 
 /// One rate.
@@ -61,6 +86,9 @@ pub(crate) struct Point {
     pub(crate) sending_p99_ms: f64,
     /// Part of its CPU that the generator used.
     pub(crate) generator_busy: f64,
+    /// Part of a CPU that the node used; only of the steps.
+    #[serde(default)]
+    pub(crate) server_busy: f64,
 }
 
 /// A quarter of a second.
@@ -73,8 +101,7 @@ pub(crate) struct Moment {
 }
 
 pub(super) async fn measure(target: &Target) -> Result<Surface> {
-    let search = search(target).await?;
-    let peak = search.iter().map(|point| point.goodput).fold(0.0, f64::max);
+    let (search, peak) = search(target).await?;
     if peak <= 0.0 {
         return Err(Failure::unexpected(format!(
             "{}: nothing was answered",
@@ -82,18 +109,43 @@ pub(super) async fn measure(target: &Target) -> Result<Surface> {
         )));
     }
     let profile = profile(target, peak);
-    let tally = load(target, profile.clone()).run().await?;
-    Ok(of(target.name, peak, search, &profile, &tally))
+    let load = load(target, profile.clone()).run();
+    let (tally, used) = tokio::join!(load, cpu_of_steps(target.pid, &profile));
+    let mut surface = of(target.name, peak, search, &profile, &tally?);
+    let seconds = profile.steps.iter().map(|step| step.lasts.as_secs_f64());
+    for ((point, used), seconds) in surface.steps.iter_mut().zip(used?).zip(seconds) {
+        point.server_busy = rounded(used / seconds);
+    }
+    let last = surface.steps.len() - 1;
+    surface.costs = Costs::of(&surface.steps[0], &surface.steps[last - 1]);
+    Ok(surface)
 }
 
-/// Offers ever more until most of it is not answered.
-async fn search(target: &Target) -> Result<Vec<Point>> {
-    let (mut rate, mut points) = (target.from, Vec::new());
+/// CPU seconds that the server used in each step.
+async fn cpu_of_steps(pid: u32, profile: &Profile) -> Result<Vec<f64>> {
+    let (begun, mut steps) = (Instant::now(), Vec::new());
+    let mut before = procfs::cpu_seconds(pid)?;
+    for step in 0..profile.steps.len() {
+        sleep_until(begun + profile.start_of(step + 1)).await;
+        let now = procfs::cpu_seconds(pid)?;
+        steps.push(now - before);
+        before = now;
+    }
+    Ok(steps)
+}
+
+/// Offers ever more until most of it is not answered. The peak is what comes out while a line
+/// may stand already, by the time of the answers: by that of the requests, those who still wait in
+/// line when a try ends would count as answered in it.
+async fn search(target: &Target) -> Result<(Vec<Point>, f64)> {
+    let (mut rate, mut points, mut peak) = (target.from, Vec::new(), 0.0_f64);
     for _ in 0..MOST_TRIES {
         let profile = Profile::poisson(&[rate], target.seconds.ramp);
         let tally = load(target, profile).run().await?;
         let point = Point::of(0.0, &tally.steps[0]);
-        let is_over = point.goodput < point.offered * OVER;
+        let given = tally.given_since(target.seconds.ramp / 3);
+        peak = peak.max(given);
+        let is_over = given < point.offered * OVER;
         say(&point.line());
         points.push(point);
         if is_over || rate >= MOST_PER_SECOND {
@@ -101,7 +153,7 @@ async fn search(target: &Target) -> Result<Vec<Point>> {
         }
         rate = (rate * STEEPER).min(MOST_PER_SECOND);
     }
-    Ok(points)
+    Ok((points, peak))
 }
 
 /// 80 %, the multiples that can be offered, 80 %.
@@ -153,6 +205,7 @@ fn of(name: &str, peak: f64, search: Vec<Point>, profile: &Profile, tally: &Tall
         timeline: tally.slices.iter().map(Moment::of).collect(),
         search,
         steps,
+        costs: None,
     }
 }
 
@@ -183,6 +236,7 @@ impl Point {
             refusal_p99_ms: step.refusals.quantile_ms(0.99),
             sending_p99_ms: step.sending.quantile_ms(0.99),
             generator_busy: rounded(step.cpu_seconds / step.seconds),
+            server_busy: 0.0,
         }
     }
 
@@ -209,5 +263,30 @@ impl Moment {
             goodput: slice.ok as f64 / Slice::SECONDS,
             p99_ms: slice.accepted.quantile_ms(0.99),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_serving_does_not_use_is_for_refusals() {
+        let step = |goodput, refused, server_busy| Point {
+            goodput,
+            refused,
+            server_busy,
+            ..Point::of(
+                1.0,
+                &StepTally {
+                    seconds: 1.0,
+                    ..StepTally::default()
+                },
+            )
+        };
+        let costs = Costs::of(&step(1_000.0, 0.0, 0.05), &step(1_200.0, 10_000.0, 0.10));
+        let costs = costs.unwrap();
+        assert_eq!((costs.served, costs.refused), (50.0, 4.0));
+        assert_eq!(Costs::of(&step(1.0, 0.0, 0.1), &step(9.0, 1.0, 0.1)), None);
     }
 }
