@@ -20,6 +20,7 @@ pub(crate) enum Bench {
     Spike,
     /// Parts of `Spike`, likewise.
     SpikeClosed,
+    SpikeCold,
     SpikeOverload,
     SpikeOutage,
     SpikeCrowd,
@@ -39,9 +40,10 @@ impl Bench {
     ];
 
     /// Parts of others: shown, not kept.
-    pub(crate) const PARTS: [Self; 6] = [
+    pub(crate) const PARTS: [Self; 7] = [
         Self::SendRate,
         Self::SpikeClosed,
+        Self::SpikeCold,
         Self::SpikeOverload,
         Self::SpikeOutage,
         Self::SpikeCrowd,
@@ -61,6 +63,7 @@ impl Bench {
             Self::Fetch => "fetch",
             Self::Spike => "spike",
             Self::SpikeClosed => "spike-closed",
+            Self::SpikeCold => "spike-cold",
             Self::SpikeOverload => "spike-overload",
             Self::SpikeOutage => "spike-outage",
             Self::SpikeCrowd => "spike-crowd",
@@ -82,6 +85,7 @@ impl Bench {
             Self::SpikeClosed => Duration::from_mins(20),
             Self::Liquid
             | Self::Fetch
+            | Self::SpikeCold
             | Self::SpikeOverload
             | Self::SpikeOutage
             | Self::SpikeCrowd

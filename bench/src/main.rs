@@ -137,6 +137,7 @@ async fn measure(setting: &Setting, bench: Bench) -> Result<()> {
         Bench::Reads => results::write(setting, name, &Box::pin(reads::run(setting)).await?),
         Bench::SendRate => Box::pin(send::show_rates(setting)).await,
         Bench::SpikeClosed
+        | Bench::SpikeCold
         | Bench::SpikeOverload
         | Bench::SpikeOutage
         | Bench::SpikeCrowd

@@ -119,6 +119,7 @@ pub(crate) async fn show(setting: &Setting, part: Bench) -> Result<()> {
     crate::wrk::is_there().await?;
     let ground = Ground::prepare(setting).await?;
     let measured = match part {
+        Bench::SpikeCold => serde_json::to_value(closed::run_cold(setting, &ground).await?),
         Bench::SpikeOverload => serde_json::to_value(overload::run(setting, &ground).await?),
         Bench::SpikeOutage => serde_json::to_value(outage::run(setting, &ground).await?),
         Bench::SpikeCrowd => serde_json::to_value(crowd::run(setting, &ground).await?),

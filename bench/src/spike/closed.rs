@@ -5,6 +5,7 @@
 //! empty caches, and those of the ladder, each on a server of its own. A step that fails is left out,
 //! and the others are kept.
 
+mod cold;
 mod goals;
 mod left_out;
 mod line_up;
@@ -15,11 +16,11 @@ mod step;
 use serde::{Deserialize, Serialize};
 
 use super::peer::{Django, Ladder};
-use super::site::{Ground, Tuning};
+use super::site::Ground;
 use super::{LOAD_CPU, SERVER_CPU};
 use crate::Setting;
 use crate::console::say;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::machine::Machine;
 use crate::wrk::Requests;
 
@@ -77,12 +78,27 @@ pub(super) struct Lists {
     pub(super) tokens: Requests,
 }
 
+impl Lists {
+    fn write(setting: &Setting, ground: &Ground) -> Result<Self> {
+        Ok(Self {
+            paths: Requests::paths(&setting.scratch, "offers", &ground.origin.paths)?,
+            tokens: Requests::many(&setting.scratch, "feeds", &ground.feed.tokens)?,
+        })
+    }
+}
+
+/// The steps with empty caches by themselves: all numbers of connections, also when it is quick.
+pub(super) async fn run_cold(setting: &Setting, ground: &Ground) -> Result<Vec<Step>> {
+    let lists = Lists::write(setting, ground)?;
+    let (steps, left_out) = cold::steps(ground, &lists, FULL.connections, FULL.cold_seconds).await;
+    left_out.first().map_or(Ok(steps), |one| {
+        Err(Failure::unexpected(format!("a cold step: {}", one.why)))
+    })
+}
+
 pub(super) async fn run(setting: &Setting, ground: &Ground) -> Result<Closed> {
     let extent = if setting.is_quick { QUICK } else { FULL };
-    let lists = Lists {
-        paths: Requests::paths(&setting.scratch, "offers", &ground.origin.paths)?,
-        tokens: Requests::many(&setting.scratch, "feeds", &ground.feed.tokens)?,
-    };
+    let lists = Lists::write(setting, ground)?;
     let mut left_out = Vec::new();
     let (connections, too_many) = possible(extent.connections, Machine::this().open_files);
     left_out.extend(too_many.into_iter().map(|count| LeftOut {
@@ -99,18 +115,15 @@ pub(super) async fn run(setting: &Setting, ground: &Ground) -> Result<Closed> {
         left_out.extend(failed);
     }
     line_up.stop().await?;
+    let (taken, failed) = cold::steps(ground, &lists, &connections, extent.cold_seconds).await;
+    steps.extend(taken);
+    left_out.extend(failed);
+    // The other parts find Redis as it was.
+    ground.origin.warm_redis().await?;
     let mut keep = |server, connections, taken: Result<Step>| match taken {
         Ok(step) => steps.push(step),
         Err(failure) => left_out.push(LeftOut::step(server, connections, &failure)),
     };
-    for server in [Server::OriginCold, Server::FeedCold] {
-        for connections in &connections {
-            let taken = cold(ground, &lists, server, *connections, extent).await;
-            keep(server, *connections, taken);
-        }
-    }
-    // The other parts find Redis as it was.
-    ground.origin.warm_redis().await?;
     match Django::install(setting).await {
         Ok(django) => {
             for ladder in Ladder::ALL {
@@ -211,47 +224,6 @@ async fn climb(
     let round = target.round(connections, extent.ladder_seconds).await;
     // It may be too busy to end in order; it is killed then.
     let _ = child.stop().await;
-    Ok(Step::of(server, connections, &[round?]))
-}
-
-/// A step on a new node, with nothing in its memory nor in Redis.
-async fn cold(
-    ground: &Ground,
-    lists: &Lists,
-    server: Server,
-    connections: usize,
-    extent: Extent,
-) -> Result<Step> {
-    say(&format!(
-        "spike: {}, {connections} connections",
-        server.name()
-    ));
-    let tuning = Tuning {
-        name: "cold",
-        edge: Tuning::EVERYBODY,
-        redis_patience: Tuning::PATIENT,
-        ..Tuning::default()
-    };
-    let (redis, node, requests) = if server == Server::OriginCold {
-        ground.origin.redis.flush().await?;
-        let node = ground.origin.start(&tuning).await?;
-        (&ground.origin.redis, node, lists.paths.once()?)
-    } else {
-        ground.feed.redis.flush().await?;
-        let node = ground.feed.start(&tuning).await?;
-        (&ground.feed.redis, node, lists.tokens.once()?)
-    };
-    let target = Target {
-        server,
-        base: node.base(),
-        pid: node.pid(),
-        redis: Some(redis),
-        database: &ground.origin.database,
-        requests: &requests,
-    };
-    let round = target.round(connections, extent.cold_seconds).await;
-    // The next one begins with nothing again.
-    node.stop().await?;
     Ok(Step::of(server, connections, &[round?]))
 }
 

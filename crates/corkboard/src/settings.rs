@@ -12,7 +12,8 @@ use corkboard_config::{Config, Layers, Warning};
 use crate::exit::{Failure, Outcome};
 
 pub(crate) use rooms::{
-    api_options, edge_options, feed_options, fetch_options, send_options, template_limits,
+    api_options, edge_options, feed_options, fetch_options, most_at_once, send_options,
+    template_limits,
 };
 
 pub(crate) use secrets::vault;

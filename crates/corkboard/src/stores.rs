@@ -11,6 +11,7 @@ use corkboard_store::postgres::{PgCardStore, PgControlStore, PgOptions};
 use corkboard_store::{CardStore, ControlStore};
 
 use crate::exit::Outcome;
+use crate::settings;
 
 use embedded::Embedded;
 use embedded::NAME as EMBEDDED;
@@ -44,6 +45,7 @@ impl Stores {
         let options = PgOptions {
             reads: config.cache.reads,
             read_wait: config.cache.read_wait,
+            read_line: settings::most_at_once(config),
             ..options(config.store.connections)
         };
         Self::with(&config.store, options).await

@@ -6,7 +6,7 @@
 
 mod connection;
 mod describe;
-mod line;
+mod portion;
 mod reader;
 mod sql;
 mod text;
@@ -27,8 +27,10 @@ use crate::endpoint::EndpointSpec;
 pub struct SourceOptions {
     /// Connections for reading rows.
     pub connections: usize,
-    /// Reads that may wait for one; more are refused.
+    /// Reads that may wait for one, some hundred bytes each: as many as clients can bring.
     pub waiting: usize,
+    /// Longest wait in that line.
+    pub patience: Duration,
     /// Keys in one statement.
     pub batch: usize,
     /// Longest wait for a connection to be opened.
@@ -42,6 +44,7 @@ impl Default for SourceOptions {
         Self {
             connections: 8,
             waiting: 16_384,
+            patience: Duration::from_secs(2),
             batch: 128,
             connect: Duration::from_secs(2),
             statement: Duration::from_secs(2),
@@ -62,7 +65,7 @@ pub enum SourceError {
     /// It did not answer in time.
     #[error("the source database at {place} did not answer within {within:?}")]
     TimedOut { place: String, within: Duration },
-    /// More reads wait than may.
+    /// More reads wait than may, or one has waited for too long.
     #[error("too many reads wait for the source database")]
     Overloaded,
     /// It refused a statement.

@@ -37,7 +37,7 @@ fn serve(config: &ConfigFile) -> Outcome {
         let end = corkboard_edge::termination()
             .map_err(|error| Failure::Internal(format!("signals cannot be heard: {error}")))?;
         let clock = Arc::clone(&process.clock);
-        let node = open_origin(&settings.config.origin, clock, false).await?;
+        let node = open_origin(&settings.config, clock, false).await?;
         node.serve(&settings.config, process, end).await
     })
 }
@@ -68,7 +68,7 @@ fn install_hooks(config: &ConfigFile) -> Outcome {
 fn warm(config: &ConfigFile) -> Outcome {
     let settings = of_command(config)?;
     runtime::block_on(async {
-        let node = open_origin(&settings.config.origin, Arc::new(SystemClock), true).await?;
+        let node = open_origin(&settings.config, Arc::new(SystemClock), true).await?;
         let mut outcome = Outcome::Ok(());
         for (endpoint, path) in node.origin.paths().into_iter().enumerate() {
             let estimate = node
@@ -112,7 +112,7 @@ fn summary(warmed: Warmed) -> String {
 fn verify(config: &ConfigFile, as_json: bool) -> Outcome {
     let settings = of_command(config)?;
     runtime::block_on(async {
-        let node = open_origin(&settings.config.origin, Arc::new(SystemClock), true).await?;
+        let node = open_origin(&settings.config, Arc::new(SystemClock), true).await?;
         let (mut found, mut outcome) = (Vec::new(), Outcome::Ok(()));
         for (endpoint, path) in node.origin.paths().into_iter().enumerate() {
             let bar = progress::bar("comparing", 0);

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::responses::{self, Responses};
 use crate::exit::{Failure, Outcome, story};
+use crate::settings;
 
 /// A node that cannot reach Redis at its start goes on without it.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -79,7 +80,8 @@ fn tier_options(config: &Config) -> TierOptions {
     } else {
         cache.memory_ttl.min(UNTOLD_LIFETIME)
     };
-    let options = TierOptions::default();
+    let mut options = TierOptions::default();
+    options.flights = options.flights.max(settings::most_at_once(config));
     TierOptions {
         memory_bytes: usize::try_from(cache.memory).unwrap_or(usize::MAX),
         memory_lifetime,

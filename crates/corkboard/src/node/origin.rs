@@ -45,10 +45,12 @@ impl Ears for Deaf {
 
 /// Connects to the source and to Redis. `wait_for_redis`: for work that is nothing without it.
 pub(crate) async fn open_origin(
-    config: &OriginConfig,
+    config: &Config,
     clock: SharedClock,
     wait_for_redis: bool,
 ) -> Outcome<OriginNode> {
+    let at_once = settings::most_at_once(config);
+    let config = &config.origin;
     let Some(database) = &config.database else {
         return Err(Failure::usage(
             "origin.database is missing, and there is no [[origin.endpoint]]: nothing to serve",
@@ -59,7 +61,7 @@ pub(crate) async fn open_origin(
             "there is no [[origin.endpoint]]: nothing to serve",
         ));
     }
-    let (specs, options) = (endpoints(config), options(config));
+    let (specs, options) = (endpoints(config), options(config, at_once));
     let described = describe(database.expose(), &specs, &options.source)
         .await
         .map_err(|error| refused(&error))?;
@@ -205,9 +207,15 @@ pub(crate) fn source_options(config: &OriginConfig) -> SourceOptions {
     }
 }
 
-fn options(config: &OriginConfig) -> OriginOptions {
+fn options(config: &OriginConfig, at_once: usize) -> OriginOptions {
+    let defaults = OriginOptions::default();
     OriginOptions {
-        source: source_options(config),
+        source: SourceOptions {
+            waiting: at_once,
+            ..source_options(config)
+        },
+        // A fill goes on when its reader has left, and stale rows are filled with nobody waiting.
+        fills: defaults.fills.max(at_once.saturating_mul(2)),
         lifetimes: Lifetimes {
             missing: config.missing_ttl,
             stale_while_revalidate: config.stale_while_revalidate,
@@ -215,6 +223,6 @@ fn options(config: &OriginConfig) -> OriginOptions {
             ..Lifetimes::default()
         },
         memory_bytes: usize::try_from(config.memory).unwrap_or(usize::MAX),
-        ..OriginOptions::default()
+        ..defaults
     }
 }

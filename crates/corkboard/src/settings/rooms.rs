@@ -14,6 +14,13 @@ fn size(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
+/// Requests that clients can bring at a time: one by each connection of HTTP/1.1. A few connections of
+/// HTTP/2 bring many each.
+pub(crate) fn most_at_once(config: &Config) -> usize {
+    const BY_FEW_CONNECTIONS: usize = 4_096;
+    config.limits.max_connections.max(BY_FEW_CONNECTIONS)
+}
+
 pub(crate) fn template_limits(config: &Config) -> Limits {
     let template = &config.template;
     Limits {

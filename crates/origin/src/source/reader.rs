@@ -1,4 +1,4 @@
-//! Reading rows by key: a queue with a bound in front of a few connections.
+//! Reading rows by key: a line before a few connections.
 //!
 //! Each connection takes what waits when it is free: keys of one table in one statement, keys of
 //! a query one behind the other without waiting in between. So a spike of misses costs the source a
@@ -6,8 +6,9 @@
 
 use std::sync::Arc;
 
+use corkboard_postgres::{Entrance, Front, LineBounds, Waits, line};
 use futures_util::future::join_all;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_postgres::Statement;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::connection::{Connection, Connector};
 use super::describe::Description;
-use super::line::{Line, Portion, Waits};
+use super::portion::{Portion, TARGET};
 use super::text::{Many, One};
 use super::{SourceError, SourceOptions};
 use crate::endpoint::{Content, EndpointSpec};
@@ -28,7 +29,7 @@ pub(crate) type Found = Result<Option<Row>, Arc<SourceError>>;
 /// Reads rows. Clones share the connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Reader {
-    queue: mpsc::Sender<Wanted>,
+    entrance: Entrance<Wanted>,
 }
 
 /// One key that somebody waits for.
@@ -36,15 +37,10 @@ pub(crate) struct Reader {
 struct Wanted {
     endpoint: usize,
     key: Key,
-    since: Instant,
     answer: oneshot::Sender<Found>,
 }
 
 impl Waits for Wanted {
-    fn since(&self) -> Instant {
-        self.since
-    }
-
     fn is_left(&self) -> bool {
         self.answer.is_closed()
     }
@@ -70,8 +66,13 @@ impl Reader {
         tasks: &TaskTracker,
         shutdown: &CancellationToken,
     ) -> Self {
-        let (queue, waiting) = mpsc::channel(options.waiting.max(1));
-        let waiting = Arc::new(Mutex::new(Line::new(waiting)));
+        let (entrance, front) = line(LineBounds {
+            most: options.waiting,
+            patience: options.patience,
+            // Nobody before this line turns anybody away.
+            target: Some(TARGET),
+        });
+        let front = Arc::new(front);
         let plans = endpoints.iter().map(|(endpoint, description)| Plan {
             endpoint: endpoint.clone(),
             description: description.clone(),
@@ -81,7 +82,7 @@ impl Reader {
             let worker = Worker {
                 connector: connector.clone(),
                 plans: Arc::clone(&plans),
-                waiting: Arc::clone(&waiting),
+                front: Arc::clone(&front),
                 batch: options.batch.max(1),
             };
             let shutdown = shutdown.clone();
@@ -89,19 +90,19 @@ impl Reader {
                 shutdown.run_until_cancelled(worker.run()).await;
             });
         }
-        Self { queue }
+        Self { entrance }
     }
 
-    /// The row of a key, or that there is none.
+    /// The row of a key, or that there is none. It is told within the line's patience and the time
+    /// after which a connection gives up a statement: then the front of the line moves.
     pub(crate) async fn read(&self, endpoint: usize, key: Key) -> Found {
         let (answer, answered) = oneshot::channel();
-        let wanted = Wanted {
+        let wanted = || Wanted {
             endpoint,
             key,
-            since: Instant::now(),
             answer,
         };
-        if self.queue.try_send(wanted).is_err() {
+        if self.entrance.enter(wanted).is_err() {
             return Err(Arc::new(SourceError::Overloaded));
         }
         // A worker that ends has dropped the question: we are shutting down.
@@ -116,7 +117,7 @@ impl Reader {
 struct Worker {
     connector: Connector,
     plans: Arc<[Plan]>,
-    waiting: Arc<Mutex<Line<Wanted>>>,
+    front: Arc<Front<Wanted>>,
     batch: usize,
 }
 
@@ -131,13 +132,8 @@ impl Worker {
         let mut ready = None;
         let mut taken = Vec::with_capacity(self.batch);
         let mut portion = Portion::new(self.batch);
-        loop {
-            // Only one worker listens at a time; it takes all that waits, up to its bound.
-            let mut line = self.waiting.lock().await;
-            if !line.take(&mut taken, portion.get()).await {
-                return;
-            }
-            drop(line);
+        // It takes all that wait, up to its bound.
+        while self.front.take(&mut taken, portion.get()).await {
             taken.sort_unstable_by_key(|wanted| wanted.endpoint);
             while let Some(last) = taken.last() {
                 let endpoint = last.endpoint;

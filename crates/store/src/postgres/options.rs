@@ -13,6 +13,8 @@ pub struct PgOptions {
     pub reads: usize,
     /// Longest wait for one of them to begin; then the read fails as `Overloaded`.
     pub read_wait: Duration,
+    /// Most that wait for one, some hundred bytes each: as many as clients can bring.
+    pub read_line: usize,
     /// Connections opened before the store is given out, so that the first requests find them.
     pub warm: usize,
     /// Longest wait for a connection, opening a new one included; then the call fails as
@@ -40,6 +42,7 @@ impl Default for PgOptions {
             connections: 16,
             reads: 12,
             read_wait: Duration::from_millis(500),
+            read_line: 4_096,
             warm: 2,
             acquire: Duration::from_millis(250),
             connect: Duration::from_secs(5),

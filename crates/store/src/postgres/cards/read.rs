@@ -77,8 +77,12 @@ impl Question {
     }
 }
 
-/// Answers all questions, in their order.
-pub(super) async fn answer(store: &CardDatabase, questions: &[Question]) -> Vec<Answer> {
+/// Answers all questions, in their order, over this connection at first.
+pub(super) async fn answer(
+    store: &CardDatabase,
+    session: Result<Session>,
+    questions: &[Question],
+) -> Vec<Answer> {
     let mut crowd = Crowd {
         store,
         questions,
@@ -86,10 +90,13 @@ pub(super) async fn answer(store: &CardDatabase, questions: &[Question]) -> Vec<
         alone: false,
     };
     let mut attempts = Attempts::default();
-    let mut failed = crowd.ask(false).await.err();
+    let mut failed = match session {
+        Ok(session) => crowd.ask(&session, false).await.err(),
+        Err(error) => Some(error),
+    };
     while failed.is_none() && crowd.answers.iter().any(Option::is_none) {
         failed = match attempts.pause().await {
-            Ok(()) => crowd.ask(true).await.err(),
+            Ok(()) => crowd.ask_again().await.err(),
             Err(error) => Some(error),
         };
     }
@@ -132,19 +139,18 @@ struct Group {
 impl Crowd<'_> {
     /// Asks for all that have no answer yet. Some may be left, to be asked for again; an error is
     /// one that none of those would have been spared.
-    async fn ask(&mut self, again: bool) -> Result<()> {
+    async fn ask(&mut self, session: &Session, again: bool) -> Result<()> {
         let store = self.store;
-        let session = store.pool.session().await?;
         let known = if again {
-            store.cohorts.look(&session).await?
+            store.cohorts.look(session).await?
         } else {
-            store.cohorts.seen(&session).await?
+            store.cohorts.seen(session).await?
         };
         for group in self.groups(&known) {
             let questions = group.places.iter().map(|place| &self.questions[*place]);
             let questions: Vec<&Question> = questions.collect();
             let sources = store.cohorts.sources(group.cohorts.into_iter());
-            match attempt(store, &session, known.version, sources, &questions).await {
+            match attempt(store, session, known.version, sources, &questions).await {
                 Ok(found) => {
                     for (place, found) in group.places.into_iter().zip(found) {
                         self.answers[place] = answered(found);
@@ -160,6 +166,11 @@ impl Crowd<'_> {
             }
         }
         Ok(())
+    }
+
+    async fn ask_again(&mut self) -> Result<()> {
+        let session = self.store.pool.session().await?;
+        self.ask(&session, true).await
     }
 
     fn groups(&self, known: &Known) -> Vec<Group> {

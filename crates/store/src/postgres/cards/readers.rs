@@ -1,4 +1,4 @@
-//! The way to users' cards: a queue with a bound in front of a few readers.
+//! The way to users' cards: a line before a few readers.
 //!
 //! A reader that is free takes all who wait, up to a bound, and asks for them in one statement: who
 //! comes alone waits for nobody, and in a spike a statement serves dozens. There is no timer. One who
@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, mpsc, oneshot};
+use corkboard_postgres::{Entrance, Front, LineBounds, Waits, line};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
@@ -16,16 +17,15 @@ use super::CardDatabase;
 use super::read::{self, Answer, Question};
 use crate::error::StoreError;
 use crate::postgres::options::PgOptions;
+use crate::postgres::session::Session;
 
 /// Most users of one statement.
 const TOGETHER: usize = 64;
-/// Most users that wait; the next one is refused.
-const WAITING: usize = 4_096;
 
 /// Reads users' cards, a few statements at a time. The readers end after this is dropped.
 #[derive(Debug)]
 pub(super) struct Readers {
-    queue: mpsc::Sender<Waiting>,
+    entrance: Entrance<Waiting>,
     longest: Duration,
 }
 
@@ -38,33 +38,49 @@ struct Waiting {
     begun: Arc<AtomicBool>,
 }
 
+impl Waits for Waiting {
+    fn is_left(&self) -> bool {
+        self.answer.is_closed()
+    }
+
+    fn refuse(self) {
+        let _ = self.answer.send(Err(StoreError::Overloaded));
+    }
+}
+
 impl Readers {
     pub(super) fn start(store: &Arc<CardDatabase>, options: &PgOptions) -> Self {
-        let (queue, waiting) = mpsc::channel(WAITING);
-        let waiting = Arc::new(Mutex::new(waiting));
+        let (entrance, front) = line(LineBounds {
+            most: options.read_line,
+            patience: options.read_wait,
+            // How many come is admission control's affair, and without it everybody is to be served
+            // who can be.
+            target: None,
+        });
+        let front = Arc::new(front);
         let tasks = TaskTracker::new();
         for _ in 0..options.reads.clamp(1, options.connections.max(1)) {
-            tasks.spawn(run(Arc::clone(store), Arc::clone(&waiting)));
+            tasks.spawn(run(Arc::clone(store), Arc::clone(&front)));
         }
         tasks.close();
         Self {
-            queue,
+            entrance,
             longest: options.read_wait,
         }
     }
 
-    /// A user's cards. Fails as `Overloaded` when too many wait, or a reader is not free in time.
+    /// A user's cards. Fails as `Overloaded` when too many wait, or a reader would not be, or is not,
+    /// free in time.
     pub(super) async fn read(&self, question: Question) -> Answer {
         let (answer, mut answered) = oneshot::channel();
         let begun = Arc::new(AtomicBool::new(false));
-        let waiting = Waiting {
+        let waiting = || Waiting {
             question,
             answer,
             begun: Arc::clone(&begun),
         };
-        self.queue
-            .try_send(waiting)
-            .map_err(|_| StoreError::Overloaded)?;
+        let entered = self.entrance.enter(waiting);
+        entered.map_err(|_| StoreError::Overloaded)?;
         let in_time = timeout(self.longest, &mut answered).await;
         let answer = match in_time {
             Ok(answer) => answer,
@@ -77,15 +93,11 @@ impl Readers {
 }
 
 /// One reader.
-async fn run(store: Arc<CardDatabase>, waiting: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
+async fn run(store: Arc<CardDatabase>, front: Arc<Front<Waiting>>) {
     let mut taken = Vec::with_capacity(TOGETHER);
-    loop {
-        // One of those that are free listens, the others wait behind it.
-        let count = waiting.lock().await.recv_many(&mut taken, TOGETHER).await;
-        if count == 0 {
-            return;
-        }
-        let here = taken.drain(..).filter(|one| !one.answer.is_closed());
+    while front.take(&mut taken, TOGETHER).await {
+        let session = connect(&store, &taken).await;
+        let here = taken.drain(..).filter(|one| !one.is_left());
         let (questions, answers): (Vec<_>, Vec<_>) = here
             .map(|one| {
                 one.begun.store(true, Ordering::Release);
@@ -96,9 +108,20 @@ async fn run(store: Arc<CardDatabase>, waiting: Arc<Mutex<mpsc::Receiver<Waiting
             continue;
         }
         metrics::histogram!("corkboard_store_users_per_read").record(questions.len() as f64);
-        let found = read::answer(&store, &questions).await;
+        let found = read::answer(&store, session, &questions).await;
         for (answer, found) in answers.into_iter().zip(found) {
             let _ = answer.send(found);
+        }
+    }
+}
+
+/// A connection for those who were taken. In a spike that begins, connections have still to be opened, by a
+/// server that has much to do: that it takes long is no answer while somebody waits for one.
+async fn connect(store: &CardDatabase, taken: &[Waiting]) -> Result<Session, StoreError> {
+    loop {
+        match store.pool.session().await {
+            Err(StoreError::Overloaded) if taken.iter().any(|one| !one.is_left()) => {}
+            outcome => return outcome,
         }
     }
 }

@@ -168,6 +168,55 @@ async fn who_finds_no_reader_in_time_is_refused_and_who_found_one_is_not() {
 }
 
 #[tokio::test]
+async fn who_waits_for_a_connection_that_is_long_in_coming_is_served_when_it_is_there() {
+    let postgres = Postgres::cohorts();
+    let sending = Sending::new(1);
+    sending
+        .write(&postgres.store().await, &users(0..2))
+        .await
+        .unwrap();
+    let database = postgres.database().await;
+    let options = PgOptions {
+        connections: 1,
+        reads: 1,
+        warm: 1,
+        acquire: Duration::from_millis(20),
+        read_wait: SOON,
+        statement: SOON,
+        lock: SOON,
+        ..options()
+    };
+    let layout = CardLayout::Cohorts;
+    let store = PgCardStore::connect(database.name(), database.url(), layout, &options).await;
+    let store = Arc::new(store.unwrap());
+    // Somebody else has the only connection, and a lock before it.
+    let held = Held::on(database, &sending).await;
+    held.client
+        .batch_execute("LOCK TABLE tracked_user, workspace_number")
+        .await
+        .unwrap();
+    let mut other = {
+        let store = Arc::clone(&store);
+        JoinSet::from_iter([async move { store.find_user(workspace(), &user(1)).await.map(drop) }])
+    };
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    wait_until(SOON, "the connection is taken", || async {
+        match database.sql(waits).await.trim() {
+            "1" => Ok(()),
+            other => Err(format!("{other} wait")),
+        }
+    })
+    .await;
+    let mut reader = crowd(&store, 0..1);
+    // Ten times as long as anybody waits for a connection.
+    let early = tokio::time::timeout(Duration::from_millis(200), reader.join_next()).await;
+    assert!(early.is_err(), "{early:?}");
+    held.ends().await;
+    other.join_next().await.unwrap().unwrap().unwrap();
+    assert_eq!(reader.join_next().await.unwrap().unwrap().1.unwrap(), 1);
+}
+
+#[tokio::test]
 async fn rows_that_cannot_be_read_are_their_owners_trouble_alone() {
     let postgres = Postgres::cohorts();
     let (fine, broken) = (Sending::new(1), Sending::new(2));
