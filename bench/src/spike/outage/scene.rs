@@ -22,7 +22,10 @@ use crate::statistics::rounded;
 /// So that Redis matters.
 const LITTLE_MEMORY: &str = "1MiB";
 /// Every key once, at this part of what the database alone can serve.
-const OF_DATABASE: f64 = 0.7;
+const OF_DATABASE: f64 = 0.6;
+/// As often as it takes until so large a part of them is answered: what a busy machine refuses is not warm.
+const WARM: f64 = 0.99;
+const MOST_PASSES: usize = 4;
 /// For a node to see that Redis has gone, or to let everybody back to it.
 const SEEN: Duration = Duration::from_secs(1);
 const READMITTED: Duration = Duration::from_secs(4);
@@ -164,21 +167,20 @@ impl Scene<'_> {
         }
         let rate = alone * OF_DATABASE;
         let lasts = Duration::from_secs_f64(self.requests.len() as f64 / rate);
-        let profile = Profile::poisson(&[rate], lasts);
-        let tally = Load {
-            profile,
-            ..load.clone()
+        for _ in 0..MOST_PASSES {
+            let profile = Profile::poisson(&[rate], lasts);
+            let tally = Load {
+                profile,
+                ..load.clone()
+            }
+            .run()
+            .await?;
+            let step = &tally.steps[0];
+            say(&format!("  warm: {} of {}", step.ok, step.offered));
+            if step.ok as f64 >= step.offered as f64 * WARM {
+                return Ok(());
+            }
         }
-        .run()
-        .await?;
-        let step = &tally.steps[0];
-        say(&format!(
-            "  warm after {lasts:.1?}: {} of {}",
-            step.ok, step.offered
-        ));
-        if step.ok * 10 < step.offered * 9 {
-            return Err(Failure::unexpected("most of the keys could not be warmed"));
-        }
-        Ok(())
+        Err(Failure::unexpected("the keys could not be warmed"))
     }
 }
