@@ -9,12 +9,14 @@ use crate::spike::open::{Load, Profile};
 /// Each try offers so much more than the last.
 const STEEPER: f64 = 1.5;
 const MOST_TRIES: usize = 12;
-/// The search is over when so small a part of what is offered is answered.
+/// The search is over when so small a part of what is offered is answered, twice in a row: once may be
+/// the machine's doing.
 const OVER: f64 = 0.7;
 
 /// The most good answers a second, while ever more is offered, from `from` on, for `lasts` each.
 pub(super) async fn of(load: &Load, from: f64, lasts: Duration) -> Result<f64> {
     let (mut rate, mut best, mut load) = (from, 0.0_f64, load.clone());
+    let mut was_over = false;
     // What has just begun is slow for a moment: the first try only warms.
     for is_first in std::iter::once(true).chain([false; MOST_TRIES]) {
         load.profile = Profile::poisson(&[rate], lasts);
@@ -29,9 +31,11 @@ pub(super) async fn of(load: &Load, from: f64, lasts: Duration) -> Result<f64> {
         let goodput = step.goodput();
         say(&format!("  {rate:.0}/s offered: {goodput:.0} good"));
         best = best.max(goodput);
-        if (step.ok as f64) < step.offered as f64 * OVER {
+        let is_over = (step.ok as f64) < step.offered as f64 * OVER;
+        if is_over && was_over {
             break;
         }
+        was_over = is_over;
         rate *= STEEPER;
     }
     if best > 0.0 {

@@ -21,6 +21,8 @@ use crate::statistics::rounded;
 
 /// So that Redis matters.
 const LITTLE_MEMORY: &str = "1MiB";
+/// A start is no part of this.
+const AT_ONCE: &str = "slow_start = \"0s\"\n";
 /// Every key once, at this part of what the database alone can serve.
 const OF_DATABASE: f64 = 0.6;
 /// As often as it takes until so large a part of them is answered: what a busy machine refuses is not warm.
@@ -134,6 +136,7 @@ impl Scene<'_> {
         Tuning {
             name: "outage",
             memory,
+            edge: AT_ONCE,
             shipped: Some(Shipped { redis, database }),
             ..Tuning::default()
         }
