@@ -59,7 +59,7 @@ impl Plan {
             return Self {
                 legs: vec![(Rate::Redis, vec![Killed]), (Rate::Database, vec![Hung])],
                 settling: seconds(2),
-                outage: seconds(2),
+                outage: seconds(3),
                 after: seconds(4),
             };
         }
@@ -67,12 +67,12 @@ impl Plan {
         Self {
             legs: vec![
                 (Rate::Redis, all),
-                (Rate::Database, vec![Hung, Killed]),
+                (Rate::Database, vec![Hung]),
                 (Rate::Ordinary, vec![Killed]),
             ],
             settling: seconds(3),
-            outage: seconds(5),
-            after: seconds(7),
+            outage: seconds(6),
+            after: seconds(6),
         }
     }
 
