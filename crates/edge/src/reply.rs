@@ -13,6 +13,7 @@ use http_body_util::Full;
 use pin_project_lite::pin_project;
 
 use crate::activity::Activity;
+use crate::lane::{Reply, Verdict};
 
 use pieces::Pieces;
 
@@ -79,6 +80,7 @@ pub(crate) enum Refusal {
     },
 }
 
+const PROBLEM_JSON: &str = "application/problem+json";
 /// Ready-made, for it is given when there is no time.
 const OVERLOADED: &str = r#"{"type":"urn:corkboard:problem:overloaded","title":"There is more to do than can be done","status":503,"detail":"the request was not looked at; send it again after the time in Retry-After","code":"overloaded"}"#;
 
@@ -103,10 +105,7 @@ impl Refusal {
         });
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         let mut ends = !multiplexed;
         if let Self::Overloaded {
             retry_after_seconds,
@@ -121,6 +120,20 @@ impl Refusal {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+
+    /// The same answer, to a request without a body, on the short way.
+    pub(crate) fn write(self, reply: Reply<'_>) -> Verdict {
+        let mut head = reply.begin(self.status());
+        head.header(header::CONTENT_TYPE.as_str(), PROBLEM_JSON);
+        if let Self::Overloaded {
+            retry_after_seconds,
+            ..
+        } = self
+        {
+            head.number(header::RETRY_AFTER.as_str(), retry_after_seconds);
+        }
+        head.body(&self.json())
     }
 
     fn status(self) -> StatusCode {

@@ -1,7 +1,5 @@
 //! One request, put to the lane, and where it goes from there.
 
-use std::sync::Arc;
-
 use http::Request;
 
 use super::Lane;
@@ -9,7 +7,7 @@ use super::coming::Later;
 use super::head::{Asked, Head};
 use super::reply::{Next, Reply};
 use super::scratch::Scratch;
-use crate::admission::{Door, Entry, Ticket};
+use crate::admission::{Entry, Ticket};
 use crate::gate::Shared;
 
 /// What becomes of the request at the beginning of a buffer.
@@ -77,19 +75,49 @@ impl Asker<'_> {
                 Asking::Answered
             }
             Next::Elsewhere => Asking::Elsewhere,
-            Next::Service => Asking::service(&asked, None),
-            Next::Later(later) => {
-                let enter = |door: &Arc<Door>| door.enter(door.inspect(&asked.bearer()));
-                match shared.door.as_ref().map(enter) {
-                    None => Asking::Later(later, None),
-                    Some(Entry::Admitted(ticket)) => Asking::Later(later, Some(ticket)),
-                    entry => Asking::service(&asked, entry),
-                }
-            }
+            Next::Service => match self.enter(&asked, closes, scratch) {
+                None => Asking::Answered,
+                Some(entry) => Asking::service(&asked, entry),
+            },
+            Next::Later(later) => match self.enter(&asked, closes, scratch) {
+                None => Asking::Answered,
+                Some(None) => Asking::Later(later, None),
+                Some(Some(Entry::Admitted(ticket))) => Asking::Later(later, Some(ticket)),
+                Some(entry) => Asking::service(&asked, entry),
+            },
         };
         if !matches!(next, Asking::Elsewhere) {
             *self.closes = closes;
         }
         (bytes, next)
+    }
+
+    /// What the door says, where there is one; `None` when the request was refused and the refusal is
+    /// written: a request that is not looked at is not worth making either.
+    fn enter(
+        &self,
+        asked: &Asked<'_>,
+        closes: bool,
+        scratch: &mut Scratch,
+    ) -> Option<Option<Entry>> {
+        let Some(door) = &self.shared.door else {
+            return Some(None);
+        };
+        let entry = door.enter(door.inspect(&asked.bearer()));
+        if !matches!(entry, Entry::Refused) {
+            return Some(Some(entry));
+        }
+        scratch.begin();
+        let reply = Reply {
+            out: &mut scratch.output,
+            body: &mut scratch.body,
+            closes,
+        };
+        let refusal = door.refusal(true);
+        refusal.write(reply);
+        let meters = &self.shared.meters;
+        meters.requests.increment(1);
+        meters.refused(refusal.code());
+        None
     }
 }

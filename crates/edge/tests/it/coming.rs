@@ -171,6 +171,51 @@ async fn the_drain_waits_for_an_answer_and_says_that_it_was_the_last() {
 }
 
 #[tokio::test]
+async fn a_refusal_reads_like_the_one_of_the_other_way() {
+    for path in ["/gate", "/post/1"] {
+        let mut said = Vec::new();
+        for has_lane in [true, false] {
+            let (mut server, _post) = match has_lane {
+                true => post(narrow(), 0),
+                false => {
+                    let (_, post) = post(patient(), 0);
+                    let lane = None;
+                    (Server::start(EdgeOptions { lane, ..narrow() }), post)
+                }
+            };
+            let mut busy = server.connect().await;
+            busy.get("/gate").await;
+            server.reached.notified().await;
+            let mut refused = server.connect().await;
+            refused.get(path).await;
+            let head = refused.until("\r\n\r\n").await;
+            let (mut lines, mut length) = (Vec::new(), 0);
+            for line in head.lines() {
+                let line = line.to_ascii_lowercase();
+                let (name, value) = line.split_once(": ").unwrap_or((&line, ""));
+                match name {
+                    "date" => {}
+                    "retry-after" => assert!(value.parse::<u64>().unwrap() > 0),
+                    _ => lines.push(line.clone()),
+                }
+                if name == "content-length" {
+                    length = value.parse().unwrap();
+                }
+            }
+            assert!(head.contains("retry-after: "), "{head}");
+            lines.sort();
+            said.push((lines, refused.exactly(length).await));
+            server.gate.notify_one();
+            busy.until("\r\n\r\n").await;
+            drop((busy, refused));
+            server.shutdown.cancel();
+            server.report().await;
+        }
+        assert_eq!(said[0], said[1], "{path}");
+    }
+}
+
+#[tokio::test]
 async fn it_is_begun_only_with_a_place_and_gives_it_back() {
     let (server, post) = post(narrow(), 0);
     let mut busy = server.connect().await;
