@@ -24,9 +24,9 @@ const LITTLE_MEMORY: &str = "1MiB";
 /// A start is no part of this.
 const AT_ONCE: &str = "slow_start = \"0s\"\n";
 /// Every key once, at this part of what the database alone can serve.
-const OF_DATABASE: f64 = 0.6;
+const OF_DATABASE: f64 = 0.3;
 /// As often as it takes until so large a part of them is answered: what a busy machine refuses is not warm.
-const WARM: f64 = 0.99;
+const WARM: f64 = 0.95;
 const MOST_PASSES: usize = 4;
 /// For a node to see that Redis has gone, or to let everybody back to it.
 const SEEN: Duration = Duration::from_secs(1);
