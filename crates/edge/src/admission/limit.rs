@@ -4,8 +4,8 @@
 //! what work takes when nothing waits for anything: the baseline, one for each priority. Beyond the
 //! floor, a window that takes longer than the baseline by more than the tolerance shrinks the limit
 //! in proportion; one in which somebody had to wait and that takes no longer lets it grow. So a
-//! slower database lowers the limit until at the floor the new baseline is learned, and the limit
-//! climbs again from there; nothing has to be probed. Times are averaged as logarithms: one slow
+//! slower database lowers the limit until at the floor the new baseline is learned, within half a second, and
+//! the limit climbs again from there, quickly until a window takes too long; nothing has to be probed. Times are averaged as logarithms: one slow
 //! request in a hundred says nothing about the rest.
 
 use std::time::Duration;
@@ -22,6 +22,12 @@ const LONGEST_WINDOW: Duration = Duration::from_secs(1);
 const TOLERANCE: f64 = 1.25;
 /// What one window may take off the limit at the most.
 const STEEPEST: f64 = 0.7;
+/// How far one window moves the baseline down, and how far up.
+const SAME_PACE: f64 = 0.2;
+const ANOTHER_PACE: f64 = 0.5;
+/// What one window adds to the limit on the way up from the floor with a new baseline: how many places
+/// there are now is unknown, and every window with fewer is work not done. Otherwise it adds its root.
+const SWIFT: f64 = 0.5;
 /// What one window of late scheduling takes off the limit.
 const LATE: f64 = 0.9;
 
@@ -32,6 +38,8 @@ pub(crate) struct Limit {
     slow_start: Duration,
     target: Duration,
     value: f64,
+    /// On the way up from the floor with a new baseline, until a window has taken too long.
+    swift: bool,
     /// Logarithms of microseconds.
     baseline: [Option<f64>; 4],
     window: Window,
@@ -55,6 +63,7 @@ impl Limit {
             slow_start: options.slow_start,
             target: options.target,
             value: floor,
+            swift: false,
             baseline: [None; 4],
             window: Window::default(),
         }
@@ -103,21 +112,30 @@ impl Limit {
     }
 
     fn learn(&mut self, now: Duration, window: &Window) {
-        let excess = self.compare(window);
+        let alone = f64::from(window.most_in_flight) <= self.floor;
+        let excess = self.compare(window, alone);
         let late = window.least_lag.is_some_and(|lag| lag > self.target);
         if late {
             self.value *= LATE;
-        } else if f64::from(window.most_in_flight) > self.floor && excess > TOLERANCE {
+            self.swift = false;
+        } else if !alone && excess > TOLERANCE {
             self.value *= (TOLERANCE / excess).max(STEEPEST);
-        } else if window.somebody_waited {
-            self.value += self.value.sqrt();
+            self.swift = false;
+        } else if window.somebody_waited && excess <= TOLERANCE {
+            let step = if self.swift {
+                SWIFT * self.value
+            } else {
+                self.value.sqrt()
+            };
+            self.value += step;
         }
         self.value = self.value.clamp(self.floor, self.ceiling_at(now));
+        // Another pace: what the limit was before says nothing about what it should be.
+        self.swift |= alone && excess > TOLERANCE;
     }
 
     /// How much longer than the baseline the window's requests took, as a factor; learns from it.
-    fn compare(&mut self, window: &Window) -> f64 {
-        let alone = f64::from(window.most_in_flight) <= self.floor;
+    fn compare(&mut self, window: &Window, alone: bool) -> f64 {
         let (mut sum, mut all) = (0.0, 0.0);
         for (baseline, (logs, count)) in self.baseline.iter_mut().zip(window.sums) {
             if count == 0 {
@@ -127,7 +145,14 @@ impl Limit {
             let mean = logs / count;
             let known = *baseline.get_or_insert(mean);
             if alone || mean < known {
-                *baseline = Some(known + 0.2 * (mean - known));
+                // Slower although nothing waits: that is another pace, and until it is learned the
+                // limit stays at the floor.
+                let step = if mean > known {
+                    ANOTHER_PACE
+                } else {
+                    SAME_PACE
+                };
+                *baseline = Some(known + step * (mean - known));
             }
             sum += (mean - known) * count;
             all += count;

@@ -45,7 +45,7 @@ fn it_falls_to_the_floor_when_work_takes_longer_and_learns_anew_there() {
     let mut limit = limit();
     let after = windows(&mut limit, 0, 20, 10);
     let high = limit.get();
-    let after = windows(&mut limit, after, 12, 100);
+    let after = windows(&mut limit, after, 6, 100);
     assert!(limit.get() < high / 3.0, "{} of {high}", limit.get());
     windows(&mut limit, after, 60, 100);
     assert!(
@@ -53,6 +53,17 @@ fn it_falls_to_the_floor_when_work_takes_longer_and_learns_anew_there() {
         "the new pace has become the baseline: {}",
         limit.get()
     );
+}
+
+#[test]
+fn work_that_takes_25_times_as_long_is_the_new_pace_within_a_second_at_the_floor() {
+    // A cache has gone, and the database behind it is further away.
+    let mut limit = limit();
+    let after = windows(&mut limit, 0, 20, 1);
+    let after = windows(&mut limit, after, 4, 25);
+    let fallen = windows(&mut limit, after, 10, 25);
+    windows(&mut limit, fallen, 10, 25);
+    assert!(limit.get() > 500.0, "{}", limit.get());
 }
 
 #[test]
