@@ -124,7 +124,7 @@ impl Redis {
             script.arg(self.shared.beside("lease", name));
             script.arg(&token).arg(millis(lease));
         };
-        let answer = self.shared.step(&session, &LEASE, arguments).await?;
+        let answer = self.have_run(name, &LEASE, arguments).await?;
         Ok(match answer {
             Value::Int(1) => HashLeased::Lease(HashLease {
                 name: name.clone(),
@@ -152,7 +152,7 @@ impl Redis {
             script.arg(&lease.token);
             put(script, fields, kept);
         };
-        let done = self.shared.step(&lease.session, &FILL, arguments).await?;
+        let done = self.have_run(&lease.name, &FILL, arguments).await?;
         Ok(done == Value::Int(1))
     }
 
@@ -162,7 +162,7 @@ impl Redis {
             let name = self.shared.beside("lease", &lease.name);
             script.arg(1).arg(name).arg(&lease.token);
         };
-        let _ = self.shared.step(&lease.session, &RELEASE, arguments).await;
+        let _ = self.have_run(&lease.name, &RELEASE, arguments).await;
     }
 
     /// The value that outlives a hash.

@@ -52,7 +52,7 @@ pub enum Looked {
 pub struct Token {
     lease: Vec<u8>,
     name: Vec<u8>,
-    session: Session,
+    key: Key,
 }
 
 impl std::fmt::Debug for Token {
@@ -95,21 +95,18 @@ impl Redis {
     ///
     /// As [`Redis::look`].
     pub async fn take(&self, key: &Key, lease: Duration) -> Result<Looked, CallError> {
-        let shared = &self.shared;
-        if !self.admits(key) {
-            return Err(CallError::Away);
-        }
-        let session = shared.link.session()?;
-        let name = shared.name(&session.namespace, key);
+        // Part of the name: on another server, and in another life of this one, it is nobody's.
+        let session = self.shared.link.session()?;
+        let name = self.shared.name(&session.namespace, key);
         let token = [&[LEASE], &random().to_be_bytes()[..]].concat();
         let mut set = redis::cmd("SET");
         set.arg(&name).arg(&token).arg("NX").arg("GET");
         set.arg("PX").arg(millis(lease));
-        let before = shared.call_in(&session, &set).await?;
+        let before = self.have_done(key, set).await?;
         Ok(read(before).unwrap_or(Looked::Lease(Token {
             lease: token,
             name,
-            session,
+            key: key.clone(),
         })))
     }
 
@@ -129,7 +126,7 @@ impl Redis {
             script.arg(1).arg(&token.name);
             script.arg(&token.lease).arg(&value).arg(millis(lifetime));
         };
-        let done = self.shared.step(&token.session, &FILL, command).await?;
+        let done = self.have_run(&token.key, &FILL, command).await?;
         Ok(done == Value::Int(1))
     }
 
@@ -138,7 +135,7 @@ impl Redis {
         let command = |script: &mut Cmd| {
             script.arg(1).arg(&token.name).arg(&token.lease);
         };
-        let _ = self.shared.step(&token.session, &RELEASE, command).await;
+        let _ = self.have_run(&token.key, &RELEASE, command).await;
     }
 
     /// Voids keys and tells every process. What cannot be delivered is owed: this process does not

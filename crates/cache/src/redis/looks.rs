@@ -5,6 +5,7 @@
 //! gather in a line, and a *courier* takes all that are in it, up to a bound, in one message; the next
 //! ones gather meanwhile. Nobody waits for company: a look that is alone goes at once.
 //!
+//! What readers do about a key that is not there, taking its lease and filling it, goes the same way.
 //! What is asked for twice in a message is asked for once: a key that everybody wants costs Redis one
 //! look for each message, however many want it.
 
@@ -13,11 +14,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use redis::{Pipeline, Value};
+use redis::{Cmd, Pipeline, Value};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::link::{CallError, Connections, Session};
+use super::script::Step;
 use super::{Redis, Shared};
 use crate::key::Key;
 
@@ -26,13 +28,15 @@ const MOST: usize = 65_536;
 /// A look that stood in line for longer is refused: so many come that they can never all be answered.
 const LONGEST_IN_LINE: Duration = Duration::from_secs(2);
 
-/// What is looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What is looked for, or done.
+#[derive(Debug)]
 pub(super) enum Wanted {
     /// The value of a key.
     Value,
     /// The hash of this name, and how long it will be.
     Hash,
+    /// What a command about this key does: it is sent for this reader alone. Absent once it is.
+    Done(Option<Box<Cmd>>),
 }
 
 /// What was found: an answer for each command that [`Wanted`] takes.
@@ -58,22 +62,20 @@ struct Line {
 }
 
 impl Wanted {
-    fn commands(self) -> usize {
+    /// Commands, and so answers.
+    fn commands(&self) -> usize {
         match self {
-            Self::Value => 1,
+            Self::Value | Self::Done(_) => 1,
             Self::Hash => 2,
         }
     }
 
-    fn add_to(self, pipeline: &mut Pipeline, name: &[u8]) {
+    /// Tells what may be asked for once for several readers.
+    fn shared(&self) -> Option<u8> {
         match self {
-            Self::Value => {
-                pipeline.cmd("GET").arg(name);
-            }
-            Self::Hash => {
-                pipeline.cmd("HGETALL").arg(name);
-                pipeline.cmd("PTTL").arg(name);
-            }
+            Self::Value => Some(0),
+            Self::Hash => Some(1),
+            Self::Done(_) => None,
         }
     }
 }
@@ -98,6 +100,33 @@ impl Redis {
         }
         // A courier that ends without a word was stopped with the node.
         answer.await.unwrap_or(Err(CallError::Away))
+    }
+
+    /// Has a command about this key done, together with whatever else is asked for now.
+    pub(super) async fn have_done(&self, key: &Key, command: Cmd) -> Result<Value, CallError> {
+        let mut answers = self
+            .find(key, Wanted::Done(Some(Box::new(command))))
+            .await?;
+        Ok(answers.pop().unwrap_or(Value::Nil))
+    }
+
+    /// The same for a script. `arguments` adds the number of keys, the keys and the arguments.
+    pub(super) async fn have_run(
+        &self,
+        key: &Key,
+        step: &Step,
+        arguments: impl Fn(&mut Cmd) + Send,
+    ) -> Result<Value, CallError> {
+        let call = |mut call: Cmd| {
+            arguments(&mut call);
+            self.have_done(key, call)
+        };
+        match call(step.by_hash()).await {
+            Err(CallError::Refused(error)) if error.code() == Some("NOSCRIPT") => {
+                call(step.by_text()).await
+            }
+            answer => answer,
+        }
     }
 
     /// Why it is not looked for any more: Redis may have been lost, or owed the void of the key, since
@@ -139,7 +168,7 @@ impl Shared {
         options.connections.min(options.looks).max(1)
     }
 
-    async fn deliver(&self, looks: Vec<Look>) {
+    async fn deliver(&self, mut looks: Vec<Look>) {
         let session = match self.link.session() {
             Ok(session) => session,
             Err(error) => return tell_all(looks, &error),
@@ -148,13 +177,22 @@ impl Shared {
             // Keys of a Cluster are in different places: a message for each.
             let session = &session;
             let one_by_one = looks.into_iter().map(|mut look| async move {
-                let answers = self.ask_for(session, std::slice::from_ref(&look)).await;
-                look.tell(answers.map(|mut answers| answers.pop().unwrap_or_default()));
+                let found = match &mut look.wanted {
+                    Wanted::Done(command) => match command.take() {
+                        Some(command) => self.call_in(session, &command).await.map(|one| vec![one]),
+                        None => Ok(Vec::new()),
+                    },
+                    Wanted::Value | Wanted::Hash => {
+                        let answers = self.ask_for(session, std::slice::from_mut(&mut look)).await;
+                        answers.map(|mut answers| answers.pop().unwrap_or_default())
+                    }
+                };
+                look.tell(found);
             });
             join_all(one_by_one).await;
             return;
         }
-        match self.ask_for(&session, &looks).await {
+        match self.ask_for(&session, &mut looks).await {
             Ok(answers) => {
                 for (mut look, answer) in looks.into_iter().zip(answers) {
                     look.tell(Ok(answer));
@@ -165,39 +203,56 @@ impl Shared {
     }
 
     /// One message for all of them; an answer for each.
-    async fn ask_for(&self, session: &Session, looks: &[Look]) -> Result<Vec<Found>, CallError> {
+    async fn ask_for(
+        &self,
+        session: &Session,
+        looks: &mut [Look],
+    ) -> Result<Vec<Found>, CallError> {
         let mut message = Pipeline::with_capacity(2 * looks.len());
-        let mut places = HashMap::with_capacity_and_hasher(looks.len(), self.hashing.clone());
-        let mut firsts = Vec::with_capacity(looks.len());
-        for look in looks {
-            let next = firsts.len();
-            let place = *places.entry((&look.key, look.wanted)).or_insert(next);
+        let mut known = HashMap::with_capacity_and_hasher(looks.len(), self.hashing.clone());
+        let (mut counts, mut places) = (Vec::new(), Vec::with_capacity(looks.len()));
+        for look in looks.iter_mut() {
+            let next = counts.len();
+            let place = match look.wanted.shared() {
+                Some(what) => *known.entry((look.key.clone(), what)).or_insert(next),
+                None => next,
+            };
+            places.push(place);
             if place == next {
-                firsts.push(look);
-                match look.wanted {
-                    Wanted::Value => {
-                        let name = self.name(&session.namespace, &look.key);
-                        look.wanted.add_to(&mut message, &name);
-                    }
-                    Wanted::Hash => look.wanted.add_to(&mut message, look.key.as_bytes()),
-                }
+                counts.push(look.wanted.commands());
+                self.add(&mut message, session, look);
             }
         }
         let outcome = self.link.answers_in(session, &message).await;
         self.note_of(&outcome, looks.len());
         let mut values = outcome?.into_iter();
-        let answers: Vec<Found> = firsts
-            .iter()
-            .map(|look| values.by_ref().take(look.wanted.commands()).collect())
+        let answers: Vec<Found> = counts
+            .into_iter()
+            .map(|count| values.by_ref().take(count).collect())
             .collect();
         if answers.len() == looks.len() {
             return Ok(answers);
         }
-        let of = |look: &Look| places.get(&(&look.key, look.wanted)).copied();
-        Ok(looks
-            .iter()
-            .map(|look| of(look).map_or_else(Vec::new, |place| answers[place].clone()))
-            .collect())
+        let of = |place: usize| answers.get(place).cloned().unwrap_or_default();
+        Ok(places.into_iter().map(of).collect())
+    }
+
+    fn add(&self, message: &mut Pipeline, session: &Session, look: &mut Look) {
+        match &mut look.wanted {
+            Wanted::Value => {
+                let name = self.name(&session.namespace, &look.key);
+                message.cmd("GET").arg(name);
+            }
+            Wanted::Hash => {
+                message.cmd("HGETALL").arg(look.key.as_bytes());
+                message.cmd("PTTL").arg(look.key.as_bytes());
+            }
+            Wanted::Done(command) => {
+                if let Some(command) = command.take() {
+                    message.add_command(*command);
+                }
+            }
+        }
     }
 }
 
