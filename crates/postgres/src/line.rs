@@ -7,7 +7,8 @@
 //! stand in one; they are served in turn, and refused they would ask again at once: while they wait they
 //! cost nothing. A line that grows is: when everybody, for twice as long as anybody may wait, leaves more
 //! behind than were ahead of it on coming, or more wait in vain than are served, more come than can be
-//! served, and who waits is only answered late. Then, where there is a target, those who have waited for
+//! served, and who waits is only answered late. So is everybody in a line that stands but takes longer
+//! than three fifths of the patience for half a second. Then, where there is a target, those who have waited for
 //! longer than that are refused, until nobody has to be.
 //!
 //! First come, first served: were it the newest, those at the back of a line that stands would never

@@ -12,12 +12,19 @@ const RELIEF: Duration = Duration::from_millis(100);
 /// first who came into the whole of it has left.
 const LASTING: u32 = 2;
 
+/// The part of the patience that everybody has waited for in a line that is too long, and the part for
+/// which that has to last: by then most who asked would rather have been told.
+const TOO_LONG: f64 = 0.6;
+const TOO_LONG_LASTS: f64 = 0.25;
+
 #[derive(Debug)]
 pub(super) struct Watch {
     patience: Duration,
     target: Option<Duration>,
     /// When somebody last left no more behind than were ahead, or had hardly waited.
     steady_at: Instant,
+    /// When somebody last came to the front before it was too long.
+    short_at: Instant,
     refused_at: Option<Instant>,
     /// Since when these were counted.
     counted_since: Instant,
@@ -33,6 +40,7 @@ impl Watch {
             patience: bounds.patience,
             target: bounds.target,
             steady_at: now,
+            short_at: now,
             refused_at: None,
             counted_since: now,
             served: 0,
@@ -43,7 +51,7 @@ impl Watch {
 
     /// Nobody waits.
     pub(super) fn emptied(&mut self, now: Instant) {
-        self.steady_at = now;
+        (self.steady_at, self.short_at) = (now, now);
         let refused = |at| now.duration_since(at) < RELIEF;
         self.grows &= self.refused_at.is_some_and(refused);
     }
@@ -64,7 +72,11 @@ impl Watch {
                 if behind <= ahead || waited <= target {
                     self.steady_at = now;
                 }
-                self.grows |= now.duration_since(self.steady_at) > self.patience * LASTING;
+                if waited <= self.patience.mul_f64(TOO_LONG) {
+                    self.short_at = now;
+                }
+                self.grows |= now.duration_since(self.steady_at) > self.patience * LASTING
+                    || now.duration_since(self.short_at) > self.patience.mul_f64(TOO_LONG_LASTS);
                 if self.grows { target } else { self.patience }
             }
         };
