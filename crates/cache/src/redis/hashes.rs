@@ -124,7 +124,9 @@ impl Redis {
             script.arg(self.shared.beside("lease", name));
             script.arg(&token).arg(millis(lease));
         };
-        let answer = self.have_run(name, &LEASE, arguments).await?;
+        let answer = self
+            .have_run(name, &session.namespace, &LEASE, arguments)
+            .await?;
         Ok(match answer {
             Value::Int(1) => HashLeased::Lease(HashLease {
                 name: name.clone(),
@@ -152,7 +154,9 @@ impl Redis {
             script.arg(&lease.token);
             put(script, fields, kept);
         };
-        let done = self.have_run(&lease.name, &FILL, arguments).await?;
+        let done = self
+            .have_run(&lease.name, &lease.session.namespace, &FILL, arguments)
+            .await?;
         Ok(done == Value::Int(1))
     }
 
@@ -162,7 +166,9 @@ impl Redis {
             let name = self.shared.beside("lease", &lease.name);
             script.arg(1).arg(name).arg(&lease.token);
         };
-        let _ = self.have_run(&lease.name, &RELEASE, arguments).await;
+        let _ = self
+            .have_run(&lease.name, &lease.session.namespace, &RELEASE, arguments)
+            .await;
     }
 
     /// The value that outlives a hash.

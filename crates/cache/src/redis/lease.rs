@@ -7,6 +7,7 @@
 //! A filler that read before a write and fills after it finds its lease gone: the value it would
 //! put in is dropped. A filler that dies leaves a lease that ends by itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -53,6 +54,7 @@ pub struct Token {
     lease: Vec<u8>,
     name: Vec<u8>,
     key: Key,
+    life: Arc<str>,
 }
 
 impl std::fmt::Debug for Token {
@@ -95,18 +97,18 @@ impl Redis {
     ///
     /// As [`Redis::look`].
     pub async fn take(&self, key: &Key, lease: Duration) -> Result<Looked, CallError> {
-        // Part of the name: on another server, and in another life of this one, it is nobody's.
-        let session = self.shared.link.session()?;
-        let name = self.shared.name(&session.namespace, key);
+        let life = self.shared.link.session()?.namespace;
+        let name = self.shared.name(&life, key);
         let token = [&[LEASE], &random().to_be_bytes()[..]].concat();
         let mut set = redis::cmd("SET");
         set.arg(&name).arg(&token).arg("NX").arg("GET");
         set.arg("PX").arg(millis(lease));
-        let before = self.have_done(key, set).await?;
+        let before = self.have_done(key, &life, set).await?;
         Ok(read(before).unwrap_or(Looked::Lease(Token {
             lease: token,
             name,
             key: key.clone(),
+            life,
         })))
     }
 
@@ -126,7 +128,9 @@ impl Redis {
             script.arg(1).arg(&token.name);
             script.arg(&token.lease).arg(&value).arg(millis(lifetime));
         };
-        let done = self.have_run(&token.key, &FILL, command).await?;
+        let done = self
+            .have_run(&token.key, &token.life, &FILL, command)
+            .await?;
         Ok(done == Value::Int(1))
     }
 
@@ -135,7 +139,9 @@ impl Redis {
         let command = |script: &mut Cmd| {
             script.arg(1).arg(&token.name).arg(&token.lease);
         };
-        let _ = self.have_run(&token.key, &RELEASE, command).await;
+        let _ = self
+            .have_run(&token.key, &token.life, &RELEASE, command)
+            .await;
     }
 
     /// Voids keys and tells every process. What cannot be delivered is owed: this process does not

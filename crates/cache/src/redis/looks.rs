@@ -10,7 +10,7 @@
 //! look for each message, however many want it.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -35,8 +35,16 @@ pub(super) enum Wanted {
     Value,
     /// The hash of this name, and how long it will be.
     Hash,
-    /// What a command about this key does: it is sent for this reader alone. Absent once it is.
-    Done(Option<Box<Cmd>>),
+    /// What an errand about this key does: it is sent for this reader alone. Absent once it is.
+    Done(Option<Box<Errand>>),
+}
+
+/// A command that means something in one life of the server only: a lease that it has again from its
+/// disk was not voided by what it was not told.
+#[derive(Debug)]
+pub(super) struct Errand {
+    command: Cmd,
+    life: Arc<str>,
 }
 
 /// What was found: an answer for each command that [`Wanted`] takes.
@@ -67,6 +75,14 @@ impl Wanted {
         match self {
             Self::Value | Self::Done(_) => 1,
             Self::Hash => 2,
+        }
+    }
+
+    /// An errand of another life of the server.
+    fn is_over(&self, session: &Session) -> bool {
+        match self {
+            Self::Done(Some(errand)) => errand.life != session.namespace,
+            Self::Value | Self::Hash | Self::Done(None) => false,
         }
     }
 
@@ -102,11 +118,17 @@ impl Redis {
         answer.await.unwrap_or(Err(CallError::Away))
     }
 
-    /// Has a command about this key done, together with whatever else is asked for now.
-    pub(super) async fn have_done(&self, key: &Key, command: Cmd) -> Result<Value, CallError> {
-        let mut answers = self
-            .find(key, Wanted::Done(Some(Box::new(command))))
-            .await?;
+    /// Has a command about this key done in this life of the server, together with whatever else is
+    /// asked for now.
+    pub(super) async fn have_done(
+        &self,
+        key: &Key,
+        life: &Arc<str>,
+        command: Cmd,
+    ) -> Result<Value, CallError> {
+        let life = Arc::clone(life);
+        let errand = Box::new(Errand { command, life });
+        let mut answers = self.find(key, Wanted::Done(Some(errand))).await?;
         Ok(answers.pop().unwrap_or(Value::Nil))
     }
 
@@ -114,12 +136,13 @@ impl Redis {
     pub(super) async fn have_run(
         &self,
         key: &Key,
+        life: &Arc<str>,
         step: &Step,
         arguments: impl Fn(&mut Cmd) + Send,
     ) -> Result<Value, CallError> {
         let call = |mut call: Cmd| {
             arguments(&mut call);
-            self.have_done(key, call)
+            self.have_done(key, life, call)
         };
         match call(step.by_hash()).await {
             Err(CallError::Refused(error)) if error.code() == Some("NOSCRIPT") => {
@@ -173,13 +196,23 @@ impl Shared {
             Ok(session) => session,
             Err(error) => return tell_all(looks, &error),
         };
+        looks.retain_mut(|look| {
+            let is_over = look.wanted.is_over(&session);
+            if is_over {
+                look.tell(Err(CallError::Away));
+            }
+            !is_over
+        });
         if matches!(session.connections, Connections::Cluster(_)) {
             // Keys of a Cluster are in different places: a message for each.
             let session = &session;
             let one_by_one = looks.into_iter().map(|mut look| async move {
                 let found = match &mut look.wanted {
-                    Wanted::Done(command) => match command.take() {
-                        Some(command) => self.call_in(session, &command).await.map(|one| vec![one]),
+                    Wanted::Done(errand) => match errand.take() {
+                        Some(errand) => self
+                            .call_in(session, &errand.command)
+                            .await
+                            .map(|one| vec![one]),
                         None => Ok(Vec::new()),
                     },
                     Wanted::Value | Wanted::Hash => {
@@ -247,9 +280,9 @@ impl Shared {
                 message.cmd("HGETALL").arg(look.key.as_bytes());
                 message.cmd("PTTL").arg(look.key.as_bytes());
             }
-            Wanted::Done(command) => {
-                if let Some(command) = command.take() {
-                    message.add_command(*command);
+            Wanted::Done(errand) => {
+                if let Some(errand) = errand.take() {
+                    message.add_command(errand.command);
                 }
             }
         }

@@ -182,3 +182,36 @@ async fn a_hash_that_has_come_meanwhile_is_not_brought_again() {
     let there = other.redis.lease_hash(&offer, LEASE).await.unwrap();
     assert!(matches!(there, HashLeased::There), "{there:?}");
 }
+
+/// The server has the lease again, from its disk; of what was written between it was never told.
+#[tokio::test]
+async fn a_lease_from_before_a_restart_is_worth_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().display().to_string();
+    let mut server = RedisServer::start(&["--dir", &dir]).await;
+    let node = Node::join(&server.url(), &Source::new()).await;
+    let (offer, user) = (key("offer:7"), key("ada"));
+    let HashLeased::Lease(row) = node.redis.lease_hash(&offer, HOUR).await.unwrap() else {
+        panic!("nobody was here before");
+    };
+    let Looked::Lease(feed) = node.redis.look(&user, HOUR).await.unwrap() else {
+        panic!("nobody was here before");
+    };
+    assert!(server.command(&["SAVE"]).contains("OK"));
+    server.restart().await;
+    wait_until(SOON, "both keys to be let back", || async {
+        let admitted = node.redis.admits(&offer) && node.redis.admits(&user);
+        admitted.then_some(()).ok_or_else(|| "away".to_owned())
+    })
+    .await;
+    let kept = HashKept {
+        lifetime: HOUR,
+        last: Vec::new(),
+        last_lifetime: Duration::ZERO,
+    };
+    let filled = node.redis.fill_hash(&row, &[("body", "old")], &kept).await;
+    assert!(!matches!(filled, Ok(true)), "{filled:?}");
+    assert_eq!(node.redis.hash(&offer).await.unwrap(), None);
+    let filled = node.redis.fill(&feed, b"old feed", HOUR).await;
+    assert!(!matches!(filled, Ok(true)), "{filled:?}");
+}
