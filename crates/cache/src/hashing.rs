@@ -12,8 +12,13 @@ pub(crate) struct Seeded(u64);
 
 impl Default for Seeded {
     fn default() -> Self {
-        Self(getrandom::u64().expect("the system's random source works"))
+        Self(random())
     }
+}
+
+/// A number that nobody else has, and that nobody can guess.
+pub(crate) fn random() -> u64 {
+    getrandom::u64().expect("the system's random source works")
 }
 
 impl BuildHasher for Seeded {

@@ -36,7 +36,7 @@ pub use lease::{Looked, Token};
 pub use link::CallError;
 pub use scan::{HashPage, HashScan};
 
-use crate::hashing::Seeded;
+use crate::hashing::{Seeded, random};
 use crate::key::Key;
 use address::Address;
 use circuit::Circuit;
@@ -157,7 +157,7 @@ impl Redis {
             broken: Notify::new(),
             attempts: AtomicU64::new(0),
             joined: Notify::new(),
-            id: lease::random(),
+            id: random(),
             home: Handle::current(),
             tasks: tasks.clone(),
             address,

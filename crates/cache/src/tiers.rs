@@ -71,7 +71,7 @@ pub trait Codec<V>: Send + Sync {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError<E> {
-    #[error("too many wait for the source; try again later")]
+    #[error("too many read at once; try again later")]
     Busy,
     #[error("the source did not answer in time")]
     TimedOut,
@@ -182,6 +182,7 @@ where
                 Glanced::Value(value) => return Ok(value),
                 Glanced::Vacant => vacant = true,
                 Glanced::Unsure => {}
+                Glanced::Crowded => return Err(ReadError::Busy),
             },
         }
         let passenger = match inner.memory.join(key, inner.trusts_memory()) {

@@ -12,11 +12,12 @@ use redis::{Cmd, Value};
 
 pub use many::HashWrite;
 
-use super::lease::{millis, random};
+use super::lease::millis;
 use super::link::Session;
 use super::looks::Wanted;
 use super::script::Step;
 use super::{CallError, Redis};
+use crate::hashing::random;
 use crate::key::Key;
 
 /// What FILL and REWRITE have in common. ARGV from `at` on: lifetime, last's lifetime, last, fields.

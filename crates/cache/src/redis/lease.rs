@@ -17,6 +17,7 @@ use super::link::{Connections, Session};
 use super::looks::Wanted;
 use super::script::Step;
 use super::{CallError, Redis, Shared, message};
+use crate::hashing::random;
 use crate::key::Key;
 
 const VALUE: u8 = b'V';
@@ -61,11 +62,6 @@ impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Token").finish_non_exhaustive()
     }
-}
-
-/// A number that no other process has.
-pub(super) fn random() -> u64 {
-    getrandom::u64().expect("the system's random source works")
 }
 
 impl Redis {

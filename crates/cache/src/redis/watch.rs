@@ -20,6 +20,7 @@ use super::debts::Due;
 use super::doors::Doors;
 use super::link::{CallError, Connections, Session};
 use super::message::{self, Message};
+use crate::hashing::random;
 
 /// Before trying to join again: at first, and at most.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -79,7 +80,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
         }
         metrics::gauge!("corkboard_cache_redis_up").set(0.0);
-        let jitter = Duration::from_millis(super::lease::random() % 20);
+        let jitter = Duration::from_millis(random() % 20);
         sleep(pause + jitter).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }

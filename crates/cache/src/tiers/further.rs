@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{Inner, ReadError};
 use crate::key::Key;
 use crate::memory::{Lead, Mark, Weigh};
-use crate::redis::{Looked, Token};
+use crate::redis::{CallError, Looked, Token};
 
 /// A look at whether another process has filled its lease: at first, and at most.
 const FIRST_LOOK: Duration = Duration::from_millis(1);
@@ -22,6 +22,8 @@ pub(super) enum Glanced<V> {
     Vacant,
     /// Redis has no say, or somebody brings the value.
     Unsure,
+    /// Too many look into Redis: no reason to ask the source instead.
+    Crowded,
 }
 
 /// Where a look ends that memory did not.
@@ -54,6 +56,7 @@ where
                 }
                 None => Glanced::Unsure,
             },
+            Err(CallError::Crowded) => Glanced::Crowded,
             Ok(Some(_)) | Err(_) => Glanced::Unsure,
         }
     }

@@ -30,6 +30,9 @@ impl Asking {
     }
 }
 
+/// There was no place for it, and it was told so.
+struct Refused;
+
 /// Who asks.
 pub(super) struct Asker<'c> {
     pub(super) lane: &'c dyn Lane,
@@ -76,14 +79,14 @@ impl Asker<'_> {
             }
             Next::Elsewhere => Asking::Elsewhere,
             Next::Service => match self.enter(&asked, closes, scratch) {
-                None => Asking::Answered,
-                Some(entry) => Asking::service(&asked, entry),
+                Ok(entry) => Asking::service(&asked, entry),
+                Err(Refused) => Asking::Answered,
             },
             Next::Later(later) => match self.enter(&asked, closes, scratch) {
-                None => Asking::Answered,
-                Some(None) => Asking::Later(later, None),
-                Some(Some(Entry::Admitted(ticket))) => Asking::Later(later, Some(ticket)),
-                Some(entry) => Asking::service(&asked, entry),
+                Ok(None) => Asking::Later(later, None),
+                Ok(Some(Entry::Admitted(ticket))) => Asking::Later(later, Some(ticket)),
+                Ok(entry) => Asking::service(&asked, entry),
+                Err(Refused) => Asking::Answered,
             },
         };
         if !matches!(next, Asking::Elsewhere) {
@@ -92,20 +95,20 @@ impl Asker<'_> {
         (bytes, next)
     }
 
-    /// What the door says, where there is one; `None` when the request was refused and the refusal is
-    /// written: a request that is not looked at is not worth making either.
+    /// What the door says, where there is one. A refusal is written: a request that is not looked at is
+    /// not worth making either.
     fn enter(
         &self,
         asked: &Asked<'_>,
         closes: bool,
         scratch: &mut Scratch,
-    ) -> Option<Option<Entry>> {
+    ) -> Result<Option<Entry>, Refused> {
         let Some(door) = &self.shared.door else {
-            return Some(None);
+            return Ok(None);
         };
         let entry = door.enter(door.inspect(&asked.bearer()));
         if !matches!(entry, Entry::Refused) {
-            return Some(Some(entry));
+            return Ok(Some(entry));
         }
         scratch.begin();
         let reply = Reply {
@@ -118,6 +121,6 @@ impl Asker<'_> {
         let meters = &self.shared.meters;
         meters.requests.increment(1);
         meters.refused(refusal.code());
-        None
+        Err(Refused)
     }
 }

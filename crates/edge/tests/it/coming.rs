@@ -18,6 +18,7 @@ use crate::server::{Client, Server, patient};
 struct Post {
     letters: Arc<Semaphore>,
     begun: Arc<AtomicUsize>,
+    reached: Arc<Notify>,
     left: Arc<Notify>,
 }
 
@@ -45,10 +46,11 @@ impl Lane for Post {
             return Verdict::SERVICE;
         }
         let (letters, begun) = (Arc::clone(&self.letters), Arc::clone(&self.begun));
-        let left = Arc::clone(&self.left);
+        let (reached, left) = (Arc::clone(&self.reached), Arc::clone(&self.left));
         Verdict::later(Box::pin(async move {
             let _leaving = Leaving(left);
             begun.fetch_add(1, Relaxed);
+            reached.notify_one();
             letters.acquire().await.unwrap().forget();
             let found: Found = Box::new(move |reply| {
                 if let Some(word) = path.strip_prefix("/post/") {
@@ -71,6 +73,7 @@ fn post(options: EdgeOptions, letters: usize) -> (Server, Arc<Post>) {
     let post = Arc::new(Post {
         letters: Arc::new(Semaphore::new(letters)),
         begun: Arc::default(),
+        reached: Arc::default(),
         left: Arc::default(),
     });
     let server = Server::start(EdgeOptions {
@@ -155,12 +158,9 @@ async fn the_drain_waits_for_an_answer_and_says_that_it_was_the_last() {
     let mut client = server.connect().await;
     let mut other = server.connect().await;
     client.get("/post/1").await;
-    // Answered: so the first one has been read, too.
     other.get("/now").await;
     answer(&mut other).await;
-    while post.begun.load(Relaxed) == 0 {
-        tokio::task::yield_now().await;
-    }
+    post.reached.notified().await;
     server.shutdown.cancel();
     other.silently_closed().await;
     post.letters.add_permits(1);
@@ -220,9 +220,7 @@ async fn it_is_begun_only_with_a_place_and_gives_it_back() {
     let (server, post) = post(narrow(), 0);
     let mut busy = server.connect().await;
     busy.get("/post/1").await;
-    while post.begun.load(Relaxed) == 0 {
-        tokio::task::yield_now().await;
-    }
+    post.reached.notified().await;
     let mut refused = server.connect().await;
     refused.get("/post/2").await;
     assert!(answer(&mut refused).await.0.starts_with("HTTP/1.1 503"));

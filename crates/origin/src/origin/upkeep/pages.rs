@@ -90,21 +90,15 @@ impl Origin {
     ) -> Result<Found, UpkeepError> {
         let mut all = HashMap::with_capacity(keys.len());
         for part in keys.chunks(PAGE) {
-            let mut attempt = retries.begin();
-            let found = loop {
+            // What fails comes again: readers go first, among others.
+            let read = || async {
                 let reads = part
                     .iter()
                     .map(|key| self.shared.reader.read(endpoint, key.clone()));
                 let found: Result<Vec<_>, _> = join_all(reads).await.into_iter().collect();
-                match found {
-                    Ok(found) => break found,
-                    // Readers go first, among others.
-                    Err(error) => {
-                        let error = UpkeepError::Source(SourceError::Shared(error));
-                        attempt.again(error).await?;
-                    }
-                }
+                found.map_err(|error| UpkeepError::Source(SourceError::Shared(error)))
             };
+            let found = retries.until_answered(read).await?;
             let found = part.iter().cloned().zip(found);
             all.extend(found.filter_map(|(key, row)| Some((key, row?))));
         }

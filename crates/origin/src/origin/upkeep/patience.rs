@@ -53,6 +53,23 @@ impl Retries {
         }
     }
 
+    /// Asks until there is an answer, or an error that does not pass in time.
+    pub(super) async fn until_answered<T, E: Passing, A>(
+        &self,
+        mut ask: impl FnMut() -> A,
+    ) -> Result<T, E>
+    where
+        A: Future<Output = Result<T, E>>,
+    {
+        let mut attempt = self.begin();
+        loop {
+            match ask().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => attempt.again(error).await?,
+            }
+        }
+    }
+
     pub(super) fn count(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

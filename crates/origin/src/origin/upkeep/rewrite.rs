@@ -105,17 +105,11 @@ impl Rewriting<'_> {
                 None => gone.push(place.name.clone()),
             }
         }
-        let mut attempt = self.retries.begin();
-        loop {
-            let written = async {
-                self.rows.remove_many(&gone).await?;
-                self.rows.rewrite_many(&writes).await
-            };
-            match written.await {
-                Ok(()) => return Ok(()),
-                Err(error) => attempt.again(error).await?,
-            }
-        }
+        let write = || async {
+            self.rows.remove_many(&gone).await?;
+            self.rows.rewrite_many(&writes).await
+        };
+        Ok(self.retries.until_answered(write).await?)
     }
 
     /// Leases go first: whoever read the old row cannot put it in any more. What Redis does not have
@@ -123,13 +117,8 @@ impl Rewriting<'_> {
     async fn void(&self, endpoint: usize, keys: &[Key]) -> Result<Vec<Place>, CallError> {
         let places = self.origin.places(endpoint, keys);
         let names: Vec<_> = places.iter().map(|place| place.name.clone()).collect();
-        let mut attempt = self.retries.begin();
-        let are_there = loop {
-            match self.rows.void_many(&names).await {
-                Ok(are_there) => break are_there,
-                Err(error) => attempt.again(error).await?,
-            }
-        };
+        let void = || self.rows.void_many(&names);
+        let are_there = self.retries.until_answered(void).await?;
         let there = places.into_iter().zip(are_there);
         Ok(there
             .filter_map(|(place, is)| is.then_some(place))

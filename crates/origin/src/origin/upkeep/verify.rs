@@ -105,10 +105,8 @@ impl Origin {
             }
             wrong.push(place.key);
         }
-        let mut attempt = filling.retries.begin();
-        while let Err(error) = filling.rows.remove_many(&gone).await {
-            attempt.again(error).await?;
-        }
+        let remove = || filling.rows.remove_many(&gone);
+        filling.retries.until_answered(remove).await?;
         self.fill_page(filling, endpoint, &wrong).await?;
         Ok(verified)
     }
@@ -122,13 +120,8 @@ impl Origin {
     ) -> Result<Vec<(Place, Found)>, UpkeepError> {
         let places = self.places(endpoint, keys);
         let names: Vec<_> = places.iter().map(|place| place.name.clone()).collect();
-        let mut attempt = filling.retries.begin();
-        let found = loop {
-            match filling.rows.read_many(&names).await {
-                Ok(found) => break found,
-                Err(error) => attempt.again(error).await?,
-            }
-        };
+        let read = || filling.rows.read_many(&names);
+        let found = filling.retries.until_answered(read).await?;
         let found = places.into_iter().zip(found);
         Ok(found
             .filter_map(|(place, found)| Some((place, found?)))
@@ -142,14 +135,8 @@ impl Origin {
         endpoint: usize,
         keys: &[Key],
     ) -> Result<Expected, UpkeepError> {
-        let mut attempt = filling.retries.begin();
-        loop {
-            let reading = self.read_any(filling.pages, endpoint, keys, filling.retries);
-            match reading.await {
-                Ok(found) => return Ok(found),
-                Err(error) => attempt.again(error).await?,
-            }
-        }
+        let read = || self.read_any(filling.pages, endpoint, keys, filling.retries);
+        filling.retries.until_answered(read).await
     }
 
     fn judge(&self, place: &Place, kept: &Found, expected: &Expected) -> Finding {

@@ -99,13 +99,8 @@ impl<'a> Keys<'a> {
 
     /// The page after this key; empty after the last.
     async fn next(&self, last: Option<&Key>) -> Result<Vec<Key>, UpkeepError> {
-        let mut attempt = self.retries.begin();
-        loop {
-            match self.read(last).await {
-                Ok(page) => return Ok(page),
-                Err(error) => attempt.again(UpkeepError::from(error)).await?,
-            }
-        }
+        let read = || async { self.read(last).await.map_err(UpkeepError::from) };
+        self.retries.until_answered(read).await
     }
 
     async fn read(&self, last: Option<&Key>) -> Result<Vec<Key>, SourceError> {
