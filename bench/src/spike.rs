@@ -34,7 +34,7 @@ pub(crate) use crowd::{Crowd, WORD as CROWD, gather};
 pub(crate) use outage::{Course, Front, Loss, Moment as OutageMoment, Outage};
 #[cfg(test)]
 pub(crate) use outage::{Fault, Rate};
-pub(crate) use overload::{Costs, Overload, Point, Surface};
+pub(crate) use overload::{Overload, Point, Surface};
 pub(crate) use pair::{Capacity, Ending, Pair};
 
 use site::Ground;

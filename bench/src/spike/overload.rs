@@ -8,6 +8,7 @@
 //! a machine that everything shares. Feeds from memory are bounded by the CPU alone, and there the
 //! generator does not reach ten times.
 
+mod costs;
 mod surface;
 
 use std::net::SocketAddr;
@@ -22,8 +23,9 @@ use super::site::{Ground, Running, Tuning};
 use crate::Setting;
 use crate::console::say;
 use crate::failure::{Failure, Result};
+use crate::postgres::Database;
 
-pub(crate) use surface::{Costs, Point, Surface};
+pub(crate) use surface::{Point, Surface};
 
 /// The generator's CPU.
 pub(super) const LOAD_CPU: usize = 1;
@@ -49,8 +51,10 @@ pub(crate) struct Overload {
 
 /// One thing to be overloaded.
 #[derive(Debug)]
-struct Target {
+struct Target<'a> {
     name: &'static str,
+    /// Where what it answers comes from.
+    source: &'a Database,
     server: SocketAddr,
     pid: u32,
     requests: Arc<Vec<Vec<u8>>>,
@@ -113,7 +117,8 @@ async fn feeds_from_database(setting: &Setting, ground: &Ground) -> Result<Surfa
     };
     let node = ground.feed.start(&tuning).await?;
     let requests = feed_requests(&ground.feed.tokens);
-    measured(setting, node, "feeds from PostgreSQL", requests, 100.0).await
+    let name = "feeds from PostgreSQL";
+    measured(setting, node, &ground.feed.cards, name, requests, 100.0).await
 }
 
 async fn rows_from_source(setting: &Setting, ground: &Ground) -> Result<Surface> {
@@ -126,7 +131,16 @@ async fn rows_from_source(setting: &Setting, ground: &Ground) -> Result<Surface>
     let paths = ground.origin.paths.iter();
     let requests = paths.map(|path| open::get(path, None)).collect();
     let name = "an origin's rows, by a query of 10 ms";
-    measured(setting, node, name, Arc::new(requests), 100.0).await
+    let requests = Arc::new(requests);
+    measured(
+        setting,
+        node,
+        &ground.origin.database,
+        name,
+        requests,
+        100.0,
+    )
+    .await
 }
 
 async fn feeds_from_memory(setting: &Setting, ground: &Ground) -> Result<Surface> {
@@ -142,7 +156,8 @@ async fn feeds_from_memory(setting: &Setting, ground: &Ground) -> Result<Surface
     Load::new(address(&node)?, Arc::clone(&requests), warming)
         .run()
         .await?;
-    measured(setting, node, "feeds from memory", requests, 8_000.0).await
+    let name = "feeds from memory";
+    measured(setting, node, &ground.feed.cards, name, requests, 8_000.0).await
 }
 
 fn feed_requests(tokens: &[String]) -> Arc<Vec<Vec<u8>>> {
@@ -155,6 +170,7 @@ fn feed_requests(tokens: &[String]) -> Arc<Vec<Vec<u8>>> {
 async fn measured(
     setting: &Setting,
     node: Running,
+    source: &Database,
     name: &'static str,
     requests: Arc<Vec<Vec<u8>>>,
     from: f64,
@@ -162,6 +178,7 @@ async fn measured(
     say(&format!("spike: overload of {name}"));
     let target = Target {
         name,
+        source,
         server: address(&node)?,
         pid: node.pid(),
         requests,

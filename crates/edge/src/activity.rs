@@ -108,6 +108,11 @@ impl Activity {
         }
     }
 
+    /// Nothing is under way: the only deadline is that of the next request, and it has just moved away.
+    pub(crate) fn rests(&self) -> bool {
+        self.phase() == Phase::Idle && self.blocked.load(Relaxed) == 0
+    }
+
     fn enter(&self, phase: Phase) {
         self.since.store(self.micros(), Relaxed);
         self.phase.store(phase as u8, Relaxed);

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -14,14 +14,14 @@ use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
-use crate::activity::{Activity, Expired, Phase};
+use crate::activity::{Activity, Expired};
+use crate::drain::Drain;
 use crate::gate::{Gate, Shared};
 use crate::http2::StreamTasks;
-use crate::lane::LaneConversation;
+use crate::lane::{Answers, LaneConversation};
 use crate::opening;
 use crate::options::EdgeOptions;
 use crate::request::RequestBody;
@@ -49,6 +49,8 @@ pub(crate) enum Ended {
     Flood,
     /// Still open when the drain's time was up.
     Aborted,
+    /// What answers has panicked.
+    Panic,
 }
 
 impl Ended {
@@ -61,6 +63,7 @@ impl Ended {
             Self::WriteTimeout => "write_timeout",
             Self::Flood => "flood",
             Self::Aborted => "aborted",
+            Self::Panic => "panic",
         }
     }
 }
@@ -111,6 +114,11 @@ impl Protocols {
                 .as_ref()
                 .map(|certificates| certificates.acceptor(options.http2)),
         }
+    }
+
+    /// Whether every connection begins with HTTP/1.1, and bare.
+    pub(crate) fn are_plain(&self) -> bool {
+        self.tls.is_none() && self.http2.is_none()
     }
 
     /// Serves one connection until it ends, is out of time, or is cut off during the
@@ -203,8 +211,12 @@ impl Protocols {
     ) -> Ended
     where
         T: AsyncRead + AsyncWrite + Unpin,
-        S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone,
-        B: Body<Data = Bytes> + 'static,
+        S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+        B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
         let gate = Gate {
@@ -216,7 +228,7 @@ impl Protocols {
         let Some(lane) = &shared.options.lane else {
             return Box::pin(self.speak_any_http1(socket, gate, &shared)).await;
         };
-        let mut conversation = LaneConversation::new(socket, Arc::clone(lane), gate);
+        let mut conversation = LaneConversation::new(socket, Arc::clone(lane), gate, Answers::Here);
         match drive(Pin::new(&mut conversation), &shared).await {
             Left::Ended(ended) => ended,
             Left::HandedOver => {
@@ -226,7 +238,8 @@ impl Protocols {
         }
     }
 
-    async fn speak_any_http1<T, S, B>(
+    /// What the short way does not understand.
+    pub(crate) async fn speak_any_http1<T, S, B>(
         &self,
         socket: Socket<T>,
         gate: Gate<S>,
@@ -260,6 +273,8 @@ pub(crate) enum Finish {
     Closed,
     /// The client broke the protocol or the connection.
     Broken,
+    /// What answers has panicked.
+    Panicked,
     /// It has not: hyper goes on with it.
     HandOver,
 }
@@ -274,12 +289,23 @@ impl From<hyper::Result<()>> for Finish {
 }
 
 /// How the watchdog left a conversation.
-enum Left {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
     Ended(Ended),
     HandedOver,
 }
 
 impl Left {
+    pub(crate) fn by(finish: Finish, activity: &Activity) -> Self {
+        Self::Ended(match finish {
+            Finish::Closed => Ended::Closed,
+            Finish::Broken if activity.was_flooded() => Ended::Flood,
+            Finish::Broken => Ended::Broken,
+            Finish::Panicked => Ended::Panic,
+            Finish::HandOver => return Self::HandedOver,
+        })
+    }
+
     /// Of a conversation that hands nothing over.
     fn ended(self) -> Ended {
         match self {
@@ -353,16 +379,9 @@ async fn drive(mut http: Pin<&mut impl Conversation>, shared: &Shared) -> Left {
         }
         loop {
             if let Poll::Ready(finish) = http.as_mut().poll_end(cx) {
-                return Poll::Ready(match finish {
-                    Finish::Closed => Left::Ended(Ended::Closed),
-                    Finish::Broken if activity.was_flooded() => Left::Ended(Ended::Flood),
-                    Finish::Broken => Left::Ended(Ended::Broken),
-                    Finish::HandOver => Left::HandedOver,
-                });
+                return Poll::Ready(Left::by(finish, activity));
             }
-            if drain == Drain::NotYet && shared.closing.has_begun() {
-                drain = Drain::IdleUntil(Instant::now() + options.drain_idle_grace);
-            }
+            drain.notice(shared);
             if drain != Drain::NotYet && aborting.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Left::Ended(Ended::Aborted));
             }
@@ -376,61 +395,14 @@ async fn drive(mut http: Pin<&mut impl Conversation>, shared: &Shared) -> Left {
                     changed.set(activity.changed.notified());
                 }
             }
-            let late = poll_deadlines(cx, &mut watchdog, activity, options, drain);
-            return late.map(Left::Ended);
+            let Some((at, why)) = drain.deadline(shared) else {
+                return Poll::Pending;
+            };
+            ready!(watchdog.poll_until(cx, at));
+            if let Some(expired) = why {
+                return Poll::Ready(Left::Ended(expired.into()));
+            }
         }
     })
     .await
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Drain {
-    NotYet,
-    /// An idle connection is kept a moment longer, for a request that is already on its way, or
-    /// the rest of one.
-    IdleUntil(Instant),
-    /// hyper closes after the response in flight.
-    GoodbyeSaid,
-}
-
-impl Drain {
-    fn wants_goodbye(self, activity: &Activity) -> bool {
-        match self {
-            Self::NotYet | Self::GoodbyeSaid => false,
-            // In HTTP/2 a goodbye takes nothing back: requests on their way are still answered.
-            Self::IdleUntil(_) if activity.is_multiplexed() => true,
-            Self::IdleUntil(end) => match activity.phase() {
-                Phase::Silent | Phase::Idle | Phase::Header => Instant::now() >= end,
-                Phase::Busy | Phase::Lingering => true,
-            },
-        }
-    }
-}
-
-fn poll_deadlines(
-    cx: &mut Context<'_>,
-    watchdog: &mut Watchdog<'_>,
-    activity: &Activity,
-    options: &EdgeOptions,
-    drain: Drain,
-) -> Poll<Ended> {
-    let patience = activity.deadline(options);
-    let goodbye = match drain {
-        Drain::IdleUntil(end) => Some(end),
-        Drain::NotYet | Drain::GoodbyeSaid => None,
-    };
-    let Some(nearest) = patience.map(|(at, _)| at).into_iter().chain(goodbye).min() else {
-        return Poll::Pending;
-    };
-    if watchdog.poll_until(cx, nearest).is_pending() {
-        return Poll::Pending;
-    }
-    match patience {
-        Some((at, expired)) if at <= nearest => Poll::Ready(expired.into()),
-        _ => {
-            // Time to say goodbye: the caller does so when it is polled again.
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        }
-    }
 }

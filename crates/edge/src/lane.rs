@@ -19,6 +19,7 @@ mod head;
 mod reply;
 mod scratch;
 mod sending;
+mod work;
 
 use std::fmt;
 
@@ -26,6 +27,7 @@ pub use coming::{Found, Later};
 pub(crate) use conversation::LaneConversation;
 pub use head::Asked;
 pub use reply::{Reply, ReplyHead, Verdict};
+pub(crate) use work::Answers;
 
 /// Answers from memory, asked before the service.
 ///

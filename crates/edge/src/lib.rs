@@ -5,7 +5,7 @@
 //! for them. What a hostile or broken client can hold is bounded here: connections, header bytes,
 //! and the time spent silent, in a header, in a body, idle or not reading its response. So is what
 //! all clients together ask for: [`AdmissionOptions`] says how much work is taken on. What a
-//! request means is not known here. Start reading in `serve.rs`, then `connection.rs`, then
+//! request means is not known here. Start reading in `serve.rs`, then `event_loop.rs` and `connection.rs`, then
 //! `admission.rs`.
 
 mod accept;
@@ -15,6 +15,8 @@ mod chatter;
 mod closing;
 mod connection;
 mod delivery;
+mod drain;
+mod event_loop;
 mod gate;
 mod http2;
 mod lane;
@@ -24,6 +26,7 @@ mod opening;
 mod options;
 mod pace;
 mod peers;
+mod place;
 mod reply;
 mod request;
 mod serve;

@@ -20,10 +20,12 @@ use crate::activity::Activity;
 use crate::admission::Door;
 use crate::closing::Closing;
 use crate::connection::{BoxError, Ended, Protocols};
+use crate::event_loop::{EventLoops, Newcomer, Surroundings};
 use crate::gate::Shared;
 use crate::meters::Meters;
 use crate::options::EdgeOptions;
-use crate::peers::{PeerSlot, Peers};
+use crate::peers::Peers;
+use crate::place::Place;
 use crate::request::RequestBody;
 
 /// Aborted tasks end at their next poll; one that does not is stuck in a handler that never yields.
@@ -80,13 +82,15 @@ where
     if let Some(door) = edge.door.clone() {
         helpers.spawn(async move { door.pulse().await });
     }
+    let loops = edge.event_loops(&mut helpers);
     // The permit comes before the connection: at the cap nobody is accepted.
     while let Some(permit) = edge.unless_stopped(reserve(&slots, &edge.meters)).await {
         let next = edge
             .unless_stopped(accept::next(&listener, &edge.meters))
             .await;
         let Some((stream, peer)) = next else { break };
-        edge.spawn(stream, peer, permit, service.clone());
+        edge.take(stream, peer, permit, service.clone(), loops.as_ref())
+            .await;
     }
     edge.closing.begin();
     // Those whose handshake the kernel has already completed would be reset with the listener.
@@ -94,7 +98,8 @@ where
         let Ok(permit) = Arc::clone(&slots).try_acquire_owned() else {
             break;
         };
-        edge.spawn(stream, peer, permit, service.clone());
+        edge.take(stream, peer, permit, service.clone(), loops.as_ref())
+            .await;
     }
     edge.finish().await
 }
@@ -140,12 +145,46 @@ impl Edge {
         self.shutdown.run_until_cancelled(work).await
     }
 
-    fn spawn<S, B>(
+    /// Those that look after connections on the short way, where there are any such.
+    fn event_loops<S, B>(&self, helpers: &mut JoinSet<()>) -> Option<EventLoops<S>>
+    where
+        S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let lane = self.options.lane.as_ref()?;
+        if !self.protocols.are_plain() {
+            return None;
+        }
+        let surroundings = Surroundings {
+            lane: Arc::clone(lane),
+            protocols: Arc::clone(&self.protocols),
+            closing: Arc::clone(&self.closing),
+            meters: Arc::clone(&self.meters),
+            tasks: self.tasks.clone(),
+            answers: self.streams.clone(),
+        };
+        match EventLoops::begin(&surroundings, helpers) {
+            Ok(loops) => Some(loops),
+            Err(error) => {
+                tracing::warn!(%error, "no event loop: each connection has a task of its own");
+                None
+            }
+        }
+    }
+
+    /// Takes a connection in, unless its peer has too many.
+    async fn take<S, B>(
         &self,
         stream: TcpStream,
         peer: SocketAddr,
         permit: OwnedSemaphorePermit,
         service: S,
+        loops: Option<&EventLoops<S>>,
     ) where
         S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
             + Clone
@@ -174,8 +213,26 @@ impl Edge {
             meters: Arc::clone(&self.meters),
             door: self.door.clone(),
         });
-        let protocols = Arc::clone(&self.protocols);
         let place = Place::new(permit, peer_slot, Arc::clone(&self.meters));
+        if let Some(loops) = loops {
+            let stream = match stream.into_std() {
+                Ok(stream) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, %peer, "a connection cannot be taken over");
+                    return place.end(Ended::Broken);
+                }
+            };
+            let counted = self.tasks.token();
+            let newcomer = Newcomer {
+                stream,
+                service,
+                shared,
+                place,
+                counted,
+            };
+            return loops.bring(newcomer).await;
+        }
+        let protocols = Arc::clone(&self.protocols);
         self.tasks.spawn(async move {
             place.end(protocols.serve(stream, service, shared).await);
         });
@@ -234,36 +291,4 @@ async fn reserve(slots: &Arc<Semaphore>, meters: &Meters) -> OwnedSemaphorePermi
         .expect("the semaphore is never closed: only this loop and its permits hold it");
     meters.at_capacity.set(0.0);
     permit
-}
-
-/// What a connection holds, given back when its task ends in whatever way.
-struct Place {
-    _permit: OwnedSemaphorePermit,
-    _peer_slot: Option<PeerSlot>,
-    meters: Arc<Meters>,
-    ended: &'static str,
-}
-
-impl Place {
-    fn new(permit: OwnedSemaphorePermit, peer_slot: Option<PeerSlot>, meters: Arc<Meters>) -> Self {
-        meters.connections.increment(1.0);
-        // Overwritten at every end but one: a handler that panics unwinds the task.
-        Self {
-            _permit: permit,
-            _peer_slot: peer_slot,
-            meters,
-            ended: "panic",
-        }
-    }
-
-    fn end(mut self, ended: Ended) {
-        self.ended = ended.label();
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.meters.connections.decrement(1.0);
-        self.meters.closed(self.ended);
-    }
 }

@@ -46,6 +46,22 @@ impl<T> Socket<T> {
         self.chatter = Some(Box::new(Chatter::new(rate)));
     }
 
+    pub(crate) fn inner(&mut self) -> &mut T {
+        &mut self.inner
+    }
+
+    /// The same on another kind of socket.
+    pub(crate) fn try_map<U>(self, map: impl FnOnce(T) -> io::Result<U>) -> io::Result<Socket<U>> {
+        Ok(Socket {
+            inner: map(self.inner)?,
+            read_before: self.read_before,
+            activity: self.activity,
+            chatter: self.chatter,
+            goodbye_said: self.goodbye_said,
+            thrown_away: self.thrown_away,
+        })
+    }
+
     fn note_read(&mut self, bytes: &[u8]) -> io::Result<()> {
         let Some(chatter) = &mut self.chatter else {
             return Ok(());

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::{Row, goal, number, percent, plot, table};
 use crate::failure::Result;
 use crate::plot::Lines;
-use crate::spike::{Costs, Overload, Point, Surface};
+use crate::spike::{Overload, Point, Surface};
 
 pub(super) fn section(part: &Overload, folder: &Path) -> Result<String> {
     let mut text = format!(
@@ -63,13 +63,17 @@ fn of_surface(surface: &Surface) -> String {
         recovery.is_some_and(|seconds| seconds <= 5.0),
         &recovery.map_or("not seen".to_owned(), |seconds| format!("{seconds:.2} s")),
     ));
-    if let Some(Costs { served, refused }) = surface.costs {
+    if let Some(costs) = surface.costs {
         text.push_str(&goal(
+            &format!("{name}: a refusal costs at most 5 % of the CPU that a served request does"),
+            costs.refusal_share() <= 0.05,
             &format!(
-                "{name}: a refusal costs at most 5 % of the node's CPU that a served request does"
+                "{} of {} us, of which {} are the node's and {} the database's",
+                number(costs.refused),
+                number(costs.served + costs.source),
+                number(costs.served),
+                number(costs.source)
             ),
-            refused <= 0.05 * served,
-            &format!("{} of {} us", number(refused), number(served)),
         ));
     }
     text.push_str(&goal(

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 
+use super::costs::{Costs, Used};
 use super::{CONNECTIONS, FACTORS, LOAD_CPU, MOST_PER_SECOND, Target};
 use crate::console::say;
 use crate::failure::{Failure, Result};
-use crate::procfs;
 use crate::spike::open::{Load, Profile, Slice, Step, StepTally, Tally};
 use crate::statistics::rounded;
 
@@ -48,26 +48,6 @@ pub(crate) struct Surface {
     pub(crate) costs: Option<Costs>,
 }
 
-/// What the node's CPU is used for, in microseconds; the database's is not in it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Costs {
-    pub(crate) served: f64,
-    pub(crate) refused: f64,
-}
-
-impl Costs {
-    /// A served request costs what it does at 80 %; what is used beyond that in the overload is for
-    /// refusals. `None` when there were hardly any.
-    fn of(before: &Point, overload: &Point) -> Option<Self> {
-        let served = before.server_busy * 1e6 / before.goodput.max(1.0);
-        let refusing = overload.server_busy * 1e6 - overload.goodput * served;
-        (overload.refused > overload.goodput).then(|| Self {
-            served: rounded(served),
-            refused: rounded(refusing.max(0.0) / overload.refused),
-        })
-    }
-}
-
 /// One rate.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Point {
@@ -89,6 +69,9 @@ pub(crate) struct Point {
     /// Part of a CPU that the node used; only of the steps.
     #[serde(default)]
     pub(crate) server_busy: f64,
+    /// Part of a CPU that the source's database used, too.
+    #[serde(default)]
+    pub(crate) source_busy: f64,
 }
 
 /// A quarter of a second.
@@ -100,7 +83,7 @@ pub(crate) struct Moment {
     pub(crate) p99_ms: f64,
 }
 
-pub(super) async fn measure(target: &Target) -> Result<Surface> {
+pub(super) async fn measure(target: &Target<'_>) -> Result<Surface> {
     let (search, peak) = search(target).await?;
     if peak <= 0.0 {
         return Err(Failure::unexpected(format!(
@@ -110,25 +93,26 @@ pub(super) async fn measure(target: &Target) -> Result<Surface> {
     }
     let profile = profile(target, peak);
     let load = load(target, profile.clone()).run();
-    let (tally, used) = tokio::join!(load, cpu_of_steps(target.pid, &profile));
+    let (tally, used) = tokio::join!(load, cpu_of_steps(target, &profile));
     let mut surface = of(target.name, peak, search, &profile, &tally?);
     let seconds = profile.steps.iter().map(|step| step.lasts.as_secs_f64());
     for ((point, used), seconds) in surface.steps.iter_mut().zip(used?).zip(seconds) {
-        point.server_busy = rounded(used / seconds);
+        point.server_busy = rounded(used.node / seconds);
+        point.source_busy = rounded(used.source / seconds);
     }
     let last = surface.steps.len() - 1;
     surface.costs = Costs::of(&surface.steps[0], &surface.steps[last - 1]);
     Ok(surface)
 }
 
-/// CPU seconds that the server used in each step.
-async fn cpu_of_steps(pid: u32, profile: &Profile) -> Result<Vec<f64>> {
+/// CPU seconds that were used in each step.
+async fn cpu_of_steps(target: &Target<'_>, profile: &Profile) -> Result<Vec<Used>> {
     let (begun, mut steps) = (Instant::now(), Vec::new());
-    let mut before = procfs::cpu_seconds(pid)?;
+    let mut before = Used::so_far(target)?;
     for step in 0..profile.steps.len() {
         sleep_until(begun + profile.start_of(step + 1)).await;
-        let now = procfs::cpu_seconds(pid)?;
-        steps.push(now - before);
+        let now = Used::so_far(target)?;
+        steps.push(now.since(before));
         before = now;
     }
     Ok(steps)
@@ -137,7 +121,7 @@ async fn cpu_of_steps(pid: u32, profile: &Profile) -> Result<Vec<f64>> {
 /// Offers ever more until most of it is not answered. The peak is what comes out while a line
 /// may stand already, by the time of the answers: by that of the requests, those who still wait in
 /// line when a try ends would count as answered in it.
-async fn search(target: &Target) -> Result<(Vec<Point>, f64)> {
+async fn search(target: &Target<'_>) -> Result<(Vec<Point>, f64)> {
     let (mut rate, mut points, mut peak) = (target.from, Vec::new(), 0.0_f64);
     for _ in 0..MOST_TRIES {
         let profile = Profile::poisson(&[rate], target.seconds.ramp);
@@ -157,7 +141,7 @@ async fn search(target: &Target) -> Result<(Vec<Point>, f64)> {
 }
 
 /// 80 %, the multiples that can be offered, 80 %.
-fn profile(target: &Target, peak: f64) -> Profile {
+fn profile(target: &Target<'_>, peak: f64) -> Profile {
     let (lengths, ordinary) = (target.seconds, peak * ORDINARY);
     let step = |per_second, lasts| Step { per_second, lasts };
     let mut steps = vec![step(ordinary, lengths.before)];
@@ -175,7 +159,7 @@ fn profile(target: &Target, peak: f64) -> Profile {
     }
 }
 
-fn load(target: &Target, profile: Profile) -> Load {
+fn load(target: &Target<'_>, profile: Profile) -> Load {
     Load {
         connections: CONNECTIONS,
         cpu: Some(LOAD_CPU),
@@ -221,7 +205,7 @@ fn recovery(slices: &[Slice], before: &Point, ends: f64) -> Option<f64> {
 }
 
 impl Point {
-    fn of(factor: f64, step: &StepTally) -> Self {
+    pub(super) fn of(factor: f64, step: &StepTally) -> Self {
         let each_second = |count: u64| rounded(count as f64 / step.seconds);
         Self {
             factor: rounded(factor),
@@ -237,6 +221,7 @@ impl Point {
             sending_p99_ms: step.sending.quantile_ms(0.99),
             generator_busy: rounded(step.cpu_seconds / step.seconds),
             server_busy: 0.0,
+            source_busy: 0.0,
         }
     }
 
@@ -263,30 +248,5 @@ impl Moment {
             goodput: slice.ok as f64 / Slice::SECONDS,
             p99_ms: slice.accepted.quantile_ms(0.99),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_serving_does_not_use_is_for_refusals() {
-        let step = |goodput, refused, server_busy| Point {
-            goodput,
-            refused,
-            server_busy,
-            ..Point::of(
-                1.0,
-                &StepTally {
-                    seconds: 1.0,
-                    ..StepTally::default()
-                },
-            )
-        };
-        let costs = Costs::of(&step(1_000.0, 0.0, 0.05), &step(1_200.0, 10_000.0, 0.10));
-        let costs = costs.unwrap();
-        assert_eq!((costs.served, costs.refused), (50.0, 4.0));
-        assert_eq!(Costs::of(&step(1.0, 0.0, 0.1), &step(9.0, 1.0, 0.1)), None);
     }
 }

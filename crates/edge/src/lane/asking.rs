@@ -73,10 +73,7 @@ impl Asker<'_> {
             self.lane.at_once(&asked, reply).0
         };
         let next = match next {
-            Next::Answered => {
-                shared.meters.requests.increment(1);
-                Asking::Answered
-            }
+            Next::Answered => Asking::Answered,
             Next::Elsewhere => Asking::Elsewhere,
             Next::Service => match self.enter(&asked, closes, scratch) {
                 Ok(entry) => Asking::service(&asked, entry),
@@ -118,9 +115,7 @@ impl Asker<'_> {
         };
         let refusal = door.refusal(true);
         refusal.write(reply);
-        let meters = &self.shared.meters;
-        meters.requests.increment(1);
-        meters.refused(refusal.code());
+        self.shared.meters.refused(refusal.code());
         Err(Refused)
     }
 }

@@ -18,8 +18,9 @@ use super::head;
 use super::reply::{Reply, write_head};
 use super::scratch::{self, Scratch};
 use super::sending::{BrokenOff, Sending};
+use super::work::{Answers, Panicked, Work};
 use crate::connection::{BoxError, Conversation, Finish};
-use crate::gate::{Answer, Gate};
+use crate::gate::{Gate, Shared};
 use crate::reply::{HandedOver, ReplyBody};
 use crate::request::RequestBody;
 use crate::socket::Socket;
@@ -44,6 +45,9 @@ where
     closes: bool,
     /// The next request was looked at in vain: it is the service's.
     for_service: bool,
+    answers: Answers,
+    /// Requests, since they were last counted.
+    answered: u64,
 }
 
 enum Stage<S, B>
@@ -54,7 +58,7 @@ where
     Listening,
     /// `kept` may hold a request.
     Looking,
-    Waiting(Pin<Box<Answer<S>>>),
+    Waiting(Work<S, B>),
     /// `kept` begins with the request.
     Coming(Coming),
     Sending(Sending<ReplyBody<B>>),
@@ -62,14 +66,14 @@ where
 }
 
 /// Where a look at what was read leads.
-enum Turn<S>
+enum Turn<S, B>
 where
     S: tower::Service<Request<RequestBody>>,
 {
     /// More must come.
     Listen,
     /// To the service.
-    Wait(Pin<Box<Answer<S>>>),
+    Wait(Work<S, B>),
     /// The lane brings the answer.
     Await(Coming),
     /// An answer could not go out at once.
@@ -84,11 +88,20 @@ where
 impl<T, S, B> LaneConversation<T, S, B>
 where
     T: AsyncRead + AsyncWrite + Unpin,
-    S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone,
-    B: Body<Data = Bytes> + 'static,
+    S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    pub(crate) fn new(socket: Socket<T>, lane: Arc<dyn Lane>, gate: Gate<S>) -> Self {
+    pub(crate) fn new(
+        socket: Socket<T>,
+        lane: Arc<dyn Lane>,
+        gate: Gate<S>,
+        answers: Answers,
+    ) -> Self {
         Self {
             socket,
             lane,
@@ -97,7 +110,23 @@ where
             stage: Stage::Listening,
             closes: false,
             for_service: false,
+            answers,
+            answered: 0,
         }
+    }
+
+    /// Requests that were answered on the short way and are not counted yet. Counting is a word that all cores
+    /// share, so it is done for many at a time.
+    pub(crate) fn take_answered(&mut self) -> u64 {
+        mem::take(&mut self.answered)
+    }
+
+    pub(crate) fn socket(&mut self) -> &mut T {
+        self.socket.inner()
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.gate.shared
     }
 
     /// For hyper: the socket, which gives what has been read once more, and the service.
@@ -119,8 +148,9 @@ where
                 let turn = scratch::lend(|scratch| self.look(cx, &kept, scratch));
                 return Poll::Ready(self.turn(turn));
             }
-            Stage::Waiting(answer) => match answer.as_mut().poll(cx) {
+            Stage::Waiting(work) => match work.poll(cx) {
                 Poll::Ready(Ok(response)) => self.send(cx, response),
+                Poll::Ready(Err(Panicked)) => return Poll::Ready(Some(Finish::Panicked)),
                 Poll::Pending if self.has_left(cx) => return Poll::Ready(Some(Finish::Closed)),
                 Poll::Pending => return Poll::Pending,
             },
@@ -149,10 +179,10 @@ where
         Poll::Ready(None)
     }
 
-    fn turn(&mut self, turn: Turn<S>) -> Option<Finish> {
+    fn turn(&mut self, turn: Turn<S, B>) -> Option<Finish> {
         self.stage = match turn {
             Turn::Listen => Stage::Listening,
-            Turn::Wait(answer) => Stage::Waiting(answer),
+            Turn::Wait(work) => Stage::Waiting(work),
             Turn::Await(coming) => Stage::Coming(coming),
             Turn::Send(head, body) => Stage::Sending(Sending::bytes(head, body)),
             Turn::Look => Stage::Looking,
@@ -164,7 +194,7 @@ where
     }
 
     /// Reads what there is, and looks at it.
-    fn listen(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<Turn<S>> {
+    fn listen(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<Turn<S, B>> {
         // Out of the loan for a moment, so that the rest of it can be lent on.
         let mut input = mem::take(&mut scratch.input);
         let mut buffer = ReadBuf::new(&mut input);
@@ -192,7 +222,7 @@ where
     }
 
     /// Answers the requests in `read` as far as that is possible at once.
-    fn look(&mut self, cx: &mut Context<'_>, mut read: &[u8], scratch: &mut Scratch) -> Turn<S> {
+    fn look(&mut self, cx: &mut Context<'_>, mut read: &[u8], scratch: &mut Scratch) -> Turn<S, B> {
         while !read.is_empty() {
             scratch.begin();
             let mut asker = Asker {
@@ -212,8 +242,9 @@ where
                 }
                 Asking::Elsewhere => return self.keep(read, Turn::HandOver),
                 Asking::Service(request, entry) => {
-                    let answer = Box::pin(self.gate.begin(*request, entry));
-                    return self.keep(&read[taken..], Turn::Wait(answer));
+                    let answer = self.gate.begin(*request, entry);
+                    let work = Work::begin(answer, &self.answers);
+                    return self.keep(&read[taken..], Turn::Wait(work));
                 }
                 Asking::Later(later, ticket) => {
                     let activity = Arc::clone(&self.gate.shared.activity);
@@ -240,7 +271,7 @@ where
         found: Found,
         head: usize,
         scratch: &mut Scratch,
-    ) -> Turn<S> {
+    ) -> Turn<S, B> {
         let closes = self.closes || self.gate.shared.closing.has_begun();
         let reply = Reply {
             out: &mut scratch.output,
@@ -252,15 +283,15 @@ where
             self.for_service = true;
             return Turn::Look;
         }
-        self.gate.shared.meters.requests.increment(1);
         self.closes = closes;
         self.kept.drain(..head);
         self.put_out(cx, scratch).unwrap_or(Turn::Look)
     }
 
     /// Writes an answer; `None` when it has gone out and the connection goes on.
-    fn put_out(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Option<Turn<S>> {
+    fn put_out(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Option<Turn<S, B>> {
         let written = self.write(cx, scratch);
+        self.answered += 1;
         let activity = &self.gate.shared.activity;
         match written {
             Poll::Ready(Ok(())) => {
@@ -277,7 +308,7 @@ where
         }
     }
 
-    fn keep(&mut self, read: &[u8], turn: Turn<S>) -> Turn<S> {
+    fn keep(&mut self, read: &[u8], turn: Turn<S, B>) -> Turn<S, B> {
         self.kept = read.to_vec();
         turn
     }
@@ -362,16 +393,27 @@ impl<T, S, B> Unpin for LaneConversation<T, S, B> where S: tower::Service<Reques
 impl<T, S, B> Conversation for LaneConversation<T, S, B>
 where
     T: AsyncRead + AsyncWrite + Unpin,
-    S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone,
-    B: Body<Data = Bytes> + 'static,
+    S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
     fn poll_end(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Finish> {
-        loop {
-            if let Some(finish) = ready!(self.step(cx)) {
-                return Poll::Ready(finish);
+        let end = loop {
+            match self.step(cx) {
+                Poll::Ready(None) => {}
+                Poll::Ready(Some(finish)) => break Poll::Ready(finish),
+                Poll::Pending => break Poll::Pending,
             }
+        };
+        if matches!(self.answers, Answers::Here) {
+            let answered = self.take_answered();
+            self.gate.shared.meters.requests.increment(answered);
         }
+        end
     }
 
     fn say_goodbye(mut self: Pin<&mut Self>) {

@@ -10,6 +10,7 @@ mod admission;
 mod books;
 mod caps;
 mod coming;
+mod crowd;
 mod drain;
 mod drain_load;
 mod frames;

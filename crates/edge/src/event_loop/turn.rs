@@ -1,0 +1,153 @@
+//! The turns of an event loop.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use tokio::sync::mpsc;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use super::bells::Bells;
+use super::house::House;
+use super::poller::Poller;
+use super::{Newcomer, Surroundings};
+use crate::connection::BoxError;
+use crate::request::RequestBody;
+
+/// Connections that are looked after before other tasks have their turn, of each kind of news.
+const AT_A_TIME: usize = 256;
+
+pub(super) struct EventLoop<S, B>
+where
+    S: tower::Service<Request<RequestBody>>,
+{
+    house: House<S, B>,
+    poller: Poller,
+    bells: Arc<Bells>,
+    /// Who has rung and was not looked after yet.
+    rung: Vec<usize>,
+    newcomers: mpsc::Receiver<Newcomer<S>>,
+    draining: Signal,
+    aborting: Signal,
+}
+
+impl<S, B> EventLoop<S, B>
+where
+    S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    pub(super) fn new(
+        newcomers: mpsc::Receiver<Newcomer<S>>,
+        surroundings: &Surroundings,
+    ) -> io::Result<Self> {
+        let poller = Poller::new()?;
+        let closing = &surroundings.closing;
+        Ok(Self {
+            house: House::new(surroundings.clone(), poller.registered()?),
+            poller,
+            bells: Arc::default(),
+            rung: Vec::new(),
+            newcomers,
+            draining: Signal::new(closing.drain().cancelled_owned()),
+            aborting: Signal::new(closing.abort().clone().cancelled_owned()),
+        })
+    }
+
+    /// Goes on until it is dropped, or cannot.
+    pub(super) async fn run(mut self) {
+        let error = poll_fn(|cx| self.turn(cx)).await;
+        tracing::error!(%error, "an event loop has ended, and its connections with it");
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        if self.draining.has_come(cx) {
+            self.house.look_after_all();
+        }
+        if self.aborting.has_come(cx) {
+            self.house.abort_all();
+        }
+        let mut more = self.let_in(cx);
+        more |= self.answer_bells(cx);
+        match self.hear(cx) {
+            Ok(left) => more |= left,
+            Err(error) => return Poll::Ready(error),
+        }
+        self.house.poll_timers(cx);
+        self.house.count();
+        if more {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    fn let_in(&mut self, cx: &mut Context<'_>) -> bool {
+        for _ in 0..AT_A_TIME {
+            let Poll::Ready(Some(newcomer)) = self.newcomers.poll_recv(cx) else {
+                return false;
+            };
+            self.house.move_in(newcomer, &self.bells);
+        }
+        true
+    }
+
+    fn answer_bells(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.rung.is_empty() {
+            self.bells.poll(cx, &mut self.rung);
+        }
+        let turn = self.rung.len().min(AT_A_TIME);
+        for key in self.rung.drain(..turn) {
+            self.house.look_after(key);
+        }
+        // Who rings while the others are looked after finds nobody asleep.
+        if self.rung.is_empty() {
+            self.bells.poll(cx, &mut self.rung);
+        }
+        !self.rung.is_empty()
+    }
+
+    fn hear(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let mut heard = 0;
+        while heard < AT_A_TIME {
+            let Poll::Ready(news) = self.poller.poll_news(cx) else {
+                return Ok(false);
+            };
+            for event in news? {
+                heard += 1;
+                self.house.hear(event.token().0, event);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Something that comes once.
+struct Signal(Option<Pin<Box<WaitForCancellationFutureOwned>>>);
+
+impl Signal {
+    fn new(waiting: WaitForCancellationFutureOwned) -> Self {
+        Self(Some(Box::pin(waiting)))
+    }
+
+    /// True once.
+    fn has_come(&mut self, cx: &mut Context<'_>) -> bool {
+        let come = self
+            .0
+            .as_mut()
+            .is_some_and(|waiting| waiting.as_mut().poll(cx).is_ready());
+        if come {
+            self.0 = None;
+        }
+        come
+    }
+}
