@@ -19,7 +19,7 @@ pub use admission::{Admission, Busy};
 pub use key::Key;
 pub use memory::{Joined, Landed, Lead, Mark, Memory, Missed, Passenger, Seen, Weigh};
 pub use redis::{
-    CallError, Ears, HashKept, HashLease, HashLeased, HashPage, HashRow, HashScan, HashWrite,
-    Looked, OpenError, Redis, RedisOptions, Token,
+    CallError, Ears, HashKept, HashLease, HashLeased, HashLooked, HashPage, HashRow, HashScan,
+    HashWrite, Looked, OpenError, Redis, RedisOptions, Token,
 };
 pub use tiers::{Codec, ReadError, TierOptions, Tiers};

@@ -2,7 +2,8 @@
 //!
 //! One job for each file: [`link`] talks, [`watch`] connects, listens and notices when Redis is
 //! gone, [`circuit`] decides who may ask, [`lease`] is the protocol, [`debts`] remembers voids that
-//! could not be delivered, [`looks`] puts readers together. [`hashes`] is a protocol of its own, for rows in a public layout.
+//! could not be delivered, [`looks`] puts readers together, [`warmth`] notices that there is nothing to be
+//! found. [`hashes`] is a protocol of its own, for rows in a public layout.
 
 mod address;
 mod circuit;
@@ -17,6 +18,7 @@ mod message;
 mod scan;
 mod script;
 mod trust;
+mod warmth;
 mod watch;
 
 use std::fmt;
@@ -26,12 +28,12 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use xxhash_rust::xxh3::xxh3_64;
 
-pub use hashes::{HashKept, HashLease, HashLeased, HashRow, HashWrite};
+pub use hashes::{HashKept, HashLease, HashLeased, HashLooked, HashRow, HashWrite};
 pub use lease::{Looked, Token};
 pub use link::CallError;
 pub use scan::{HashPage, HashScan};
@@ -44,6 +46,7 @@ use debts::Debts;
 use link::{Link, Session};
 use looks::Looks;
 use trust::Trust;
+use warmth::Warmth;
 
 /// How Redis is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +120,7 @@ struct Shared {
     trust: Trust,
     debts: Debts,
     looks: Looks,
+    warmth: Warmth,
     hashing: Seeded,
     ears: Arc<dyn Ears>,
     /// Rings when a connection is known to be broken.
@@ -152,6 +156,7 @@ impl Redis {
             circuit: Circuit::new(options.readmission),
             trust: Trust::new(),
             looks: Looks::default(),
+            warmth: Warmth::new(),
             hashing: Seeded::default(),
             debts: Debts::new(options.most_debts),
             broken: Notify::new(),
@@ -196,7 +201,12 @@ impl Redis {
     /// Whether this key may be looked for in Redis now.
     #[must_use]
     pub fn admits(&self, key: &Key) -> bool {
-        self.shared.circuit.admits(xxh3_64(key.as_bytes())) && !self.shared.debts.owes(key)
+        self.admits_at(key, Instant::now())
+    }
+
+    fn admits_at(&self, key: &Key, now: Instant) -> bool {
+        let shared = &self.shared;
+        shared.circuit.admits(xxh3_64(key.as_bytes()), now) && !shared.debts.owes(key)
     }
 
     /// Tells every other process something. Lost when Redis is away.

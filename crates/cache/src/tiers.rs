@@ -109,6 +109,7 @@ struct Inner<V, E> {
     /// Reads by the tier that answered them: counted often enough to keep the handles.
     from_memory: Counter,
     from_redis: Counter,
+    from_source: Counter,
 }
 
 impl<V, E> Tiers<V, E>
@@ -130,6 +131,7 @@ where
             options,
             from_memory: metrics::counter!("corkboard_cache_reads_total", "tier" => "memory"),
             from_redis: metrics::counter!("corkboard_cache_reads_total", "tier" => "redis"),
+            from_source: metrics::counter!("corkboard_cache_reads_total", "tier" => "source"),
         };
         Self {
             inner: Arc::new(inner),
@@ -178,6 +180,8 @@ where
                 return Ok(value);
             }
             Seen::Flying(passenger) => return inner.await_flight(passenger).await,
+            // Whoever finds nothing goes on a flight: where most do, it looks, and takes the lease with it.
+            Seen::Nothing(_) if inner.is_cold() => {}
             Seen::Nothing(mark) => match inner.glance(key, mark).await {
                 Glanced::Value(value) => return Ok(value),
                 Glanced::Vacant => vacant = true,

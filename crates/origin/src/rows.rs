@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use corkboard_cache::{
-    CallError, HashKept, HashLease, HashLeased, HashRow, HashScan, Key as Name, Redis,
+    CallError, HashKept, HashLease, HashLeased, HashLooked, HashRow, HashScan, Key as Name, Redis,
 };
 use corkboard_core::time::Timestamp;
 
@@ -79,6 +79,17 @@ impl Rows {
         Ok(row.map(Found::from))
     }
 
+    /// Whether most rows are not there: then [`Rows::look`] is better than [`Rows::read`] for whoever
+    /// would go on to the source.
+    pub(crate) fn are_cold(&self) -> bool {
+        self.redis.is_cold()
+    }
+
+    /// The row, or else the lease on it.
+    pub(crate) async fn look(&self, name: &Name, lease: Duration) -> Result<HashLooked, CallError> {
+        self.redis.look_at_hash(name, lease).await
+    }
+
     pub(crate) async fn lease(
         &self,
         name: &Name,
@@ -87,26 +98,25 @@ impl Rows {
         self.redis.lease_hash(name, lease).await
     }
 
-    pub(crate) async fn release(&self, lease: &Lease) {
-        self.redis.release_hash(lease).await;
+    pub(crate) fn release(&self, lease: &Lease) {
+        self.redis.release_hash_later(lease);
     }
 
-    /// Whether it is in: not when the row was rewritten since the lease was given, and not when it
-    /// has nothing but NULLs, for which Redis has no hash.
-    pub(crate) async fn fill<'a>(
+    /// Does not wait for it. It is not in when the row was rewritten since the lease was given, nor when
+    /// it has nothing but NULLs, for which Redis has no hash.
+    pub(crate) fn fill<'a>(
         &self,
         lease: &Lease,
-        fields: impl Iterator<Item = (&'a str, &'a str)> + Send,
+        fields: impl Iterator<Item = (&'a str, &'a str)>,
         kept: &Kept,
-    ) -> Result<bool, CallError> {
+    ) {
         let fields: Vec<_> = fields.collect();
         if fields.is_empty() {
-            self.release(lease).await;
-            return Ok(false);
+            self.release(lease);
+        } else {
+            self.redis
+                .fill_hash_later(lease, &fields, &kept.for_redis());
         }
-        self.redis
-            .fill_hash(lease, &fields, &kept.for_redis())
-            .await
     }
 
     /// Looks through the names with this prefix, a page at a time.

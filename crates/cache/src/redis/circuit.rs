@@ -40,12 +40,12 @@ impl Circuit {
     }
 
     /// Whether a key with this hash may be asked for.
-    pub(super) fn admits(&self, hash: u64) -> bool {
+    pub(super) fn admits(&self, hash: u64, now: Instant) -> bool {
         if !self.is_closed() {
             return false;
         }
         let full_at = self.full_at.load(Ordering::Acquire);
-        let now = self.now();
+        let now = self.millis(now);
         if now >= full_at {
             return true;
         }
@@ -78,12 +78,13 @@ impl Circuit {
         } else {
             0
         };
-        self.full_at.store(self.now() + wait, Ordering::Release);
+        let now = self.millis(Instant::now());
+        self.full_at.store(now + wait, Ordering::Release);
         self.closed.store(true, Ordering::Release);
     }
 
-    fn now(&self) -> u64 {
-        self.start.elapsed().as_millis() as u64
+    fn millis(&self, now: Instant) -> u64 {
+        now.duration_since(self.start).as_millis() as u64
     }
 }
 
@@ -92,7 +93,8 @@ mod tests {
     use super::*;
 
     fn admitted(circuit: &Circuit) -> usize {
-        (0..1_000).filter(|hash| circuit.admits(*hash)).count()
+        let now = Instant::now();
+        (0..1_000).filter(|hash| circuit.admits(*hash, now)).count()
     }
 
     #[tokio::test(start_paused = true)]

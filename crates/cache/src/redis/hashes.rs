@@ -14,7 +14,7 @@ pub use many::HashWrite;
 
 use super::lease::millis;
 use super::link::Session;
-use super::looks::Wanted;
+use super::looks::{Order, Wanted};
 use super::script::Step;
 use super::{CallError, Redis};
 use crate::hashing::random;
@@ -71,6 +71,14 @@ pub enum HashLeased {
     There,
 }
 
+/// What [`Redis::look_at_hash`] finds.
+#[derive(Debug)]
+pub enum HashLooked {
+    Row(HashRow),
+    /// It was not there; what became of the wish for its lease.
+    Absent(HashLeased),
+}
+
 /// How a hash is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HashKept {
@@ -103,13 +111,9 @@ impl Redis {
     /// When Redis has no say: away, late, or refusing, or too many ask at once. Also when something else has the name.
     pub async fn hash(&self, name: &Key) -> Result<Option<HashRow>, CallError> {
         let answers = self.find(name, Wanted::Hash).await?;
-        let Ok([fields, left]) = <[Value; 2]>::try_from(answers) else {
-            return Ok(None);
-        };
-        let fields = fields_of(fields);
-        // A hash that ends between the two is as good as one that ended before.
-        let left = left_of(&left).filter(|_| !fields.is_empty());
-        Ok(left.map(|left| HashRow { fields, left }))
+        let row = <[Value; 2]>::try_from(answers).ok().and_then(row_of);
+        self.shared.warmth.note(row.is_some());
+        Ok(row)
     }
 
     /// The lease on a hash that is not there, unless somebody else has it.
@@ -118,25 +122,49 @@ impl Redis {
     ///
     /// As [`Redis::hash`].
     pub async fn lease_hash(&self, name: &Key, lease: Duration) -> Result<HashLeased, CallError> {
-        let session = self.shared.link.session()?;
-        let token = random().to_be_bytes().to_vec();
-        let arguments = |script: &mut Cmd| {
-            script.arg(2).arg(name.as_bytes());
-            script.arg(self.shared.beside("lease", name));
-            script.arg(&token).arg(millis(lease));
-        };
-        let answer = self
-            .have_run(name, &session.namespace, &LEASE, arguments)
-            .await?;
-        Ok(match answer {
-            Value::Int(1) => HashLeased::Lease(HashLease {
-                name: name.clone(),
-                token,
-                session,
-            }),
-            Value::Int(2) => HashLeased::There,
-            _ => HashLeased::Taken,
-        })
+        let (lease, order) = self.wish(name, lease)?;
+        let life = &lease.session.namespace;
+        let answer = self.have_done(name, life, order).await?;
+        Ok(given(&answer, lease))
+    }
+
+    /// The hash if there is one, else the lease on it unless somebody else has it. While few hashes are
+    /// there, in one journey.
+    ///
+    /// # Errors
+    ///
+    /// As [`Redis::hash`].
+    pub async fn look_at_hash(&self, name: &Key, lease: Duration) -> Result<HashLooked, CallError> {
+        if self.is_cold() {
+            let (lease, order) = self.wish(name, lease)?;
+            let life = &lease.session.namespace;
+            match self.find_hash_and_do(name, life, order).await {
+                // What is there may still be read, by whoever does not ask for a write.
+                Err(CallError::Refused(_)) => self.shared.warmth.presume_warm(),
+                Err(error) => return Err(error),
+                Ok(answers) => {
+                    let Ok([fields, left, answer]) = <[Value; 3]>::try_from(answers) else {
+                        return Ok(HashLooked::Absent(HashLeased::Taken));
+                    };
+                    let row = row_of([fields, left]);
+                    self.shared.warmth.note(row.is_some());
+                    let leased = given(&answer, lease);
+                    return Ok(match (row, leased) {
+                        (Some(row), HashLeased::Lease(lease)) => {
+                            // It ended between the two.
+                            self.release_hash_later(&lease);
+                            HashLooked::Row(row)
+                        }
+                        (Some(row), _) => HashLooked::Row(row),
+                        (None, leased) => HashLooked::Absent(leased),
+                    });
+                }
+            }
+        }
+        match self.hash(name).await? {
+            Some(row) => Ok(HashLooked::Row(row)),
+            None => Ok(HashLooked::Absent(self.lease_hash(name, lease).await?)),
+        }
     }
 
     /// Puts a hash in and ends the lease, unless the lease has ended or was voided; whether it is in.
@@ -150,26 +178,47 @@ impl Redis {
         fields: &[(&str, &str)],
         kept: &HashKept,
     ) -> Result<bool, CallError> {
-        let arguments = |script: &mut Cmd| {
-            self.shared.three(script, &lease.name);
-            script.arg(&lease.token);
-            put(script, fields, kept);
-        };
-        let done = self
-            .have_run(&lease.name, &lease.session.namespace, &FILL, arguments)
-            .await?;
+        let order = self.filling(lease, fields, kept);
+        let life = &lease.session.namespace;
+        let done = self.have_done(&lease.name, life, order).await?;
         Ok(done == Value::Int(1))
     }
 
-    /// Gives a lease back, so that nobody waits for its end.
-    pub async fn release_hash(&self, lease: &HashLease) {
-        let arguments = |script: &mut Cmd| {
-            let name = self.shared.beside("lease", &lease.name);
-            script.arg(1).arg(name).arg(&lease.token);
+    /// The same without waiting for it, for whoever does nothing else about it.
+    pub fn fill_hash_later(&self, lease: &HashLease, fields: &[(&str, &str)], kept: &HashKept) {
+        let order = self.filling(lease, fields, kept);
+        self.ask_to_do(&lease.name, &lease.session.namespace, order);
+    }
+
+    /// Gives a lease back, without waiting for it, so that nobody waits for its end.
+    pub fn release_hash_later(&self, lease: &HashLease) {
+        let mut arguments = Cmd::new();
+        let name = self.shared.beside("lease", &lease.name);
+        arguments.arg(1).arg(name).arg(&lease.token);
+        let order = Order::Run(&RELEASE, arguments);
+        self.ask_to_do(&lease.name, &lease.session.namespace, order);
+    }
+
+    /// A lease that is nobody's yet, and how it is asked for.
+    fn wish(&self, name: &Key, lease: Duration) -> Result<(HashLease, Order), CallError> {
+        let wished = HashLease {
+            name: name.clone(),
+            token: random().to_be_bytes().to_vec(),
+            session: self.shared.link.session()?,
         };
-        let _ = self
-            .have_run(&lease.name, &lease.session.namespace, &RELEASE, arguments)
-            .await;
+        let mut arguments = Cmd::new();
+        arguments.arg(2).arg(name.as_bytes());
+        arguments.arg(self.shared.beside("lease", name));
+        arguments.arg(&wished.token).arg(millis(lease));
+        Ok((wished, Order::Run(&LEASE, arguments)))
+    }
+
+    fn filling(&self, lease: &HashLease, fields: &[(&str, &str)], kept: &HashKept) -> Order {
+        let mut arguments = Cmd::new();
+        self.shared.three(&mut arguments, &lease.name);
+        arguments.arg(&lease.token);
+        put(&mut arguments, fields, kept);
+        Order::Run(&FILL, arguments)
     }
 
     /// The value that outlives a hash.
@@ -207,6 +256,23 @@ impl super::Shared {
 
 /// Answered by PTTL for what is not there; -1 for what has no end.
 const ENDED: i64 = -2;
+
+/// What HGETALL and PTTL have answered. A hash that ends between the two is as good as one that ended
+/// before.
+fn row_of([fields, left]: [Value; 2]) -> Option<HashRow> {
+    let fields = fields_of(fields);
+    let left = left_of(&left).filter(|_| !fields.is_empty())?;
+    Some(HashRow { fields, left })
+}
+
+/// What the script has answered to the wish for this lease.
+fn given(answer: &Value, lease: HashLease) -> HashLeased {
+    match answer {
+        Value::Int(1) => HashLeased::Lease(lease),
+        Value::Int(2) => HashLeased::There,
+        _ => HashLeased::Taken,
+    }
+}
 
 /// What HGETALL has answered.
 fn fields_of(answer: Value) -> Vec<(Vec<u8>, Vec<u8>)> {

@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 use redis::{Cmd, Value};
 
 use super::link::{Connections, Session};
-use super::looks::Wanted;
+use super::looks::{Order, Wanted};
 use super::script::Step;
 use super::{CallError, Redis, Shared, message};
 use crate::hashing::random;
@@ -71,10 +71,30 @@ impl Redis {
     ///
     /// When Redis has no say: away, late, or refusing (out of memory, read-only).
     pub async fn look(&self, key: &Key, lease: Duration) -> Result<Looked, CallError> {
+        if self.is_cold() {
+            match self.take(key, lease).await {
+                // What is there may still be read, by whoever does not ask for a write.
+                Err(CallError::Refused(_)) => self.shared.warmth.presume_warm(),
+                looked => {
+                    if let Ok(looked) = &looked {
+                        let is_value = matches!(looked, Looked::Value(_));
+                        self.shared.warmth.note(is_value);
+                    }
+                    return looked;
+                }
+            }
+        }
         if let Some(looked) = self.glance(key).await? {
             return Ok(looked);
         }
         self.take(key, lease).await
+    }
+
+    /// Whether so many looks find nothing that [`Redis::look`] asks for the lease at once, in one
+    /// journey instead of two: better than a [`Redis::glance`] for whoever would go on to the source.
+    #[must_use]
+    pub fn is_cold(&self) -> bool {
+        self.shared.warmth.is_cold()
     }
 
     /// What is there: a value, or that somebody has the lease.
@@ -84,7 +104,10 @@ impl Redis {
     /// As [`Redis::look`].
     pub async fn glance(&self, key: &Key) -> Result<Option<Looked>, CallError> {
         let mut answers = self.find(key, Wanted::Value).await?;
-        Ok(answers.pop().and_then(read))
+        let looked = answers.pop().and_then(read);
+        let is_value = matches!(looked, Some(Looked::Value(_)));
+        self.shared.warmth.note(is_value);
+        Ok(looked)
     }
 
     /// The lease, or what has come since there was nothing.
@@ -99,7 +122,7 @@ impl Redis {
         let mut set = redis::cmd("SET");
         set.arg(&name).arg(&token).arg("NX").arg("GET");
         set.arg("PX").arg(millis(lease));
-        let before = self.have_done(key, &life, set).await?;
+        let before = self.have_done(key, &life, Order::Call(set)).await?;
         Ok(read(before).unwrap_or(Looked::Lease(Token {
             lease: token,
             name,
@@ -119,25 +142,26 @@ impl Redis {
         value: &[u8],
         lifetime: Duration,
     ) -> Result<bool, CallError> {
-        let value = [&[VALUE], value].concat();
-        let command = |script: &mut Cmd| {
-            script.arg(1).arg(&token.name);
-            script.arg(&token.lease).arg(&value).arg(millis(lifetime));
-        };
-        let done = self
-            .have_run(&token.key, &token.life, &FILL, command)
-            .await?;
+        let order = token.filling(value, lifetime);
+        let done = self.have_done(&token.key, &token.life, order).await?;
         Ok(done == Value::Int(1))
+    }
+
+    /// The same without waiting for it, for whoever does nothing else about it.
+    pub fn fill_later(&self, token: &Token, value: &[u8], lifetime: Duration) {
+        let order = token.filling(value, lifetime);
+        self.ask_to_do(&token.key, &token.life, order);
     }
 
     /// Gives a lease back, so that nobody waits for its end.
     pub async fn release(&self, token: &Token) {
-        let command = |script: &mut Cmd| {
-            script.arg(1).arg(&token.name).arg(&token.lease);
-        };
-        let _ = self
-            .have_run(&token.key, &token.life, &RELEASE, command)
-            .await;
+        let order = token.returning();
+        let _ = self.have_done(&token.key, &token.life, order).await;
+    }
+
+    /// The same without waiting for it.
+    pub fn release_later(&self, token: &Token) {
+        self.ask_to_do(&token.key, &token.life, token.returning());
     }
 
     /// Voids keys and tells every process. What cannot be delivered is owed: this process does not
@@ -149,6 +173,22 @@ impl Redis {
     /// Owes voids without waiting: for whoever is interrupted between a write and its void.
     pub fn owe(&self, keys: &[Key]) {
         self.shared.debts.add(keys);
+    }
+}
+
+impl Token {
+    fn filling(&self, value: &[u8], lifetime: Duration) -> Order {
+        let mut arguments = Cmd::new();
+        arguments.arg(1).arg(&self.name).arg(&self.lease);
+        arguments.arg([&[VALUE], value].concat());
+        arguments.arg(millis(lifetime));
+        Order::Run(&FILL, arguments)
+    }
+
+    fn returning(&self) -> Order {
+        let mut arguments = Cmd::new();
+        arguments.arg(1).arg(&self.name).arg(&self.lease);
+        Order::Run(&RELEASE, arguments)
     }
 }
 

@@ -9,11 +9,13 @@ use super::Shared;
 use super::link::{CallError, Session};
 
 /// A script, in parts that are put together.
+#[derive(Debug)]
 pub(super) struct Step {
     parts: &'static [&'static str],
     made: OnceLock<Made>,
 }
 
+#[derive(Debug)]
 struct Made {
     text: String,
     hash: String,

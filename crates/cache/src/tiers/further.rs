@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{Inner, ReadError};
 use crate::key::Key;
 use crate::memory::{Lead, Mark, Weigh};
-use crate::redis::{CallError, Looked, Token};
+use crate::redis::{CallError, Looked, Redis, Token};
 
 /// A look at whether another process has filled its lease: at first, and at most.
 const FIRST_LOOK: Duration = Duration::from_millis(1);
@@ -33,6 +33,8 @@ enum Further<V> {
     Fill(Token),
     /// At the source; Redis has no say.
     Ask,
+    /// Too many look into Redis.
+    Crowded,
 }
 
 impl<V, E> Inner<V, E>
@@ -40,6 +42,11 @@ where
     V: Clone + Weigh + Send + Sync + 'static,
     E: Clone + Send + Sync + 'static,
 {
+    /// Whether it is better to go on a flight at once than to look into Redis first.
+    pub(super) fn is_cold(&self) -> bool {
+        self.redis.get().is_some_and(Redis::is_cold)
+    }
+
     /// One look into Redis by the reader himself: most end there.
     pub(super) async fn glance(&self, key: &Key, mark: Mark) -> Glanced<V> {
         let Some(redis) = self.redis.get() else {
@@ -81,6 +88,7 @@ where
             }
             Further::Fill(token) => (self.ask(part, deadline, load).await, Some(token)),
             Further::Ask => (self.ask(part, deadline, load).await, None),
+            Further::Crowded => (Err(ReadError::Busy), None),
         };
         let filled = token.map(|token| {
             let value = found.as_ref().ok().map(|value| self.codec.encode(value));
@@ -93,9 +101,9 @@ where
         match filled {
             Some((token, Some(value))) => {
                 let lifetime = jittered(self.options.redis_lifetime, key);
-                let _ = redis.fill(&token, &value, lifetime).await;
+                redis.fill_later(&token, &value, lifetime);
             }
-            Some((token, None)) => redis.release(&token).await,
+            Some((token, None)) => redis.release_later(&token),
             None => {}
         }
     }
@@ -123,6 +131,7 @@ where
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_LOOK);
                 }
+                Err(CallError::Crowded) => return Further::Crowded,
                 Err(_) => return Further::Ask,
             }
             if Instant::now() >= end {
@@ -142,8 +151,7 @@ where
         match timeout(left, load()).await {
             Ok(loaded) => {
                 if loaded.is_ok() {
-                    metrics::counter!("corkboard_cache_reads_total", "tier" => "source")
-                        .increment(1);
+                    self.from_source.increment(1);
                 }
                 loaded.map_err(ReadError::Source)
             }

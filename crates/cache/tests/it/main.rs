@@ -7,6 +7,7 @@
 
 mod cluster;
 mod coherence;
+mod cold;
 mod failures;
 mod leases;
 mod model;

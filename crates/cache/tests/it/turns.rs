@@ -61,7 +61,7 @@ async fn joined(server: &RedisServer) -> (Redis, tokio_util::sync::DropGuard) {
     (redis, end.drop_guard())
 }
 
-fn calls(server: &RedisServer, command: &str) -> usize {
+pub(crate) fn calls(server: &RedisServer, command: &str) -> usize {
     let stats = server.command(&["INFO", "commandstats"]);
     let line = stats
         .lines()

@@ -18,6 +18,8 @@ impl Origin {
             match self.shared.memory.see(place.name.as_bytes(), false) {
                 Seen::Here(held) => return held.served(held.tier).ok_or(Unavailable::Source),
                 Seen::Flying(passenger) => return self.await_fill(passenger).await,
+                // Whoever finds nothing begins a fill: where most do, it looks, and takes the lease with it.
+                Seen::Nothing(_) if rows.are_cold() => {}
                 Seen::Nothing(mark) => match rows.read(&place.name).await {
                     Ok(Some(found)) => return Ok(self.bring(&place, &found, mark)),
                     Ok(None) => looked = true,

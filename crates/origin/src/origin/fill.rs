@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use corkboard_cache::{HashLeased, Lead};
+use corkboard_cache::{CallError, HashLeased, HashLooked, Lead};
 use corkboard_core::time::Timestamp;
 use tokio::time::{Instant, sleep};
 
@@ -70,29 +70,31 @@ impl Origin {
         let give_up = Instant::now() + self.lease();
         let mut pause = LOOK;
         loop {
-            if !mem::take(&mut looked) {
-                match rows.read(&place.name).await {
-                    Ok(Some(found)) => {
-                        let answer = self.found_in_redis(place, &found);
-                        return Ok(Held::brought(answer, Tier::Redis));
-                    }
-                    Ok(None) => {}
-                    Err(_) => return self.read_source(place, None).await,
+            let looked = if mem::take(&mut looked) {
+                let leased = rows.lease(&place.name, self.lease()).await;
+                leased.map(HashLooked::Absent)
+            } else {
+                rows.look(&place.name, self.lease()).await
+            };
+            match looked {
+                Ok(HashLooked::Row(row)) => {
+                    let answer = self.found_in_redis(place, &row.into());
+                    return Ok(Held::brought(answer, Tier::Redis));
                 }
-            }
-            match rows.lease(&place.name, self.lease()).await {
-                Ok(HashLeased::Lease(lease)) => {
+                Ok(HashLooked::Absent(HashLeased::Lease(lease))) => {
                     return self.read_source(place, Some((rows, lease))).await;
                 }
                 // Brought since this one looked.
-                Ok(HashLeased::There) if Instant::now() < give_up => {}
+                Ok(HashLooked::Absent(HashLeased::There)) if Instant::now() < give_up => {}
                 // Somebody else is reading it. A key without a row is not in Redis when they are
                 // done: then the lease is free.
-                Ok(HashLeased::Taken) if Instant::now() < give_up => {
+                Ok(HashLooked::Absent(HashLeased::Taken)) if Instant::now() < give_up => {
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_LOOK);
                 }
-                Ok(HashLeased::Taken | HashLeased::There) | Err(_) => {
+                // No reason to ask the source instead.
+                Err(CallError::Crowded) => return Err(Unavailable::Overloaded),
+                Ok(HashLooked::Absent(_)) | Err(_) => {
                     return self.read_source(place, None).await;
                 }
             }
@@ -125,7 +127,7 @@ impl Origin {
             Ok(row) => row,
             Err(error) => {
                 if let Some((rows, lease)) = leased {
-                    rows.release(&lease).await;
+                    rows.release(&lease);
                 }
                 return Err(match *error {
                     SourceError::Overloaded => Unavailable::Overloaded,
@@ -143,9 +145,9 @@ impl Origin {
                     let columns = &self.shared.endpoints[place.endpoint].description.columns;
                     let kept = self.kept(place, &answer);
                     // Not in when the row was changed meanwhile, or Redis is gone: the next one reads.
-                    let _ = rows.fill(&lease, columns.fields(row), &kept).await;
+                    rows.fill(&lease, columns.fields(row), &kept);
                 }
-                None => rows.release(&lease).await,
+                None => rows.release(&lease),
             }
         }
         Ok(Held::brought(answer, Tier::Source))

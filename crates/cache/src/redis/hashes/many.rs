@@ -14,8 +14,7 @@ use super::super::link::{Connections, Session};
 use super::super::script::Step;
 use super::super::{CallError, Redis, Shared};
 use super::{
-    FILL, HashKept, HashLease, HashRow, REMOVE, REWRITE, VOID, fields_of, left_of, millis, put,
-    random,
+    FILL, HashKept, HashLease, HashRow, REMOVE, REWRITE, VOID, millis, put, random, row_of,
 };
 use crate::key::Key;
 
@@ -49,12 +48,7 @@ impl Redis {
         let answers = self.shared.calls_of(&session, reads.collect()).await?;
         let mut answers = answers.into_iter();
         let pairs = std::iter::from_fn(|| Some((answers.next()?, answers.next()?)));
-        let rows = pairs.map(|(fields, left)| {
-            let fields = fields_of(fields);
-            let left = left_of(&left).filter(|_| !fields.is_empty())?;
-            Some(HashRow { fields, left })
-        });
-        Ok(rows.collect())
+        Ok(pairs.map(|(fields, left)| row_of([fields, left])).collect())
     }
 
     /// Leases on hashes, in the order of the names; `None` where somebody else has it.

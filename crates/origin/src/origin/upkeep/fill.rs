@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use tokio::time::sleep;
 
 use super::pages::Pages;
@@ -76,7 +75,6 @@ impl Origin {
         let found = reading.await?;
         let columns = &self.shared.endpoints[endpoint].description.columns;
         let (mut writes, mut written) = (Vec::with_capacity(found.len()), Vec::new());
-        let mut unused = Vec::new();
         for (place, lease) in &leased {
             let row = found.get(&place.key);
             let fields = row.map(|row| (row, columns.fields(row).collect::<Vec<_>>()));
@@ -87,10 +85,9 @@ impl Origin {
                     written.push(&place.key);
                 }
                 // No row, or one of NULLs alone, for which Redis has no hash.
-                None => unused.push(rows.release(lease)),
+                None => rows.release(lease),
             }
         }
-        join_all(unused).await;
         let are_in = rows.fill_many(&writes).await?;
         // A lease was voided by a change, or is over because all went slowly.
         let late = written.into_iter().zip(are_in).filter(|(_, is_in)| !is_in);
