@@ -7,6 +7,7 @@ use bytes::Bytes;
 use corkboard_edge::{Asked, EdgeOptions, Found, Lane, Reply, Verdict};
 use http::StatusCode;
 
+use crate::books::Books;
 use crate::server::{Server, patient};
 
 /// More than are looked after in one turn.
@@ -106,6 +107,26 @@ async fn everybody_gets_his_own_answers_from_several_loops() {
 }
 
 #[tokio::test]
+async fn who_has_to_wait_for_the_next_turn_is_not_forgotten() {
+    let server = moody();
+    let mut crowd = Vec::new();
+    for n in 0..2 * CROWD {
+        let mut one = server.connect().await;
+        one.get(&format!("/now/{n}/")).await;
+        one.until(&format!("/now/{n}/")).await;
+        crowd.push(one);
+    }
+    for way in ["/now", "/later"] {
+        for (n, one) in crowd.iter().enumerate() {
+            one.send_now(format!("GET {way}/{n}/ HTTP/1.1\r\n\r\n"));
+        }
+        for (n, one) in crowd.iter_mut().enumerate() {
+            one.until(&format!("{way}/{n}/")).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_panic_on_the_short_way_ends_its_own_connection_only() {
     let server = moody();
     let mut bystander = server.connect().await;
@@ -120,6 +141,7 @@ async fn a_panic_on_the_short_way_ends_its_own_connection_only() {
 
 #[tokio::test]
 async fn what_is_still_waited_for_when_the_time_is_up_is_cut_off() {
+    let books = Books::open();
     let mut server = Server::start(EdgeOptions {
         lane: Some(Arc::new(Moody)),
         drain_timeout: std::time::Duration::from_millis(100),
@@ -135,4 +157,5 @@ async fn what_is_still_waited_for_when_the_time_is_up_is_cut_off() {
     server.shutdown.cancel();
     let report = server.report().await;
     assert_eq!((report.drained, report.aborted), (1, 1));
+    assert_eq!(books.read("corkboard_edge_closed_total aborted"), 1.0);
 }

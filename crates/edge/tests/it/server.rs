@@ -264,6 +264,12 @@ impl Client {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
+    /// Sends without yielding, so that the server has no chance to read before others have sent, too.
+    pub(crate) fn send_now(&self, bytes: impl AsRef<[u8]>) {
+        let bytes = bytes.as_ref();
+        assert_eq!(self.stream.try_write(bytes).unwrap(), bytes.len());
+    }
+
     /// Sends as much as the server takes before it closes.
     pub(crate) async fn send_all_it_takes(&mut self, bytes: &[u8]) -> io::Result<()> {
         timeout(DEADLINE, self.stream.write_all(bytes))
