@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::bells::Bells;
@@ -86,7 +87,9 @@ where
         self.house.poll_timers(cx);
         self.house.count();
         if more {
-            cx.waker().wake_by_ref();
+            // Not only after other tasks: after news of other sockets, too, which tokio asks for before it
+            // wakes those who have yielded.
+            let _pending = pin!(yield_now()).poll(cx);
         }
         Poll::Pending
     }
