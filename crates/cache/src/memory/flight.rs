@@ -1,31 +1,43 @@
 //! One way to the next tier, for all who want the same key.
 
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::{Memory, Weigh};
 use crate::key::Key;
 
-/// What a flight ended with; `None` while it is under way.
+/// What a flight ended with; `None`: its leader was dropped on the way.
 type Outcome<V, E> = Option<Result<V, E>>;
 
-/// A flight under way.
+/// A flight under way. A channel would do, but thousands of flights begin and end in a second, most of
+/// them with one passenger.
 #[derive(Debug)]
 pub(super) struct Flight<V, E> {
-    outcome: watch::Sender<Outcome<V, E>>,
+    outcome: OnceLock<Outcome<V, E>>,
+    over: Notify,
 }
 
 impl<V, E> Flight<V, E> {
     pub(super) fn new() -> Self {
-        let (outcome, _) = watch::channel(None);
-        Self { outcome }
+        Self {
+            outcome: OnceLock::new(),
+            over: Notify::new(),
+        }
     }
 
-    pub(super) fn board(&self) -> Passenger<V, E> {
+    pub(super) fn board(self: &Arc<Self>) -> Passenger<V, E> {
         Passenger {
-            outcome: self.outcome.subscribe(),
+            flight: Arc::clone(self),
+        }
+    }
+
+    /// Its first end is its only one.
+    fn end(&self, outcome: Outcome<V, E>) {
+        if self.outcome.set(outcome).is_ok() {
+            self.over.notify_waiters();
         }
     }
 }
@@ -33,7 +45,7 @@ impl<V, E> Flight<V, E> {
 /// Waits for a flight that somebody else leads.
 #[derive(Debug)]
 pub struct Passenger<V, E> {
-    outcome: watch::Receiver<Outcome<V, E>>,
+    flight: Arc<Flight<V, E>>,
 }
 
 /// Why a passenger has no value.
@@ -51,14 +63,21 @@ impl<V: Clone, E: Clone> Passenger<V, E> {
     /// # Errors
     ///
     /// What the flight ended with, if not with a value.
-    pub async fn wait(mut self) -> Result<V, Missed<E>> {
-        let Ok(outcome) = self.outcome.wait_for(Option::is_some).await else {
-            return Err(Missed::Abandoned);
+    pub async fn wait(self) -> Result<V, Missed<E>> {
+        let mut over = pin!(self.flight.over.notified());
+        // Before the look: an end in between is heard.
+        over.as_mut().enable();
+        let outcome = match self.flight.outcome.get() {
+            Some(outcome) => Some(outcome),
+            None => {
+                over.await;
+                self.flight.outcome.get()
+            }
         };
-        match outcome.as_ref() {
-            Some(Ok(value)) => Ok(value.clone()),
-            Some(Err(error)) => Err(Missed::Failed(error.clone())),
-            None => Err(Missed::Abandoned),
+        match outcome {
+            Some(Some(Ok(value))) => Ok(value.clone()),
+            Some(Some(Err(error))) => Err(Missed::Failed(error.clone())),
+            Some(None) | None => Err(Missed::Abandoned),
         }
     }
 }
@@ -103,7 +122,7 @@ impl<V: Clone + Weigh, E: Clone> Lead<V, E> {
             }
             _ => self.memory.end(&self.key, &self.flight),
         };
-        self.flight.outcome.send_replace(Some(outcome));
+        self.flight.end(Some(outcome));
         if current {
             Landed::Kept
         } else {
@@ -115,6 +134,9 @@ impl<V: Clone + Weigh, E: Clone> Lead<V, E> {
 impl<V, E> Drop for Lead<V, E> {
     fn drop(&mut self) {
         // After landing there is nothing left to end.
-        self.memory.end(&self.key, &self.flight);
+        if self.flight.outcome.get().is_none() {
+            self.memory.end(&self.key, &self.flight);
+            self.flight.end(None);
+        }
     }
 }

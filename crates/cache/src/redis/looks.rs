@@ -30,8 +30,9 @@ pub(super) use parcel::{Order, Wanted};
 impl Redis {
     /// Looks for something, together with whoever else looks now.
     pub(super) async fn find(&self, key: &Key, wanted: Wanted) -> Result<Found, CallError> {
+        let since = self.come(key)?;
         let (told, answer) = oneshot::channel();
-        self.stand_in_line(key, wanted, Asker::Reader(told))?;
+        self.stand_in_line(key, wanted, since, Asker::Reader(told))?;
         // A courier that ends without a word was stopped with the node.
         answer.await.unwrap_or(Err(CallError::Away))
     }
@@ -50,7 +51,10 @@ impl Redis {
 
     /// The same for whoever does not wait for it. What cannot be done now is not done.
     pub(super) fn ask_to_do(&self, key: &Key, life: &Arc<str>, order: Order) {
-        let _ = self.stand_in_line(key, Wanted::Done(errand(life, order)), Asker::Nobody);
+        let wanted = Wanted::Done(errand(life, order));
+        if let Ok(since) = self.come(key) {
+            let _ = self.stand_in_line(key, wanted, since, Asker::Nobody);
+        }
     }
 
     /// The hash of this name, how long it will be, and what an order answers that is done after the look.
@@ -63,11 +67,20 @@ impl Redis {
         self.find(name, Wanted::HashAnd(errand(life, order))).await
     }
 
-    fn stand_in_line(&self, key: &Key, wanted: Wanted, asker: Asker) -> Result<(), CallError> {
-        let since = Instant::now();
-        if !self.admits_at(key, since) {
-            return Err(CallError::Away);
-        }
+    /// When somebody came, unless Redis has no say.
+    fn come(&self, key: &Key) -> Result<Instant, CallError> {
+        let now = Instant::now();
+        let is_admitted = self.admits_at(key, now);
+        is_admitted.then_some(now).ok_or(CallError::Away)
+    }
+
+    fn stand_in_line(
+        &self,
+        key: &Key,
+        wanted: Wanted,
+        since: Instant,
+        asker: Asker,
+    ) -> Result<(), CallError> {
         let look = Look {
             key: key.clone(),
             wanted,
