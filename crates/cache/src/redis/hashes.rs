@@ -4,6 +4,7 @@
 //! it. Their names have the hash's name in braces: a Cluster keeps all three in one slot. A hash's own
 //! name is used as it is; an empty hash does not exist in Redis, so a row needs a field.
 
+mod look;
 mod many;
 
 use std::time::Duration;
@@ -14,7 +15,7 @@ pub use many::HashWrite;
 
 use super::lease::millis;
 use super::link::Session;
-use super::looks::{Order, Wanted};
+use super::looks::Order;
 use super::script::Step;
 use super::{CallError, Redis};
 use crate::hashing::random;
@@ -104,69 +105,6 @@ impl std::fmt::Debug for HashLease {
 }
 
 impl Redis {
-    /// The hash, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// When Redis has no say: away, late, or refusing, or too many ask at once. Also when something else has the name.
-    pub async fn hash(&self, name: &Key) -> Result<Option<HashRow>, CallError> {
-        let answers = self.find(name, Wanted::Hash).await?;
-        let row = <[Value; 2]>::try_from(answers).ok().and_then(row_of);
-        self.shared.warmth.note(row.is_some());
-        Ok(row)
-    }
-
-    /// The lease on a hash that is not there, unless somebody else has it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Redis::hash`].
-    pub async fn lease_hash(&self, name: &Key, lease: Duration) -> Result<HashLeased, CallError> {
-        let (lease, order) = self.wish(name, lease)?;
-        let life = &lease.session.namespace;
-        let answer = self.have_done(name, life, order).await?;
-        Ok(given(&answer, lease))
-    }
-
-    /// The hash if there is one, else the lease on it unless somebody else has it. While few hashes are
-    /// there, in one journey.
-    ///
-    /// # Errors
-    ///
-    /// As [`Redis::hash`].
-    pub async fn look_at_hash(&self, name: &Key, lease: Duration) -> Result<HashLooked, CallError> {
-        if self.is_cold() {
-            let (lease, order) = self.wish(name, lease)?;
-            let life = &lease.session.namespace;
-            match self.find_hash_and_do(name, life, order).await {
-                // What is there may still be read, by whoever does not ask for a write.
-                Err(CallError::Refused(_)) => self.shared.warmth.presume_warm(),
-                Err(error) => return Err(error),
-                Ok(answers) => {
-                    let Ok([fields, left, answer]) = <[Value; 3]>::try_from(answers) else {
-                        return Ok(HashLooked::Absent(HashLeased::Taken));
-                    };
-                    let row = row_of([fields, left]);
-                    self.shared.warmth.note(row.is_some());
-                    let leased = given(&answer, lease);
-                    return Ok(match (row, leased) {
-                        (Some(row), HashLeased::Lease(lease)) => {
-                            // It ended between the two.
-                            self.release_hash_later(&lease);
-                            HashLooked::Row(row)
-                        }
-                        (Some(row), _) => HashLooked::Row(row),
-                        (None, leased) => HashLooked::Absent(leased),
-                    });
-                }
-            }
-        }
-        match self.hash(name).await? {
-            Some(row) => Ok(HashLooked::Row(row)),
-            None => Ok(HashLooked::Absent(self.lease_hash(name, lease).await?)),
-        }
-    }
-
     /// Puts a hash in and ends the lease, unless the lease has ended or was voided; whether it is in.
     ///
     /// # Errors
@@ -197,20 +135,6 @@ impl Redis {
         arguments.arg(1).arg(name).arg(&lease.token);
         let order = Order::Run(&RELEASE, arguments);
         self.ask_to_do(&lease.name, &lease.session.namespace, order);
-    }
-
-    /// A lease that is nobody's yet, and how it is asked for.
-    fn wish(&self, name: &Key, lease: Duration) -> Result<(HashLease, Order), CallError> {
-        let wished = HashLease {
-            name: name.clone(),
-            token: random().to_be_bytes().to_vec(),
-            session: self.shared.link.session()?,
-        };
-        let mut arguments = Cmd::new();
-        arguments.arg(2).arg(name.as_bytes());
-        arguments.arg(self.shared.beside("lease", name));
-        arguments.arg(&wished.token).arg(millis(lease));
-        Ok((wished, Order::Run(&LEASE, arguments)))
     }
 
     fn filling(&self, lease: &HashLease, fields: &[(&str, &str)], kept: &HashKept) -> Order {
@@ -252,58 +176,6 @@ impl super::Shared {
         script.arg(self.beside("lease", name));
         script.arg(self.beside("last", name));
     }
-}
-
-/// Answered by PTTL for what is not there; -1 for what has no end.
-const ENDED: i64 = -2;
-
-/// What HGETALL and PTTL have answered. A hash that ends between the two is as good as one that ended
-/// before.
-fn row_of([fields, left]: [Value; 2]) -> Option<HashRow> {
-    let fields = fields_of(fields);
-    let left = left_of(&left).filter(|_| !fields.is_empty())?;
-    Some(HashRow { fields, left })
-}
-
-/// What the script has answered to the wish for this lease.
-fn given(answer: &Value, lease: HashLease) -> HashLeased {
-    match answer {
-        Value::Int(1) => HashLeased::Lease(lease),
-        Value::Int(2) => HashLeased::There,
-        _ => HashLeased::Taken,
-    }
-}
-
-/// What HGETALL has answered.
-fn fields_of(answer: Value) -> Vec<(Vec<u8>, Vec<u8>)> {
-    match answer {
-        Value::Map(pairs) => pairs.into_iter().filter_map(field).collect(),
-        Value::Array(flat) => flat_fields(flat),
-        _ => Vec::new(),
-    }
-}
-
-/// What PTTL has answered; `None`: it is not there.
-fn left_of(answer: &Value) -> Option<Option<Duration>> {
-    match answer {
-        Value::Int(ENDED) => None,
-        Value::Int(left) => Some(u64::try_from(*left).ok().map(Duration::from_millis)),
-        _ => None,
-    }
-}
-
-fn field(pair: (Value, Value)) -> Option<(Vec<u8>, Vec<u8>)> {
-    match pair {
-        (Value::BulkString(field), Value::BulkString(value)) => Some((field, value)),
-        _ => None,
-    }
-}
-
-/// As RESP2 has it: fields and values in turn.
-fn flat_fields(flat: Vec<Value>) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut flat = flat.into_iter();
-    let pairs = std::iter::from_fn(|| Some((flat.next()?, flat.next()?)));
-    pairs.filter_map(field).collect()
 }
 
 fn put(script: &mut Cmd, fields: &[(&str, &str)], kept: &HashKept) {

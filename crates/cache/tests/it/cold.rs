@@ -61,16 +61,40 @@ async fn readers_of_a_cold_redis_look_once_and_leave_what_they_bring() {
     let node = Node::join(&server.url(), &source).await;
     chill(&node).await;
     let names: Vec<String> = (0..50).map(|number| format!("user-{number}")).collect();
-    let set = calls(&server, "set");
+    let (get, set) = (calls(&server, "get"), calls(&server, "set"));
     join_all(names.iter().map(|name| node.read(name))).await;
-    for name in &names {
-        is_in_redis(&node, name).await;
-    }
-    // A lease and a fill for each; the fill's script looks at the lease itself.
-    assert_eq!(calls(&server, "set") - set, 100);
+    wait_until(SOON, "a lease and a fill for each", || async {
+        let sent = calls(&server, "set") - set;
+        (sent == 100)
+            .then_some(())
+            .ok_or_else(|| format!("{sent} were sent"))
+    })
+    .await;
+    // By the fills, which make sure of their leases.
+    assert_eq!(calls(&server, "get") - get, 50);
     let other = Node::join(&server.url(), &source).await;
     join_all(names.iter().map(|name| other.read(name))).await;
     assert_eq!(source.looks(), 50, "the other one has found all of them");
+}
+
+/// As processes that share nothing but the server do, in one message or two.
+#[tokio::test]
+async fn of_two_who_ask_at_once_one_gets_the_lease() {
+    let server = RedisServer::start(&[]).await;
+    let node = Node::join(&server.url(), &Source::new()).await;
+    chill(&node).await;
+    let (redis, user, offer) = (&node.redis, key("ada"), key("offer:7"));
+    let values = tokio::join!(redis.look(&user, LEASE), redis.look(&user, LEASE));
+    let values = [values.0.unwrap(), values.1.unwrap()];
+    let leases = values.iter().filter(|one| matches!(one, Looked::Lease(_)));
+    assert_eq!(leases.count(), 1, "{values:?}");
+    let rows = tokio::join!(
+        redis.look_at_hash(&offer, LEASE),
+        redis.look_at_hash(&offer, LEASE)
+    );
+    let rows = [rows.0.unwrap(), rows.1.unwrap()];
+    let is_lease = |one: &&HashLooked| matches!(one, HashLooked::Absent(HashLeased::Lease(_)));
+    assert_eq!(rows.iter().filter(is_lease).count(), 1, "{rows:?}");
 }
 
 #[tokio::test]
@@ -138,11 +162,16 @@ async fn where_leases_are_refused_values_are_still_found() {
     let node = Node::join(&server.url(), &source).await;
     node.read("ada").await;
     is_in_redis(&node, "ada").await;
+    let _ = server.command(&["HSET", "offer:7", "body", "tea"]);
     chill(&node).await;
     let _ = server.command(&["CONFIG", "SET", "maxmemory", "1"]);
     let looked = node.redis.look(&key("ada"), LEASE).await.unwrap();
     assert!(matches!(looked, Looked::Value(_)), "{looked:?}");
     assert!(!node.redis.is_cold(), "no lease is asked for again at once");
+    chill(&node).await;
+    let offer = key("offer:7");
+    let row = node.redis.look_at_hash(&offer, LEASE).await.unwrap();
+    assert!(matches!(row, HashLooked::Row(_)), "{row:?}");
     assert_eq!(node.read("grace").await, 0, "from the source");
 }
 

@@ -13,9 +13,8 @@ use redis::{Cmd, Value};
 use super::super::link::{Connections, Session};
 use super::super::script::Step;
 use super::super::{CallError, Redis, Shared};
-use super::{
-    FILL, HashKept, HashLease, HashRow, REMOVE, REWRITE, VOID, millis, put, random, row_of,
-};
+use super::look::row_of;
+use super::{FILL, HashKept, HashLease, HashRow, REMOVE, REWRITE, VOID, millis, put, random};
 use crate::key::Key;
 
 /// Commands that go over the line together.
