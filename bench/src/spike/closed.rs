@@ -33,7 +33,7 @@ pub(crate) use step::Step;
 use line_up::LineUp;
 use step::{Round, Target};
 
-/// How long the part is. The full one takes about 13 minutes.
+/// How long the part is. The full one takes about 17 minutes.
 #[derive(Debug, Clone, Copy)]
 struct Extent {
     connections: &'static [usize],
@@ -48,7 +48,7 @@ struct Extent {
 
 const FULL: Extent = Extent {
     connections: &[500, 5_000, 10_000, 15_000],
-    rounds: 2,
+    rounds: 3,
     seconds: 4,
     cold_seconds: 6,
     ladder_seconds: 5,
