@@ -1,6 +1,7 @@
 //! Who is asking: API keys of workspaces and tokens of users.
 
 mod api_key;
+mod apps;
 mod crypto;
 mod remembered;
 mod token;

@@ -2,12 +2,11 @@
 //!
 //! A token is a JWT whose `aud` is one app's id, `sub` the user's id, and which has an `exp`. The
 //! app's keys decide the algorithm; what the token's header says must be one of theirs. Apps are
-//! remembered for a few seconds, so a replaced key is gone everywhere within [`APP_LIFETIME`], and
+//! remembered for a few seconds, so a replaced key is gone everywhere within [`super::apps::LIFETIME`], and
 //! with it every [remembered](super::remembered) token that it had vouched for.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use corkboard_core::id::{AppId, WorkspaceId};
@@ -17,17 +16,11 @@ use corkboard_core::user::UserId;
 use corkboard_store::{ControlStore, StoreError};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::Deserialize;
-use tokio::time::Instant;
 
+use super::apps::Apps;
 use super::crypto;
 use super::remembered::{Checked, Remembered, Vouched, fingerprint};
 
-/// How long an app's keys are remembered.
-const APP_LIFETIME: Duration = Duration::from_secs(5);
-/// After so long one request reads them again, while others go on with what is remembered.
-const APP_RENEWED_AFTER: Duration = Duration::from_secs(4);
-/// Apps remembered at a time. When full, all are forgotten: they come back with the next request.
-const MAX_APPS: usize = 1_024;
 /// Longest token that is looked at.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
@@ -92,16 +85,6 @@ pub(super) struct KnownApp {
     stored: Vec<TokenKey>,
 }
 
-struct Read {
-    at: Instant,
-    /// Somebody is reading it again.
-    renewing: bool,
-    /// `None` for an id that no app has.
-    app: Option<Arc<KnownApp>>,
-}
-
-type Apps = HashMap<AppId, Read>;
-
 /// From when and until when a token is good, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Times {
@@ -114,7 +97,7 @@ pub struct TokenVerifier {
     control: Arc<dyn ControlStore>,
     clock: SharedClock,
     leeway: Duration,
-    apps: Mutex<Apps>,
+    apps: Apps<Arc<KnownApp>>,
     remembered: Remembered,
 }
 
@@ -140,7 +123,7 @@ impl TokenVerifier {
             control,
             clock,
             leeway,
-            apps: Mutex::default(),
+            apps: Apps::default(),
             remembered: Remembered::new(memory),
         }
     }
@@ -178,7 +161,7 @@ impl TokenVerifier {
             return None;
         }
         let vouched = self.remembered.get(&fingerprint(token))?;
-        let app = self.app_at_hand(vouched.user().app)?;
+        let app = self.apps.at_hand(vouched.user().app)?;
         let good = Arc::ptr_eq(&app, &vouched.0.app) && self.check_times(vouched.0.times).is_ok();
         good.then_some(vouched)
     }
@@ -303,43 +286,11 @@ impl TokenVerifier {
     }
 
     async fn app(&self, id: AppId) -> Result<Option<Arc<KnownApp>>, TokenError> {
-        let now = Instant::now();
-        if let Some(read) = self.apps().get_mut(&id) {
-            let age = now.duration_since(read.at);
-            let renews = age >= APP_RENEWED_AFTER && !read.renewing;
-            if age < APP_LIFETIME && !renews {
-                return Ok(read.app.clone());
-            }
-            read.renewing = true;
-        }
-        let found = self.control.find_app(id).await.map_err(TokenError::Store)?;
-        let mut apps = self.apps();
-        let known = apps.get(&id).and_then(|read| read.app.clone());
-        let app = found.map(|app| KnownApp::renewed(known, &app));
-        if apps.len() >= MAX_APPS && !apps.contains_key(&id) {
-            apps.clear();
-        }
-        let read = Read {
-            at: now,
-            renewing: false,
-            app: app.clone(),
+        let read = async |known| {
+            let found = self.control.find_app(id).await?;
+            Ok(found.map(|app| KnownApp::renewed(known, &app)))
         };
-        apps.insert(id, read);
-        Ok(app)
-    }
-
-    /// An app whose keys were read lately. Nothing when it is time to read them again, so that
-    /// somebody does.
-    fn app_at_hand(&self, id: AppId) -> Option<Arc<KnownApp>> {
-        let apps = self.apps();
-        let read = apps.get(&id)?;
-        let age = read.at.elapsed();
-        let goes_on = age < APP_RENEWED_AFTER || (read.renewing && age < APP_LIFETIME);
-        goes_on.then(|| read.app.clone()).flatten()
-    }
-
-    fn apps(&self) -> std::sync::MutexGuard<'_, Apps> {
-        self.apps.lock().unwrap_or_else(PoisonError::into_inner)
+        self.apps.get(id, read).await.map_err(TokenError::Store)
     }
 }
 
