@@ -5,12 +5,14 @@
 //! reader whose client hangs up leaves the reading to the next.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use corkboard_core::id::AppId;
 use corkboard_store::StoreError;
-use tokio::time::{Instant, timeout};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 
 /// How long an app's keys are remembered.
 pub(super) const LIFETIME: Duration = Duration::from_secs(5);
@@ -21,8 +23,42 @@ const MAX_APPS: usize = 1_024;
 /// Longest wait for another request's reading.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Held while an app is read.
-type Reading = Arc<tokio::sync::Mutex<()>>;
+/// Of one app, who reads it.
+#[derive(Debug, Default)]
+struct Reading {
+    /// Held by the reader.
+    reader: tokio::sync::Mutex<()>,
+    /// Wakes all who wait at once. Handing the lock from one to the next takes thousands of turns.
+    over: Notify,
+}
+
+/// The right to read an app.
+struct Reader<'r> {
+    held: Option<tokio::sync::MutexGuard<'r, ()>>,
+    over: &'r Notify,
+}
+
+impl Reading {
+    fn is_held(&self) -> bool {
+        self.reader.try_lock().is_err()
+    }
+
+    /// Unless somebody else has it.
+    fn begin(&self) -> Option<Reader<'_>> {
+        Some(Reader {
+            held: Some(self.reader.try_lock().ok()?),
+            over: &self.over,
+        })
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        // Whoever is woken may find that it is his turn to read.
+        self.held = None;
+        self.over.notify_waiters();
+    }
+}
 
 /// What is known of apps; `None` for an id that no app has.
 #[derive(Debug)]
@@ -32,7 +68,7 @@ pub(super) struct Apps<T> {
 
 #[derive(Debug)]
 struct Entry<T> {
-    reading: Reading,
+    reading: Arc<Reading>,
     known: Option<Known<T>>,
 }
 
@@ -57,7 +93,7 @@ impl<T: Clone> Apps<T> {
         let entry = entries.get(&id)?;
         let known = entry.known.as_ref()?;
         let age = known.at.elapsed();
-        let goes_on = age < RENEWED_AFTER || (age < LIFETIME && entry.reading.try_lock().is_err());
+        let goes_on = age < RENEWED_AFTER || (age < LIFETIME && entry.reading.is_held());
         goes_on.then(|| known.app.clone()).flatten()
     }
 
@@ -71,7 +107,7 @@ impl<T: Clone> Apps<T> {
         match known {
             Some((age, app)) if age < RENEWED_AFTER => Ok(app),
             Some((age, app)) if age < LIFETIME => {
-                let Ok(_reading) = reading.try_lock() else {
+                let Some(_reader) = reading.begin() else {
                     return Ok(app);
                 };
                 match self.read(id, app.clone(), read).await {
@@ -80,26 +116,42 @@ impl<T: Clone> Apps<T> {
                     read => read,
                 }
             }
-            _ => {
-                let _reading = timeout(PATIENCE, reading.lock())
-                    .await
-                    .map_err(|_| StoreError::Overloaded)?;
-                match self.look(id).1 {
-                    Some((age, app)) if age < LIFETIME => Ok(app),
-                    known => self.read(id, known.and_then(|(_, app)| app), read).await,
-                }
+            _ => self.wait_or_read(id, &reading, read).await,
+        }
+    }
+
+    async fn wait_or_read(
+        &self,
+        id: AppId,
+        reading: &Reading,
+        read: impl AsyncFnOnce(Option<T>) -> Result<Option<T>, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            // Before the look, so that no end of a reading falls between the two.
+            let mut over = pin!(reading.over.notified());
+            over.as_mut().enable();
+            let known = match self.look(id).1 {
+                Some((age, app)) if age < LIFETIME => return Ok(app),
+                known => known.and_then(|(_, app)| app),
+            };
+            if let Some(_reader) = reading.begin() {
+                return self.read(id, known, read).await;
             }
+            timeout_at(patience, over)
+                .await
+                .map_err(|_| StoreError::Overloaded)?;
         }
     }
 
     /// Who reads it, and what is known, with its age.
-    fn look(&self, id: AppId) -> (Reading, Option<(Duration, Option<T>)>) {
+    fn look(&self, id: AppId) -> (Arc<Reading>, Option<(Duration, Option<T>)>) {
         let mut entries = self.entries();
         if entries.len() >= MAX_APPS && !entries.contains_key(&id) {
             entries.clear();
         }
         let entry = entries.entry(id).or_insert_with(|| Entry {
-            reading: Reading::default(),
+            reading: Arc::default(),
             known: None,
         });
         let known = entry.known.as_ref();
@@ -190,6 +242,22 @@ mod tests {
         assert_eq!(world.apps.at_hand(world.id), None);
         assert_eq!(world.crowd().await, [2; 100]);
         assert_eq!(world.apps.at_hand(world.id), Some(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_does_not_wait_for_others_who_wait() {
+        let world = World::new();
+        let mut crowd: Vec<_> = (0..100).map(|_| Box::pin(world.get())).collect();
+        for one in &mut crowd {
+            assert!(one.as_mut().now_or_never().is_none());
+        }
+        let reader = crowd.remove(0);
+        assert_eq!(reader.await.unwrap(), Some(1));
+        // The last of the line first.
+        for one in crowd.iter_mut().rev() {
+            let app = one.as_mut().now_or_never().unwrap();
+            assert_eq!(app.unwrap(), Some(1));
+        }
     }
 
     #[tokio::test(start_paused = true)]
