@@ -12,12 +12,14 @@ mod admission;
 mod hashing;
 mod key;
 mod memory;
+mod reading;
 mod redis;
 mod tiers;
 
 pub use admission::{Admission, Busy};
 pub use key::Key;
 pub use memory::{Joined, Landed, Lead, Mark, Memory, Missed, Passenger, Seen, Weigh};
+pub use reading::{Awaited, Reader, Reading};
 pub use redis::{
     CallError, Ears, HashKept, HashLease, HashLeased, HashLooked, HashPage, HashRow, HashScan,
     HashWrite, Looked, OpenError, Redis, RedisOptions, Token,

@@ -1,15 +1,12 @@
 //! One connection from accept to close: hyper's state machine, the watchdog and the drain, polled
 //! side by side in one task.
 
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -24,7 +21,7 @@ use crate::http2::StreamTasks;
 use crate::lane::{Answers, LaneConversation};
 use crate::opening;
 use crate::options::EdgeOptions;
-use crate::request::RequestBody;
+use crate::service::HttpService;
 use crate::socket::Socket;
 use crate::watchdog::Watchdog;
 
@@ -123,20 +120,9 @@ impl Protocols {
 
     /// Serves one connection until it ends, is out of time, or is cut off during the
     /// drain.
-    pub(crate) async fn serve<S, B>(
-        &self,
-        stream: TcpStream,
-        service: S,
-        shared: Arc<Shared>,
-    ) -> Ended
+    pub(crate) async fn serve<S>(&self, stream: TcpStream, service: S, shared: Arc<Shared>) -> Ended
     where
-        S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send,
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
+        S: HttpService,
     {
         // Boxed, so that a plain connection of HTTP/1.1 does not keep room for the others.
         if let Some(acceptor) = &self.tls {
@@ -167,7 +153,7 @@ impl Protocols {
         }
     }
 
-    async fn speak<T, S, B>(
+    async fn speak<T, S>(
         &self,
         mut socket: Socket<T>,
         http2: bool,
@@ -176,13 +162,7 @@ impl Protocols {
     ) -> Ended
     where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
-        S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send,
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
+        S: HttpService,
     {
         // Boxed one by one, so that neither keeps room for the other.
         match &self.http2 {
@@ -203,21 +183,10 @@ impl Protocols {
         }
     }
 
-    async fn speak_http1<T, S, B>(
-        &self,
-        socket: Socket<T>,
-        service: S,
-        shared: Arc<Shared>,
-    ) -> Ended
+    async fn speak_http1<T, S>(&self, socket: Socket<T>, service: S, shared: Arc<Shared>) -> Ended
     where
         T: AsyncRead + AsyncWrite + Unpin,
-        S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send,
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
+        S: HttpService,
     {
         let gate = Gate {
             service,
@@ -239,7 +208,7 @@ impl Protocols {
     }
 
     /// What the short way does not understand.
-    pub(crate) async fn speak_any_http1<T, S, B>(
+    pub(crate) async fn speak_any_http1<T, S>(
         &self,
         socket: Socket<T>,
         gate: Gate<S>,
@@ -247,9 +216,7 @@ impl Protocols {
     ) -> Ended
     where
         T: AsyncRead + AsyncWrite + Unpin,
-        S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone,
-        B: Body<Data = Bytes> + 'static,
-        B::Error: Into<BoxError>,
+        S: HttpService,
     {
         let http = pin!(self.http1.serve_connection(TokioIo::new(socket), gate));
         drive(http, shared).await.ended()
@@ -323,12 +290,10 @@ pub(crate) trait Conversation {
     fn say_goodbye(self: Pin<&mut Self>);
 }
 
-impl<T, S, B> Conversation for http1::Connection<TokioIo<Socket<T>>, Gate<S>>
+impl<T, S> Conversation for http1::Connection<TokioIo<Socket<T>>, Gate<S>>
 where
     T: AsyncRead + AsyncWrite + Unpin,
-    S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone,
-    B: Body<Data = Bytes> + 'static,
-    B::Error: Into<BoxError>,
+    S: HttpService,
 {
     fn poll_end(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Finish> {
         self.poll(cx).map(Finish::from)
@@ -339,16 +304,10 @@ where
     }
 }
 
-impl<T, S, B> Conversation for http2::Connection<TokioIo<Socket<T>>, Gate<S>, StreamTasks>
+impl<T, S> Conversation for http2::Connection<TokioIo<Socket<T>>, Gate<S>, StreamTasks>
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
-    S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
+    S: HttpService,
 {
     fn poll_end(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Finish> {
         self.poll(cx).map(Finish::from)

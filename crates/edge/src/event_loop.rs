@@ -16,15 +16,11 @@ mod poller;
 mod resident;
 mod turn;
 
-use std::convert::Infallible;
 use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, coop};
@@ -32,12 +28,12 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::closing::Closing;
-use crate::connection::{BoxError, Protocols};
+use crate::connection::Protocols;
 use crate::gate::Shared;
 use crate::lane::Lane;
 use crate::meters::Meters;
 use crate::place::Place;
-use crate::request::RequestBody;
+use crate::service::HttpService;
 use turn::EventLoop;
 
 /// Connections on their way into a loop; when there are more, no others are accepted.
@@ -75,15 +71,9 @@ pub(crate) struct EventLoops<S> {
 
 impl<S> EventLoops<S> {
     /// Begins them. They end with `tasks`.
-    pub(crate) fn begin<B>(surroundings: &Surroundings, tasks: &mut JoinSet<()>) -> io::Result<Self>
+    pub(crate) fn begin(surroundings: &Surroundings, tasks: &mut JoinSet<()>) -> io::Result<Self>
     where
-        S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send,
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
+        S: HttpService,
     {
         let mut doors = Vec::new();
         for _ in 0..Handle::current().metrics().num_workers() {

@@ -30,6 +30,7 @@ mod place;
 mod reply;
 mod request;
 mod serve;
+mod service;
 mod signal;
 mod socket;
 mod tag;

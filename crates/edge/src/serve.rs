@@ -27,6 +27,7 @@ use crate::options::EdgeOptions;
 use crate::peers::Peers;
 use crate::place::Place;
 use crate::request::RequestBody;
+use crate::service::HttpService;
 
 /// Aborted tasks end at their next poll; one that does not is stuck in a handler that never yields.
 const ABORT_PATIENCE: Duration = Duration::from_secs(1);
@@ -146,15 +147,9 @@ impl Edge {
     }
 
     /// Those that look after connections on the short way, where there are any such.
-    fn event_loops<S, B>(&self, helpers: &mut JoinSet<()>) -> Option<EventLoops<S>>
+    fn event_loops<S>(&self, helpers: &mut JoinSet<()>) -> Option<EventLoops<S>>
     where
-        S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send,
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
+        S: HttpService,
     {
         let lane = self.options.lane.as_ref()?;
         if !self.protocols.are_plain() {
@@ -178,7 +173,7 @@ impl Edge {
     }
 
     /// Takes a connection in, unless its peer has too many.
-    async fn take<S, B>(
+    async fn take<S>(
         &self,
         stream: TcpStream,
         peer: SocketAddr,
@@ -186,13 +181,7 @@ impl Edge {
         service: S,
         loops: Option<&EventLoops<S>>,
     ) where
-        S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send,
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
+        S: HttpService,
     {
         let Ok(peer_slot) = self.peers.admit(peer.ip()) else {
             self.meters.refused("peer_cap");

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use corkboard_cache::{Awaited, Reading};
 use corkboard_core::id::WorkspaceId;
 use corkboard_core::time::SharedClock;
 use corkboard_store::ControlStore;
@@ -38,8 +39,8 @@ pub(crate) struct LiveSets {
 #[derive(Debug)]
 struct Followed {
     current: RwLock<Current>,
-    /// Held while reading from the control store, so that one reader does it for all.
-    loading: tokio::sync::Mutex<()>,
+    /// From the control store: one reader does it for all.
+    reading: Reading,
 }
 
 #[derive(Debug, Clone)]
@@ -150,14 +151,17 @@ impl LiveSets {
     ) -> Result<Arc<Live>, FeedError> {
         let asked = Instant::now();
         let work = async {
-            let _loading = followed.loading.lock().await;
+            let good = || {
+                let known = followed.current().snapshot?;
+                let good = self.is_fresh(workspace, &known)
+                    && (want == Want::Fresh || known.loaded >= asked);
+                good.then_some(known.live)
+            };
+            let _reader = match followed.reading.wait(good).await {
+                Awaited::Known(live) => return Ok(live),
+                Awaited::Reads(reader) => reader,
+            };
             let old = followed.current().snapshot;
-            if let Some(old) = &old
-                && self.is_fresh(workspace, old)
-                && (want == Want::Fresh || old.loaded >= asked)
-            {
-                return Ok(Arc::clone(&old.live));
-            }
             let (changes, loaded) = (self.hub.changes(workspace), Instant::now());
             let now = self.clock.now();
             // What expired lately is wanted, too: its events still count, cursors still name it.
@@ -231,7 +235,7 @@ impl Default for Followed {
         };
         Self {
             current: RwLock::new(current),
-            loading: tokio::sync::Mutex::default(),
+            reading: Reading::default(),
         }
     }
 }

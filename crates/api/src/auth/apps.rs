@@ -5,14 +5,13 @@
 //! reader whose client hangs up leaves the reading to the next.
 
 use std::collections::HashMap;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use corkboard_cache::{Awaited, Reading};
 use corkboard_core::id::AppId;
 use corkboard_store::StoreError;
-use tokio::sync::Notify;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout};
 
 /// How long an app's keys are remembered.
 pub(super) const LIFETIME: Duration = Duration::from_secs(5);
@@ -22,43 +21,6 @@ const RENEWED_AFTER: Duration = Duration::from_secs(4);
 const MAX_APPS: usize = 1_024;
 /// Longest wait for another request's reading.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Of one app, who reads it.
-#[derive(Debug, Default)]
-struct Reading {
-    /// Held by the reader.
-    reader: tokio::sync::Mutex<()>,
-    /// Wakes all who wait at once. Handing the lock from one to the next takes thousands of turns.
-    over: Notify,
-}
-
-/// The right to read an app.
-struct Reader<'r> {
-    held: Option<tokio::sync::MutexGuard<'r, ()>>,
-    over: &'r Notify,
-}
-
-impl Reading {
-    fn is_held(&self) -> bool {
-        self.reader.try_lock().is_err()
-    }
-
-    /// Unless somebody else has it.
-    fn begin(&self) -> Option<Reader<'_>> {
-        Some(Reader {
-            held: Some(self.reader.try_lock().ok()?),
-            over: &self.over,
-        })
-    }
-}
-
-impl Drop for Reader<'_> {
-    fn drop(&mut self) {
-        // Whoever is woken may find that it is his turn to read.
-        self.held = None;
-        self.over.notify_waiters();
-    }
-}
 
 /// What is known of apps; `None` for an id that no app has.
 #[derive(Debug)]
@@ -126,21 +88,14 @@ impl<T: Clone> Apps<T> {
         reading: &Reading,
         read: impl AsyncFnOnce(Option<T>) -> Result<Option<T>, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        let patience = Instant::now() + PATIENCE;
-        loop {
-            // Before the look, so that no end of a reading falls between the two.
-            let mut over = pin!(reading.over.notified());
-            over.as_mut().enable();
-            let known = match self.look(id).1 {
-                Some((age, app)) if age < LIFETIME => return Ok(app),
-                known => known.and_then(|(_, app)| app),
-            };
-            if let Some(_reader) = reading.begin() {
-                return self.read(id, known, read).await;
+        let good = || self.look(id).1.filter(|(age, _)| *age < LIFETIME);
+        match timeout(PATIENCE, reading.wait(good)).await {
+            Ok(Awaited::Known((_, app))) => Ok(app),
+            Ok(Awaited::Reads(_reader)) => {
+                let known = self.look(id).1.and_then(|(_, app)| app);
+                self.read(id, known, read).await
             }
-            timeout_at(patience, over)
-                .await
-                .map_err(|_| StoreError::Overloaded)?;
+            Err(_) => Err(StoreError::Overloaded),
         }
     }
 

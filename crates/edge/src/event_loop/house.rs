@@ -1,13 +1,10 @@
 //! All connections of one event loop, and what becomes of each.
 
-use std::convert::Infallible;
 use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
 use mio::event::Event;
 use slab::Slab;
 use tokio::net::TcpStream;
@@ -19,33 +16,27 @@ use super::direct::Direct;
 use super::poller::Registered;
 use super::resident::{Resident, Timer};
 use super::{Newcomer, Surroundings};
-use crate::connection::{BoxError, Ended, Left};
+use crate::connection::{Ended, Left};
 use crate::gate::Gate;
 use crate::lane::{Answers, LaneConversation};
-use crate::request::RequestBody;
+use crate::service::HttpService;
 use crate::socket::Socket;
 
-pub(super) struct House<S, B>
+pub(super) struct House<S>
 where
-    S: tower::Service<Request<RequestBody>>,
+    S: HttpService,
 {
     surroundings: Surroundings,
     registered: Registered,
-    residents: Slab<Resident<S, B>>,
+    residents: Slab<Resident<S>>,
     timers: DelayQueue<usize>,
     /// Requests, since they were last counted.
     answered: u64,
 }
 
-impl<S, B> House<S, B>
+impl<S> House<S>
 where
-    S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
+    S: HttpService,
 {
     pub(super) fn new(surroundings: Surroundings, registered: Registered) -> Self {
         Self {
@@ -191,7 +182,7 @@ where
         drop(counted);
     }
 
-    fn take_out(&mut self, key: usize) -> Resident<S, B> {
+    fn take_out(&mut self, key: usize) -> Resident<S> {
         let mut resident = self.residents.remove(key);
         if let Some(timer) = resident.timer.take() {
             self.timers.remove(&timer.key);

@@ -1,14 +1,10 @@
 //! One connection in its event loop.
 
-use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
 use mio::event::Event;
 use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -16,12 +12,12 @@ use tokio_util::time::delay_queue;
 
 use super::bells::Bell;
 use super::direct::Direct;
-use crate::connection::{BoxError, Conversation as _, Ended, Finish, Left};
+use crate::connection::{Conversation as _, Ended, Finish, Left};
 use crate::drain::Drain;
 use crate::gate::{Gate, Shared};
 use crate::lane::LaneConversation;
 use crate::place::Place;
-use crate::request::RequestBody;
+use crate::service::HttpService;
 use crate::socket::Socket;
 
 /// When a connection is looked after, whether it has said anything or not.
@@ -31,11 +27,11 @@ pub(super) struct Timer {
     pub(super) at: Instant,
 }
 
-pub(super) struct Resident<S, B>
+pub(super) struct Resident<S>
 where
-    S: tower::Service<Request<RequestBody>>,
+    S: HttpService,
 {
-    conversation: LaneConversation<Direct, S, B>,
+    conversation: LaneConversation<Direct, S>,
     waker: Waker,
     bell: Arc<Bell>,
     drain: Drain,
@@ -44,18 +40,12 @@ where
     pub(super) counted: TaskTrackerToken,
 }
 
-impl<S, B> Resident<S, B>
+impl<S> Resident<S>
 where
-    S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
+    S: HttpService,
 {
     pub(super) fn new(
-        conversation: LaneConversation<Direct, S, B>,
+        conversation: LaneConversation<Direct, S>,
         bell: Arc<Bell>,
         place: Place,
         counted: TaskTrackerToken,

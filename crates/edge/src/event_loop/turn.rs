@@ -1,15 +1,11 @@
 //! The turns of an event loop.
 
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tokio_util::sync::WaitForCancellationFutureOwned;
@@ -18,17 +14,16 @@ use super::bells::Bells;
 use super::house::House;
 use super::poller::Poller;
 use super::{Newcomer, Surroundings};
-use crate::connection::BoxError;
-use crate::request::RequestBody;
+use crate::service::HttpService;
 
 /// Connections that are looked after before other tasks have their turn, of each kind of news.
 const AT_A_TIME: usize = 256;
 
-pub(super) struct EventLoop<S, B>
+pub(super) struct EventLoop<S>
 where
-    S: tower::Service<Request<RequestBody>>,
+    S: HttpService,
 {
-    house: House<S, B>,
+    house: House<S>,
     poller: Poller,
     bells: Arc<Bells>,
     /// Who has rung and was not looked after yet.
@@ -38,15 +33,9 @@ where
     aborting: Signal,
 }
 
-impl<S, B> EventLoop<S, B>
+impl<S> EventLoop<S>
 where
-    S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
+    S: HttpService,
 {
     pub(super) fn new(
         newcomers: mpsc::Receiver<Newcomer<S>>,

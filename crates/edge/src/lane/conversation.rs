@@ -3,15 +3,12 @@
 mod reading;
 mod writing;
 
-use std::convert::Infallible;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Lane;
@@ -19,23 +16,23 @@ use super::coming::Coming;
 use super::scratch;
 use super::sending::{BrokenOff, Sending};
 use super::work::{Answers, Panicked, Work};
-use crate::connection::{BoxError, Conversation, Finish};
+use crate::connection::{Conversation, Finish};
 use crate::gate::{Gate, Shared};
 use crate::reply::ReplyBody;
-use crate::request::RequestBody;
+use crate::service::HttpService;
 use crate::socket::Socket;
 
 /// One connection.
-pub(crate) struct LaneConversation<T, S, B>
+pub(crate) struct LaneConversation<T, S>
 where
-    S: tower::Service<Request<RequestBody>>,
+    S: HttpService,
 {
     socket: Socket<T>,
     lane: Arc<dyn Lane>,
     gate: Gate<S>,
     /// What was read and belongs to a request that is not complete, or not yet looked at.
     kept: Vec<u8>,
-    stage: Stage<S, B>,
+    stage: Stage<S>,
     /// After the answer that is under way.
     closes: bool,
     /// The next request was looked at in vain: it is the service's.
@@ -45,30 +42,30 @@ where
     answered: u64,
 }
 
-enum Stage<S, B>
+enum Stage<S>
 where
-    S: tower::Service<Request<RequestBody>>,
+    S: HttpService,
 {
     /// For a request; `kept` has been looked at.
     Listening,
     /// `kept` may hold a request.
     Looking,
-    Waiting(Work<S, B>),
+    Waiting(Work<S>),
     /// `kept` begins with the request.
     Coming(Coming),
-    Sending(Sending<ReplyBody<B>>),
+    Sending(Sending<ReplyBody<S::Body>>),
     Ending,
 }
 
 /// Where a look at what was read leads.
-enum Onward<S, B>
+enum Onward<S>
 where
-    S: tower::Service<Request<RequestBody>>,
+    S: HttpService,
 {
     /// More must come.
     Listen,
     /// To the service.
-    Wait(Work<S, B>),
+    Wait(Work<S>),
     /// The lane brings the answer.
     Await(Coming),
     /// An answer could not go out at once.
@@ -80,16 +77,10 @@ where
     Broken,
 }
 
-impl<T, S, B> LaneConversation<T, S, B>
+impl<T, S> LaneConversation<T, S>
 where
     T: AsyncRead + AsyncWrite + Unpin,
-    S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
+    S: HttpService,
 {
     pub(crate) fn new(
         socket: Socket<T>,
@@ -174,7 +165,7 @@ where
         Poll::Ready(None)
     }
 
-    fn lead(&mut self, onward: Onward<S, B>) -> Option<Finish> {
+    fn lead(&mut self, onward: Onward<S>) -> Option<Finish> {
         self.stage = match onward {
             Onward::Listen => Stage::Listening,
             Onward::Wait(work) => Stage::Waiting(work),
@@ -190,18 +181,12 @@ where
 }
 
 /// Nothing in it is pinned in its place: what must not move is boxed.
-impl<T, S, B> Unpin for LaneConversation<T, S, B> where S: tower::Service<Request<RequestBody>> {}
+impl<T, S> Unpin for LaneConversation<T, S> where S: HttpService {}
 
-impl<T, S, B> Conversation for LaneConversation<T, S, B>
+impl<T, S> Conversation for LaneConversation<T, S>
 where
     T: AsyncRead + AsyncWrite + Unpin,
-    S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
+    S: HttpService,
 {
     fn poll_end(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Finish> {
         let end = loop {

@@ -5,15 +5,12 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
+use http::Response;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use crate::connection::BoxError;
 use crate::gate::Answer;
 use crate::reply::ReplyBody;
-use crate::request::RequestBody;
+use crate::service::HttpService;
 
 /// Where the answers of one connection are made.
 #[derive(Debug, Clone)]
@@ -24,26 +21,21 @@ pub(crate) enum Answers {
 }
 
 /// An answer in the making.
-pub(super) enum Work<S, B>
+pub(super) enum Work<S>
 where
-    S: tower::Service<Request<RequestBody>>,
+    S: HttpService,
 {
     Here(Pin<Box<Answer<S>>>),
-    Apart(AbortOnDropHandle<Result<Response<ReplyBody<B>>, Infallible>>),
+    Apart(AbortOnDropHandle<Result<Response<ReplyBody<S::Body>>, Infallible>>),
 }
 
 /// What answers has panicked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Panicked;
 
-impl<S, B> Work<S, B>
+impl<S> Work<S>
 where
-    S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
-        + Send
-        + 'static,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
+    S: HttpService,
 {
     pub(super) fn begin(answer: Answer<S>, answers: &Answers) -> Self {
         match answers {
@@ -55,7 +47,7 @@ where
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Response<ReplyBody<B>>, Panicked>> {
+    ) -> Poll<Result<Response<ReplyBody<S::Body>>, Panicked>> {
         match self {
             Self::Here(answer) => answer
                 .as_mut()

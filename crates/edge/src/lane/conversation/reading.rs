@@ -1,46 +1,35 @@
 //! What a client sends: read, looked at, and put to the lane.
 
-use std::convert::Infallible;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{LaneConversation, Onward};
-use crate::connection::BoxError;
 use crate::lane::asking::{Asker, Asking};
 use crate::lane::coming::Coming;
 use crate::lane::head;
 use crate::lane::scratch::{self, Scratch};
 use crate::lane::work::Work;
 use crate::reply::HandedOver;
-use crate::request::RequestBody;
+use crate::service::HttpService;
 
 /// What a client may send ahead while its request is being answered. Beyond it, it is not listened to.
 const AHEAD: usize = 16 * 1024;
 
-impl<T, S, B> LaneConversation<T, S, B>
+impl<T, S> LaneConversation<T, S>
 where
     T: AsyncRead + AsyncWrite + Unpin,
-    S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
+    S: HttpService,
 {
     /// Reads what there is, and looks at it.
     pub(super) fn listen(
         &mut self,
         cx: &mut Context<'_>,
         scratch: &mut Scratch,
-    ) -> Poll<Onward<S, B>> {
+    ) -> Poll<Onward<S>> {
         // Out of the loan for a moment, so that the rest of it can be lent on.
         let mut input = mem::take(&mut scratch.input);
         let mut buffer = ReadBuf::new(&mut input);
@@ -73,7 +62,7 @@ where
         cx: &mut Context<'_>,
         mut read: &[u8],
         scratch: &mut Scratch,
-    ) -> Onward<S, B> {
+    ) -> Onward<S> {
         while !read.is_empty() {
             scratch.begin();
             let mut asker = Asker {
@@ -115,7 +104,7 @@ where
         Onward::Listen
     }
 
-    pub(super) fn keep(&mut self, read: &[u8], onward: Onward<S, B>) -> Onward<S, B> {
+    pub(super) fn keep(&mut self, read: &[u8], onward: Onward<S>) -> Onward<S> {
         self.kept = read.to_vec();
         onward
     }

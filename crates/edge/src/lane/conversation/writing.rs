@@ -1,37 +1,29 @@
 //! What the client gets: the lane's answers, at once where they fit, and the service's.
 
-use std::convert::Infallible;
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{LaneConversation, Onward, Stage};
-use crate::connection::BoxError;
 use crate::lane::coming::Found;
 use crate::lane::reply::{Reply, write_head};
 use crate::lane::scratch::Scratch;
 use crate::lane::sending::{BrokenOff, Sending};
 use crate::reply::ReplyBody;
-use crate::request::RequestBody;
+use crate::service::HttpService;
 
 /// Up to here a service's body is sent together with its head.
 const TOGETHER: usize = 16 * 1024;
 
-impl<T, S, B> LaneConversation<T, S, B>
+impl<T, S> LaneConversation<T, S>
 where
     T: AsyncRead + AsyncWrite + Unpin,
-    S: tower::Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
+    S: HttpService,
 {
     /// Writes what the lane has brought; `head`: of `kept`.
     pub(super) fn found(
@@ -40,7 +32,7 @@ where
         found: Found,
         head: usize,
         scratch: &mut Scratch,
-    ) -> Onward<S, B> {
+    ) -> Onward<S> {
         let closes = self.closes || self.gate.shared.closing.has_begun();
         let reply = Reply {
             out: &mut scratch.output,
@@ -62,7 +54,7 @@ where
         &mut self,
         cx: &mut Context<'_>,
         scratch: &mut Scratch,
-    ) -> Option<Onward<S, B>> {
+    ) -> Option<Onward<S>> {
         let written = self.write(cx, scratch);
         self.answered += 1;
         let activity = &self.gate.shared.activity;
@@ -111,7 +103,7 @@ where
     }
 
     /// Begins to send what the service answered, together with as much of the body as is there.
-    pub(super) fn send(&mut self, cx: &mut Context<'_>, response: Response<ReplyBody<B>>) {
+    pub(super) fn send(&mut self, cx: &mut Context<'_>, response: Response<ReplyBody<S::Body>>) {
         let (parts, body) = response.into_parts();
         let mut out = Vec::with_capacity(512);
         let length = body.size_hint().exact();
