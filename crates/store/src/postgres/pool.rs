@@ -3,17 +3,25 @@
 //! A caller that finds none in time is refused: waiting longer would only move the queue from the
 //! database into this process. A database that hangs can hold up as many callers as it has
 //! connections here, and nobody who wants another database.
+//!
+//! A connection that is being opened is never given up because its caller was refused: it is there for
+//! the next one. Were it begun anew, a server that takes longer to open one than a caller waits (it is
+//! far away, or has much to do, such as opening connections) would never have any.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use corkboard_postgres::Target;
 use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime,
+    Hook, HookError, Manager, ManagerConfig, Object, PoolError, RecyclingMethod, Runtime,
+    TimeoutType, Timeouts,
 };
+use futures_util::FutureExt as _;
 use futures_util::future::try_join_all;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::config::{Config, Host};
+use tokio_util::task::TaskTracker;
 
 use super::circuit::Circuit;
 use super::failure;
@@ -29,6 +37,9 @@ pub(super) struct Pool {
     place: Arc<str>,
     options: Arc<PgOptions>,
     circuit: Arc<Circuit>,
+    /// Those that open connections: as many as there may be connections, each for as long as opening
+    /// one may take.
+    openings: TaskTracker,
 }
 
 impl Pool {
@@ -68,6 +79,7 @@ impl Pool {
             place,
             options: Arc::new(options.clone()),
             circuit: Arc::new(Circuit::new()),
+            openings: TaskTracker::new(),
         })
     }
 
@@ -81,6 +93,12 @@ impl Pool {
     /// A connection, given back when the session is dropped.
     pub(super) async fn session(&self) -> Result<Session> {
         self.within(self.options.acquire).await
+    }
+
+    /// The same for whoever serves many, who would all have to come again: waits as long as opening a
+    /// connection may take.
+    pub(super) async fn session_for_many(&self) -> Result<Session> {
+        self.within(self.options.connect).await
     }
 
     /// A connection for work that takes longer than a request may: its own time-outs (zero: none)
@@ -110,7 +128,7 @@ impl Pool {
         if !self.circuit.admits() {
             return Err(failure::no_answer(&self.place, self.patience()));
         }
-        match timeout_at(Instant::now() + longest, self.connections.get()).await {
+        match timeout_at(Instant::now() + longest, self.client(longest)).await {
             Ok(Ok(client)) => Ok(Session::new(
                 client,
                 Arc::clone(&self.place),
@@ -126,19 +144,41 @@ impl Pool {
                     other => other,
                 })
             }
-            Ok(Err(error)) => Err(failure::unavailable(&self.place, error)),
-            Err(_) => {
-                // A short wait says that there is much to do, a long one that nobody is there.
-                if longest >= self.options.connect {
-                    self.circuit.failed();
-                }
+            Ok(Err(PoolError::Timeout(TimeoutType::Wait))) | Err(_) => {
                 let place = self.place.to_string();
                 metrics::counter!("corkboard_store_acquire_timeouts_total", "place" => place)
                     .increment(1);
                 tracing::debug!(place = %self.place, "no connection within {longest:?}");
                 Err(StoreError::Overloaded)
             }
+            Ok(Err(error)) => Err(failure::unavailable(&self.place, error)),
         }
+    }
+
+    /// A connection that nobody uses, or a new one if there may be one more.
+    async fn client(&self, longest: Duration) -> std::result::Result<Object, PoolError> {
+        let connections = self.connections.clone();
+        let timeouts = Timeouts {
+            wait: Some(longest),
+            create: Some(self.options.connect),
+            recycle: None,
+        };
+        let mut got = Box::pin(async move { connections.timeout_get(&timeouts).await });
+        if let Some(got) = got.as_mut().now_or_never() {
+            return got;
+        }
+        let (sender, receiver) = oneshot::channel();
+        let circuit = Arc::clone(&self.circuit);
+        self.openings.spawn(async move {
+            let got = got.await;
+            if matches!(got, Err(PoolError::Timeout(TimeoutType::Create))) {
+                // A wait for one's turn says that there is much to do, this one that nobody is there.
+                circuit.failed();
+            }
+            // Whoever has left leaves the connection to the next.
+            let _ = sender.send(got);
+        });
+        receiver.await.unwrap_or(Err(PoolError::Closed))
     }
 }
 

@@ -6,6 +6,7 @@ mod frozen;
 mod lease;
 mod missing_tables;
 mod series;
+mod slow_opening;
 mod stuck_reader;
 mod sync;
 

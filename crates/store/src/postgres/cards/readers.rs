@@ -17,7 +17,6 @@ use super::CardDatabase;
 use super::read::{self, Answer, Question};
 use crate::error::StoreError;
 use crate::postgres::options::PgOptions;
-use crate::postgres::session::Session;
 
 /// Most users of one statement.
 const TOGETHER: usize = 64;
@@ -96,7 +95,8 @@ impl Readers {
 async fn run(store: Arc<CardDatabase>, front: Arc<Front<Waiting>>) {
     let mut taken = Vec::with_capacity(TOGETHER);
     while front.take(&mut taken, TOGETHER).await {
-        let session = connect(&store, &taken).await;
+        // In a spike that begins, connections have still to be opened, by a server that has much to do.
+        let session = store.pool.session_for_many().await;
         let here = taken.drain(..).filter(|one| !one.is_left());
         let (questions, answers): (Vec<_>, Vec<_>) = here
             .map(|one| {
@@ -111,17 +111,6 @@ async fn run(store: Arc<CardDatabase>, front: Arc<Front<Waiting>>) {
         let found = read::answer(&store, session, &questions).await;
         for (answer, found) in answers.into_iter().zip(found) {
             let _ = answer.send(found);
-        }
-    }
-}
-
-/// A connection for those who were taken. In a spike that begins, connections have still to be opened, by a
-/// server that has much to do: that it takes long is no answer while somebody waits for one.
-async fn connect(store: &CardDatabase, taken: &[Waiting]) -> Result<Session, StoreError> {
-    loop {
-        match store.pool.session().await {
-            Err(StoreError::Overloaded) if taken.iter().any(|one| !one.is_left()) => {}
-            outcome => return outcome,
         }
     }
 }
