@@ -8,6 +8,7 @@
 
 #[cfg(test)]
 mod audience_samples;
+mod audience_sql;
 pub mod card_store;
 pub mod control_store;
 mod cursor;

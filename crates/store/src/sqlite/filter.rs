@@ -1,139 +1,75 @@
-//! An audience as a condition in SQL over `user u`, by exactly the rules of `core::audience`.
+//! How SQLite asks about a user of an audience, over `user u`.
 //!
-//! Names and values are always bound, never part of the text; the text depends on the tree's shape
-//! only. Every leaf is 0 or 1, never NULL, so that `NOT` means what it says. Attribute names are
-//! quoted inside the bound JSON path, which is sound because they hold no quotes and backslashes.
+//! The text depends on the tree's shape only. Attribute names are quoted inside the bound JSON path,
+//! which is sound because they hold no quotes and backslashes.
 
 #[cfg(test)]
 mod tests;
 
-use corkboard_core::audience::{AttributeTest, Audience, Condition, EventTest, Scalar};
+use corkboard_core::audience::{Audience, Scalar};
 use corkboard_core::time::Timestamp;
 use rusqlite::types::Value;
 use serde_json::json;
 
-/// A condition and the values of its parameters.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Filter {
-    pub(super) sql: String,
-    /// For the parameters from the first number on, in order.
-    pub(super) values: Vec<Value>,
-}
+use crate::audience_sql::{self, Dialect};
+
+pub(super) type Filter = audience_sql::Filter<Value>;
+type Parameters = audience_sql::Parameters<Sqlite>;
 
 /// Translates an audience. Its parameters are numbered from `first` on.
 pub(super) fn translate(audience: &Audience, now: Timestamp, first: usize) -> Filter {
-    let mut translation = Translation {
-        sql: String::new(),
-        values: Vec::new(),
-        first,
-        now,
-    };
-    match audience {
-        Audience::Everyone => translation.push("1"),
-        Audience::Matching(condition) => translation.condition(condition),
-    }
-    Filter {
-        sql: translation.sql,
-        values: translation.values,
-    }
+    audience_sql::translate::<Sqlite>(audience, now, first)
 }
 
-struct Translation {
-    sql: String,
-    values: Vec<Value>,
-    first: usize,
-    now: Timestamp,
+struct Sqlite;
+
+/// An attribute by the parameter that has its path.
+struct Attribute {
+    path: String,
+    json: Json,
 }
 
-impl Translation {
-    fn push(&mut self, sql: &str) {
-        self.sql.push_str(sql);
+/// How to ask for a JSON type and the value.
+struct Json {
+    kind: String,
+    value: String,
+}
+
+impl Dialect for Sqlite {
+    type Value = Value;
+    type Attribute = Attribute;
+
+    const SIGN: char = '?';
+
+    fn time(time: Timestamp) -> Value {
+        Value::Integer(time.as_micros())
     }
 
-    /// Binds a value and returns its placeholder.
-    fn bind(&mut self, value: Value) -> String {
-        self.values.push(value);
-        format!("?{}", self.first + self.values.len() - 1)
-    }
-
-    fn condition(&mut self, condition: &Condition) {
-        match condition {
-            Condition::All(parts) => self.joined(parts, " AND ", "1"),
-            Condition::Any(parts) => self.joined(parts, " OR ", "0"),
-            Condition::Not(part) => {
-                self.push("NOT (");
-                self.condition(part);
-                self.push(")");
-            }
-            Condition::Attribute { name, test } => self.attribute(name, test),
-            Condition::Event { name, test } => self.event(name, *test),
-        }
-    }
-
-    fn joined(&mut self, parts: &[Condition], between: &str, empty: &str) {
-        if parts.is_empty() {
-            self.push(empty);
-            return;
-        }
-        for (place, part) in parts.iter().enumerate() {
-            self.push(if place == 0 { "(" } else { between });
-            self.condition(part);
-        }
-        self.push(")");
-    }
-
-    fn attribute(&mut self, name: &str, test: &AttributeTest) {
-        if is_never(test) {
-            return self.push("0");
-        }
-        let path = self.bind(Value::Text(format!("$.\"{name}\"")));
-        let attribute = Attribute {
+    fn attribute(parameters: &mut Parameters, name: &str) -> Attribute {
+        let path = parameters.bind(format!("$.\"{name}\""));
+        let json = Json {
             kind: format!("json_type(u.attributes, {path})"),
             value: format!("json_extract(u.attributes, {path})"),
         };
-        let sql = match test {
-            AttributeTest::Eq(wanted) => self.compare(&attribute, "=", wanted),
-            AttributeTest::Ne(wanted) => format!("NOT {}", self.compare(&attribute, "=", wanted)),
-            AttributeTest::Lt(wanted) => self.compare(&attribute, "<", wanted),
-            AttributeTest::Lte(wanted) => self.compare(&attribute, "<=", wanted),
-            AttributeTest::Gt(wanted) => self.compare(&attribute, ">", wanted),
-            AttributeTest::Gte(wanted) => self.compare(&attribute, ">=", wanted),
-            AttributeTest::In(wanted) => self.one_of(&attribute, wanted),
-            AttributeTest::Contains(wanted) => self.contains(&attribute, &path, wanted),
-            AttributeTest::Exists(wanted) => {
-                let not = if *wanted { "" } else { "NOT " };
-                format!("{not}ifnull({} <> 'null', 0)", attribute.kind)
-            }
-        };
-        self.push(&sql);
+        Attribute { path, json }
     }
 
-    /// Values of one kind only, by value (text by bytes).
+    fn exists(attribute: &Attribute) -> String {
+        format!("ifnull({} <> 'null', 0)", attribute.json.kind)
+    }
+
     fn compare(
-        &mut self,
-        Attribute { kind, value }: &Attribute,
+        parameters: &mut Parameters,
+        attribute: &Attribute,
         op: &str,
         with: &Scalar,
     ) -> String {
-        match with {
-            Scalar::Bool(flag) => format!("ifnull({kind} = '{flag}', 0)"),
-            Scalar::Text(text) => {
-                let bound = self.bind(Value::Text(text.clone()));
-                format!("ifnull({kind} = 'text' AND {value} {op} {bound}, 0)")
-            }
-            Scalar::Integer(number) => {
-                let bound = self.bind(Value::Integer(*number));
-                format!("ifnull({kind} IN ('integer', 'real') AND {value} {op} {bound}, 0)")
-            }
-            Scalar::Real(number) => {
-                let bound = self.bind(Value::Real(*number));
-                format!("ifnull({kind} IN ('integer', 'real') AND {value} {op} {bound}, 0)")
-            }
-        }
+        compare(parameters, &attribute.json, op, with)
     }
 
-    /// Texts and numbers are bound as one JSON list each: a thousand values are two parameters.
-    fn one_of(&mut self, Attribute { kind, value }: &Attribute, wanted: &[Scalar]) -> String {
+    /// The lists are JSON.
+    fn one_of(parameters: &mut Parameters, attribute: &Attribute, wanted: &[Scalar]) -> String {
+        let Json { kind, value } = &attribute.json;
         let (mut texts, mut numbers, mut parts) = (Vec::new(), Vec::new(), Vec::new());
         for scalar in wanted {
             match scalar {
@@ -147,7 +83,7 @@ impl Translation {
         parts.dedup();
         for (list, kinds) in [(texts, "('text')"), (numbers, "('integer', 'real')")] {
             if !list.is_empty() {
-                let bound = self.bind(Value::Text(json!(list).to_string()));
+                let bound = parameters.bind(json!(list).to_string());
                 parts.push(format!(
                     "ifnull({kind} IN {kinds} AND {value} IN (SELECT value FROM json_each({bound})), 0)"
                 ));
@@ -156,24 +92,20 @@ impl Translation {
         format!("({})", parts.join(" OR "))
     }
 
-    /// A part of a text, or an element of an array.
-    fn contains(
-        &mut self,
-        Attribute { kind, value }: &Attribute,
-        path: &str,
-        wanted: &Scalar,
-    ) -> String {
-        let element = Attribute {
+    fn contains(parameters: &mut Parameters, attribute: &Attribute, wanted: &Scalar) -> String {
+        let Attribute { path, json } = attribute;
+        let Json { kind, value } = json;
+        let element = Json {
             kind: "e.type".to_owned(),
             value: "e.value".to_owned(),
         };
-        let equal = self.compare(&element, "=", wanted);
+        let equal = compare(parameters, &element, "=", wanted);
         let in_array = format!(
             "(ifnull({kind} = 'array', 0) AND EXISTS (SELECT 1 FROM json_each(u.attributes, {path}) e WHERE {equal}))"
         );
         match wanted {
             Scalar::Text(text) => {
-                let bound = self.bind(Value::Text(text.clone()));
+                let bound = parameters.bind(text.clone());
                 format!(
                     "({in_array} OR ifnull({kind} = 'text' AND instr({value}, {bound}) > 0, 0))"
                 )
@@ -182,47 +114,33 @@ impl Translation {
         }
     }
 
-    fn event(&mut self, name: &str, test: EventTest) {
-        let wanted = match test {
-            EventTest::Exists(true) => String::new(),
-            EventTest::Exists(false) => {
-                self.push("NOT ");
-                String::new()
-            }
-            EventTest::CountGte(0) => return self.push("1"),
-            EventTest::CountGte(count) => match i64::try_from(count) {
-                Ok(count) => format!(" AND s.count >= {}", self.bind(Value::Integer(count))),
-                // More than can be counted.
-                Err(_) => return self.push("0"),
-            },
-            EventTest::WithinSeconds(seconds) => {
-                let span = i64::try_from(seconds)
-                    .unwrap_or(i64::MAX)
-                    .saturating_mul(1_000_000);
-                let since = self.now.as_micros().saturating_sub(span);
-                format!(" AND s.last_at >= {}", self.bind(Value::Integer(since)))
-            }
-        };
-        let name = self.bind(Value::Text(name.to_owned()));
-        self.push(&format!(
+    fn event(name: &str, wanted: &str) -> String {
+        format!(
             "EXISTS (SELECT 1 FROM user_event s WHERE s.workspace = u.workspace AND s.slot = u.slot \
              AND s.user_id = u.user_id AND s.name = {name}{wanted})"
-        ));
+        )
     }
 }
 
-/// Booleans have no order, and nothing is in an empty list.
-fn is_never(test: &AttributeTest) -> bool {
-    use AttributeTest::{Gt, Gte, In, Lt, Lte};
-    match test {
-        Lt(wanted) | Lte(wanted) | Gt(wanted) | Gte(wanted) => matches!(wanted, Scalar::Bool(_)),
-        In(wanted) => wanted.is_empty(),
-        _ => false,
+fn compare(
+    parameters: &mut Parameters,
+    Json { kind, value }: &Json,
+    op: &str,
+    with: &Scalar,
+) -> String {
+    match with {
+        Scalar::Bool(flag) => format!("ifnull({kind} = '{flag}', 0)"),
+        Scalar::Text(text) => {
+            let bound = parameters.bind(text.clone());
+            format!("ifnull({kind} = 'text' AND {value} {op} {bound}, 0)")
+        }
+        Scalar::Integer(number) => {
+            let bound = parameters.bind(*number);
+            format!("ifnull({kind} IN ('integer', 'real') AND {value} {op} {bound}, 0)")
+        }
+        Scalar::Real(number) => {
+            let bound = parameters.bind(*number);
+            format!("ifnull({kind} IN ('integer', 'real') AND {value} {op} {bound}, 0)")
+        }
     }
-}
-
-/// How to ask for an attribute's JSON type and its value.
-struct Attribute {
-    kind: String,
-    value: String,
 }
