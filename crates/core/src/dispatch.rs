@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::campaign::CampaignDefinition;
+use crate::campaign::{CampaignDefinition, Creation};
 use crate::cohort::Cohort;
 use crate::id::{CampaignId, DispatchId, WorkspaceId};
 use crate::time::Timestamp;
@@ -44,6 +44,18 @@ pub enum Cause {
     Event,
 }
 
+impl Cause {
+    /// As in JSON and SQL.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Launch => "launch",
+            Self::Trigger => "trigger",
+            Self::Event => "event",
+        }
+    }
+}
+
 /// Where a dispatch is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -67,6 +79,15 @@ impl DispatchState {
             Self::Done => "done",
             Self::Stopped => "stopped",
             Self::Failed => "failed",
+        }
+    }
+
+    /// Whether nothing can happen any more.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        match self {
+            Self::Planned | Self::Running => false,
+            Self::Done | Self::Stopped | Self::Failed => true,
         }
     }
 }
@@ -143,6 +164,14 @@ pub struct Dispatch {
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
+}
+
+impl Dispatch {
+    /// Whether it takes effect when a feed is read, instead of being worked off.
+    #[must_use]
+    pub fn is_read_by_feeds(&self) -> bool {
+        self.shape == Shape::Broadcast || self.definition.creation == Creation::AtFirstImpression
+    }
 }
 
 /// A recipient named by a trigger or an event, with properties of its own.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use corkboard_core::campaign::{Campaign, CampaignState, Creation, Delivery};
+use corkboard_core::campaign::{Campaign, CampaignState, Delivery};
 use corkboard_core::dispatch::{Cause, Dispatch, DispatchState, Shape};
 use corkboard_core::id::{CampaignId, DispatchId, WorkspaceId};
 use corkboard_core::time::Timestamp;
@@ -204,7 +204,7 @@ impl Sender {
         if dispatch.state == DispatchState::Planned {
             return;
         }
-        if is_read_by_feeds(dispatch) {
+        if dispatch.is_read_by_feeds() {
             self.changes().workspace_changed(dispatch.workspace);
         } else {
             self.wake();
@@ -212,17 +212,11 @@ impl Sender {
     }
 }
 
-/// Whether the dispatch takes effect when a feed is read, instead of being worked off.
-pub(crate) fn is_read_by_feeds(dispatch: &Dispatch) -> bool {
-    dispatch.shape == Shape::Broadcast
-        || dispatch.definition.creation == Creation::AtFirstImpression
-}
-
 /// The state and the chunks with which a launch begins.
 pub(crate) fn beginning(dispatch: &Dispatch, audience: u64) -> (DispatchState, Vec<ChunkWork>) {
     if dispatch.shape == Shape::Broadcast {
         (DispatchState::Done, Vec::new())
-    } else if is_read_by_feeds(dispatch) {
+    } else if dispatch.is_read_by_feeds() {
         (DispatchState::Running, Vec::new())
     } else {
         (DispatchState::Running, scan_chunks(audience))

@@ -7,7 +7,6 @@ use corkboard_core::id::{DispatchId, WorkspaceId};
 use corkboard_core::time::Timestamp;
 
 use crate::error::{Result, SendError};
-use crate::launch::is_read_by_feeds;
 use crate::sender::Sender;
 
 /// A dispatch and its counts. Once it is over, `tally.targeted` is `written` and all of
@@ -64,7 +63,7 @@ fn pace(dispatch: &Dispatch, done: u64, now: Timestamp) -> (Option<f64>, Option<
         return (None, None);
     }
     let per_second = done as f64 / elapsed.as_secs_f64();
-    let is_on_its_way = dispatch.state == DispatchState::Running && !is_read_by_feeds(dispatch);
+    let is_on_its_way = dispatch.state == DispatchState::Running && !dispatch.is_read_by_feeds();
     let left = dispatch.audience_estimate.saturating_sub(done);
     let eta = is_on_its_way.then(|| (left as f64 / per_second).ceil() as u64);
     (Some(per_second), eta)

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backoff;
 use crate::error::Result;
-use crate::launch::{beginning, is_read_by_feeds};
+use crate::launch::beginning;
 use crate::sender::Sender;
 
 /// Dispatches started in one go.
@@ -73,7 +73,7 @@ impl Sender {
     }
 
     async fn start(&self, dispatch: &Dispatch) -> Result<()> {
-        let audience = if is_read_by_feeds(dispatch) {
+        let audience = if dispatch.is_read_by_feeds() {
             0
         } else {
             let audience = &dispatch.definition.audience;

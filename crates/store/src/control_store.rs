@@ -20,10 +20,12 @@ pub use content_blocks::{
     ContentBlock, ContentBlockHead, ContentBlockStore, MOST_CONTENT_BLOCKS, NamedBlocks,
 };
 pub use credentials::{CredentialStore, MOST_CREDENTIALS, StoredCredential};
+pub(crate) use dispatches::state_at_start;
 pub use dispatches::{
     ChunkWork, ClaimRequest, ClaimedChunk, DispatchProgress, NewDispatch, StopOutcome,
 };
 pub use idempotency::{Idempotent, StoredReply};
+pub(crate) use idempotency::{KEPT_REPLIES, KnownKey};
 pub use live::{LiveDispatch, LiveSet};
 
 use crate::card_store::ScanPosition;

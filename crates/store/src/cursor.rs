@@ -66,33 +66,43 @@ pub(crate) fn name_before(page: &PageRequest) -> Result<String> {
 
 /// [`cut`] for a list in the order of names.
 pub(crate) fn cut_by_name<T>(
-    mut items: Vec<T>,
+    items: Vec<T>,
     page: &PageRequest,
     name: impl Fn(&T) -> &str,
 ) -> Page<T> {
-    let limit = page.limit.clamp(1, MAX_PAGE) as usize;
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items
-        .last()
-        .filter(|_| more)
-        .map(|item| URL_SAFE_NO_PAD.encode(name(item)));
-    Page { items, next }
+    keep(items, page, |item| URL_SAFE_NO_PAD.encode(name(item)))
+}
+
+/// [`cut`] for rows that are told apart by a number beside the item.
+pub(crate) fn cut_numbered<T>(
+    rows: Vec<(i64, T)>,
+    page: &PageRequest,
+    at: impl Fn(&T) -> Timestamp,
+) -> Page<T> {
+    let page = cut(rows, page, |(number, item)| Place {
+        at: at(item),
+        id: number.to_be_bytes(),
+    });
+    Page {
+        items: page.items.into_iter().map(|(_, item)| item).collect(),
+        next: page.next,
+    }
 }
 
 /// Cuts what was read to the page's size; the last item kept says where the next page begins.
 pub(crate) fn cut<T, const N: usize>(
-    mut items: Vec<T>,
+    items: Vec<T>,
     page: &PageRequest,
     place: impl Fn(&T) -> Place<N>,
 ) -> Page<T> {
+    keep(items, page, |item| place(item).encode())
+}
+
+fn keep<T>(mut items: Vec<T>, page: &PageRequest, cursor: impl Fn(&T) -> String) -> Page<T> {
     let limit = page.limit.clamp(1, MAX_PAGE) as usize;
     let more = items.len() > limit;
     items.truncate(limit);
-    let next = items
-        .last()
-        .filter(|_| more)
-        .map(|item| place(item).encode());
+    let next = items.last().filter(|_| more).map(cursor);
     Page { items, next }
 }
 

@@ -36,3 +36,14 @@ pub struct CallFilter {
     /// Only those that did not end with a 2xx.
     pub failed: bool,
 }
+
+/// Of nearly all rows, and of those in no index by outcome.
+const USUAL_OUTCOME: &str = "network";
+
+impl CallFilter {
+    /// Whether the index by outcome holds what is wanted.
+    pub(crate) fn is_by_rare_outcome(&self) -> bool {
+        let outcome = self.outcome.as_deref();
+        outcome.is_some_and(|outcome| outcome != USUAL_OUTCOME)
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use corkboard_core::dispatch::{Dispatch, Recipient, Tally};
+use corkboard_core::dispatch::{Dispatch, DispatchState, Recipient, Tally};
 use corkboard_core::id::{DispatchId, WorkspaceId};
 use corkboard_core::slot::{Slot, SlotRange};
 use corkboard_core::time::Timestamp;
@@ -45,6 +45,16 @@ impl ChunkWork {
                 }
             }
         }
+    }
+}
+
+/// The state of a dispatch whose time has come. One without chunks is done at once, unless it stays
+/// in force.
+pub(crate) fn state_at_start(work: &[ChunkWork], in_force: bool) -> DispatchState {
+    if work.is_empty() && !in_force {
+        DispatchState::Done
+    } else {
+        DispatchState::Running
     }
 }
 

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use corkboard_core::campaign::{CampaignState, Creation};
-use corkboard_core::dispatch::{Cause, Dispatch, DispatchState, Shape};
+use corkboard_core::campaign::CampaignState;
+use corkboard_core::dispatch::{Dispatch, DispatchState};
 use corkboard_core::id::{DispatchId, Id};
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
@@ -164,7 +164,7 @@ async fn insert_row(session: &Session, dispatch: &Dispatch, chunks: i32) -> Resu
                 &campaign,
                 &stored_small(dispatch.campaign_version),
                 &digest,
-                &cause_name(dispatch.cause),
+                &dispatch.cause.as_str(),
                 &dispatch.shape.as_str(),
                 &dispatch.state.as_str(),
                 &Time(dispatch.planned_at),
@@ -175,7 +175,7 @@ async fn insert_row(session: &Session, dispatch: &Dispatch, chunks: i32) -> Resu
                 &Time(dispatch.created_at),
                 &dispatch.started_at.map(Time),
                 &dispatch.finished_at.map(Time),
-                &takes_effect_at_read(dispatch),
+                &dispatch.is_read_by_feeds(),
                 &chunks,
                 &Json(text(&dispatch.properties, "dispatch")?),
                 &month,
@@ -184,17 +184,4 @@ async fn insert_row(session: &Session, dispatch: &Dispatch, chunks: i32) -> Resu
         )
         .await?;
     Ok(())
-}
-
-fn takes_effect_at_read(dispatch: &Dispatch) -> bool {
-    dispatch.shape == Shape::Broadcast
-        || dispatch.definition.creation == Creation::AtFirstImpression
-}
-
-fn cause_name(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Launch => "launch",
-        Cause::Trigger => "trigger",
-        Cause::Event => "event",
-    }
 }

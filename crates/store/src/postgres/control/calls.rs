@@ -11,7 +11,7 @@ use tokio_postgres::Row;
 use super::columns::{small, stored_small};
 use super::partitions::{Partitioned, Period};
 use crate::control_store::{CallFilter, CallRow};
-use crate::cursor::{Place, cut, rows_wanted};
+use crate::cursor::{Place, cut_numbered, rows_wanted};
 use crate::error::{Result, StoreError};
 use crate::page::{Page, PageRequest};
 use crate::postgres::failure::is_missing_partition;
@@ -30,9 +30,6 @@ pub(super) const LOG: Partitioned = Partitioned {
 pub(super) const MAX_ROWS: f64 = 50_000_000.0;
 /// How long a row is kept at least, unless there are too many.
 pub(super) const KEPT: Duration = Duration::from_secs(30 * 86_400);
-
-/// Of nearly all rows, and of those in no index by outcome.
-const USUAL_OUTCOME: &str = "network";
 
 /// In the order given, which the ids keep.
 pub(super) const APPEND: Statement = Statement::new(
@@ -167,12 +164,11 @@ pub(super) async fn list(
         outcome,
         failed,
     } = filter;
-    let rare = outcome.as_deref().is_some_and(|it| it != USUAL_OUTCOME);
     let statement = match (campaign, host, status) {
         (Some(_), _, _) => &LIST_OF_CAMPAIGN,
         (None, Some(_), _) => &LIST_OF_HOST,
         (None, None, Some(_)) => &LIST_OF_STATUS,
-        (None, None, None) if rare => &LIST_OF_OUTCOME,
+        (None, None, None) if filter.is_by_rare_outcome() => &LIST_OF_OUTCOME,
         (None, None, None) if *failed => &LIST_FAILED,
         (None, None, None) => &LIST,
     };
@@ -193,14 +189,7 @@ pub(super) async fn list(
         )
         .await?;
     let rows: Result<Vec<(i64, CallRow)>> = rows.iter().map(read).collect();
-    let page = cut(rows?, page, |(row_id, call)| Place {
-        at: call.at,
-        id: row_id.to_be_bytes(),
-    });
-    Ok(Page {
-        items: page.items.into_iter().map(|(_, call)| call).collect(),
-        next: page.next,
-    })
+    Ok(cut_numbered(rows?, page, |call| call.at))
 }
 
 fn read(row: &Row) -> Result<(i64, CallRow)> {

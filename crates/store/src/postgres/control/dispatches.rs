@@ -17,7 +17,7 @@ use tokio_postgres::Row;
 use super::columns::{corrupt, document, named, small};
 use super::partitions::{Partitioned, Period};
 use super::queue::{self, CHUNKS};
-use crate::control_store::{ChunkWork, DispatchProgress};
+use crate::control_store::{ChunkWork, DispatchProgress, state_at_start};
 use crate::cursor::{Place, cut, rows_wanted};
 use crate::error::{Result, StoreError};
 use crate::page::{Page, PageRequest};
@@ -226,12 +226,8 @@ async fn try_start(
     in_force: bool,
     now: Timestamp,
 ) -> Result<bool> {
-    let state = if work.is_empty() && !in_force {
-        DispatchState::Done
-    } else {
-        DispatchState::Running
-    };
-    let finished_at = (state == DispatchState::Done).then_some(Time(now));
+    let state = state_at_start(work, in_force);
+    let finished_at = state.is_over().then_some(Time(now));
     let (lanes, texts) = queue::columns(work)?;
     let started = session
         .first(
@@ -316,20 +312,17 @@ pub(super) async fn finish(
     now: Timestamp,
 ) -> Result<()> {
     let what = "dispatch";
-    if is_open(state) {
+    if !state.is_over() {
         return Err(StoreError::Stale { what });
     }
     session.begin().await?;
     let found = lock(session, dispatch).await?;
-    if !is_open(found.ok_or(StoreError::NotFound { what })?) {
+    let known = found.ok_or(StoreError::NotFound { what })?;
+    if known.is_over() {
         return Ok(());
     }
     end(session, &[Uuid::of(dispatch)], state, now).await?;
     session.commit().await
-}
-
-fn is_open(state: DispatchState) -> bool {
-    matches!(state, DispatchState::Planned | DispatchState::Running)
 }
 
 pub(super) fn read(row: &Row) -> Result<Dispatch> {

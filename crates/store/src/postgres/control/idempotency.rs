@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use tokio_postgres::Row;
 
 use super::partitions::{Partitioned, Period};
-use crate::control_store::{Idempotent, StoredReply};
+use crate::control_store::{Idempotent, KEPT_REPLIES, KnownKey, StoredReply};
 use crate::error::{Result, StoreError};
 use crate::postgres::failure::is_missing_partition;
 use crate::postgres::lock::{Lock, Protects};
@@ -28,8 +28,6 @@ pub(super) const KEYS: Partitioned = Partitioned {
     storage: "fillfactor = 60",
     needed: &[],
 };
-/// How long a reply is replayed, counted from when the request came.
-const KEPT: Duration = Duration::from_secs(24 * 3_600);
 /// How late another node's clock may be.
 const LATE: Duration = Duration::from_secs(3_600);
 
@@ -109,28 +107,27 @@ async fn try_begin(pool: &Pool, request: Request<'_>) -> Result<Idempotent> {
     let found = session
         .first(
             &FIND,
-            &[&workspace, &key, &Time(now.minus(KEPT)), &Time(now)],
+            &[&workspace, &key, &Time(now.minus(KEPT_REPLIES)), &Time(now)],
         )
         .await?;
-    // Looked at before age: a key that means another request is never taken over.
-    if let Some(row) = found {
-        let known: &[u8] = get(&row, "request_hash")?;
-        if known != hash {
-            return Ok(Idempotent::Mismatch);
-        }
-        if let Some(reply) = reply(&row)? {
-            return Ok(Idempotent::Replay(reply));
-        }
-        if time(&row, "begun_at")?.plus(stale_after) > now {
-            return Ok(Idempotent::InFlight);
-        }
+    let known = found.as_ref().map(read).transpose()?;
+    if let Some(answer) = known.and_then(|known| known.answer(&hash, now, stale_after)) {
+        return Ok(answer);
     }
-    let (hash, expires_at) = (hash.as_slice(), Time(now.plus(KEPT)));
+    let (hash, expires_at) = (hash.as_slice(), Time(now.plus(KEPT_REPLIES)));
     session
         .change(&BEGIN, &[&workspace, &key, &hash, &Time(now), &expires_at])
         .await?;
     session.commit().await?;
     Ok(Idempotent::Begun)
+}
+
+fn read(row: &Row) -> Result<KnownKey> {
+    Ok(KnownKey {
+        request_hash: get(row, "request_hash")?,
+        begun_at: time(row, "begun_at")?,
+        reply: reply(row)?,
+    })
 }
 
 fn reply(row: &Row) -> Result<Option<StoredReply>> {
@@ -185,5 +182,5 @@ pub(super) async fn forget(session: &Session, now: Timestamp) -> Result<()> {
 
 /// Keys begun before this are valid nowhere.
 pub(super) fn old_before(now: Timestamp) -> Timestamp {
-    now.minus(KEPT + LATE)
+    now.minus(KEPT_REPLIES + LATE)
 }

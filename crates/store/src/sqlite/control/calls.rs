@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row, params};
 use super::columns::{count, id, optional_id, stored, time};
 use super::query::{all, change};
 use crate::control_store::{CallFilter, CallRow};
-use crate::cursor::{Place, cut, rows_wanted};
+use crate::cursor::{Place, cut_numbered, rows_wanted};
 use crate::error::Result;
 use crate::page::{Page, PageRequest};
 
@@ -17,9 +17,6 @@ use crate::page::{Page, PageRequest};
 pub(super) const MAX_ROWS: i64 = 1_000_000;
 /// How long a row is kept at most.
 const KEPT: Duration = Duration::from_secs(30 * 86_400);
-
-/// Of nearly all rows, and of those in no index by outcome.
-const USUAL_OUTCOME: &str = "network";
 
 const INSERT: &str = "
     INSERT INTO call (at, workspace, campaign, method, host, status, elapsed_ms, bytes, outcome,
@@ -95,12 +92,11 @@ pub(super) fn list(
         outcome,
         failed,
     } = filter;
-    let rare = outcome.as_deref().is_some_and(|it| it != USUAL_OUTCOME);
     let sql = match (campaign, host, status) {
         (Some(_), _, _) => LIST_OF_CAMPAIGN,
         (None, Some(_), _) => LIST_OF_HOST,
         (None, None, Some(_)) => LIST_OF_STATUS,
-        (None, None, None) if rare => LIST_OF_OUTCOME,
+        (None, None, None) if filter.is_by_rare_outcome() => LIST_OF_OUTCOME,
         (None, None, None) if *failed => LIST_FAILED,
         (None, None, None) => LIST,
     };
@@ -116,14 +112,7 @@ pub(super) fn list(
         failed,
     ];
     let rows = all(connection, sql, values, read)?;
-    let page = cut(rows, page, |(row_id, call)| Place {
-        at: call.at,
-        id: row_id.to_be_bytes(),
-    });
-    Ok(Page {
-        items: page.items.into_iter().map(|(_, call)| call).collect(),
-        next: page.next,
-    })
+    Ok(cut_numbered(rows, page, |call| call.at))
 }
 
 /// Drops at most `limit` rows that are older than is kept; returns how many.

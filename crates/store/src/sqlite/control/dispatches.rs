@@ -1,8 +1,8 @@
 //! Dispatches: begun once, started when their time has come, finished once.
 
-use corkboard_core::campaign::{CampaignState, Creation};
+use corkboard_core::campaign::CampaignState;
 use corkboard_core::cohort::Cohort;
-use corkboard_core::dispatch::{Cause, Dispatch, DispatchState, Shape, Tally};
+use corkboard_core::dispatch::{Dispatch, DispatchState, Tally};
 use corkboard_core::id::{CampaignId, DispatchId, Id, WorkspaceId};
 use corkboard_core::time::Timestamp;
 use rusqlite::{Connection, Row, params};
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::columns::{corrupt, count, document, id, named, optional_time, stored, text, time};
 use super::query::{all, change, first};
 use super::{campaigns, chunks};
-use crate::control_store::{ChunkWork, DispatchProgress, NewDispatch};
+use crate::control_store::{ChunkWork, DispatchProgress, NewDispatch, state_at_start};
 use crate::cursor::{Place, cut, rows_wanted};
 use crate::error::{Result, StoreError};
 use crate::page::{Page, PageRequest};
@@ -105,7 +105,7 @@ fn insert_row(connection: &Connection, dispatch: &Dispatch, chunks: u32) -> Resu
         campaign,
         dispatch.campaign_version,
         digest,
-        cause_name(dispatch.cause),
+        dispatch.cause.as_str(),
         dispatch.shape.as_str(),
         dispatch.state.as_str(),
         dispatch.planned_at.as_micros(),
@@ -116,25 +116,12 @@ fn insert_row(connection: &Connection, dispatch: &Dispatch, chunks: u32) -> Resu
         dispatch.created_at.as_micros(),
         dispatch.started_at.map(Timestamp::as_micros),
         dispatch.finished_at.map(Timestamp::as_micros),
-        takes_effect_at_read(dispatch),
+        dispatch.is_read_by_feeds(),
         chunks,
         text(&dispatch.properties, "dispatch")?,
     ];
     change(connection, INSERT, values)?;
     Ok(())
-}
-
-fn takes_effect_at_read(dispatch: &Dispatch) -> bool {
-    dispatch.shape == Shape::Broadcast
-        || dispatch.definition.creation == Creation::AtFirstImpression
-}
-
-fn cause_name(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Launch => "launch",
-        Cause::Trigger => "trigger",
-        Cause::Event => "event",
-    }
 }
 
 /// A dispatch of any workspace, for those who hold its id by right.
@@ -184,12 +171,8 @@ pub(super) fn start(
     in_force: bool,
     now: Timestamp,
 ) -> Result<bool> {
-    let state = if work.is_empty() && !in_force {
-        DispatchState::Done
-    } else {
-        DispatchState::Running
-    };
-    let finished_at = (state == DispatchState::Done).then_some(now.as_micros());
+    let state = state_at_start(work, in_force);
+    let finished_at = state.is_over().then_some(now.as_micros());
     let values = params![
         dispatch.to_bytes(),
         state.as_str(),
@@ -257,7 +240,7 @@ pub(super) fn finish(
     now: Timestamp,
 ) -> Result<()> {
     let what = "dispatch";
-    if matches!(end, DispatchState::Planned | DispatchState::Running) {
+    if !end.is_over() {
         return Err(StoreError::Stale { what });
     }
     let values = params![dispatch.to_bytes(), end.as_str(), now.as_micros()];

@@ -8,15 +8,12 @@ use rusqlite::{Connection, Row, params};
 
 use super::columns::time;
 use super::query::{change, first};
-use crate::control_store::{Idempotent, StoredReply};
+use crate::control_store::{Idempotent, KEPT_REPLIES, KnownKey, StoredReply};
 use crate::error::Result;
 
-/// How long a reply is replayed, counted from when the request came.
-const KEPT: Duration = Duration::from_secs(24 * 3_600);
-
 pub(super) const FIND: &str = "
-    SELECT request_hash, begun_at, expires_at, status, content_type, body FROM idempotency
-    WHERE workspace = ?1 AND key = ?2";
+    SELECT request_hash, begun_at, status, content_type, body FROM idempotency
+    WHERE workspace = ?1 AND key = ?2 AND expires_at > ?3";
 const BEGIN: &str = "
     INSERT OR REPLACE INTO idempotency (workspace, key, request_hash, begun_at, expires_at)
     VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -30,13 +27,6 @@ pub(super) const PRUNE: &str = "
     DELETE FROM idempotency WHERE rowid IN
         (SELECT rowid FROM idempotency WHERE expires_at <= ?1 LIMIT ?2)";
 
-struct Known {
-    request_hash: [u8; 32],
-    begun_at: Timestamp,
-    expires_at: Timestamp,
-    reply: Option<StoredReply>,
-}
-
 pub(super) fn begin(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -45,25 +35,17 @@ pub(super) fn begin(
     now: Timestamp,
     stale_after: Duration,
 ) -> Result<Idempotent> {
-    let known = first(connection, FIND, params![workspace.to_bytes(), key], read)?;
-    // Looked at before age: a key that means another request is never taken over.
-    if let Some(known) = known.filter(|known| known.expires_at > now) {
-        if known.request_hash != request_hash {
-            return Ok(Idempotent::Mismatch);
-        }
-        if let Some(reply) = known.reply {
-            return Ok(Idempotent::Replay(reply));
-        }
-        if known.begun_at.plus(stale_after) > now {
-            return Ok(Idempotent::InFlight);
-        }
+    let wanted = params![workspace.to_bytes(), key, now.as_micros()];
+    let known = first(connection, FIND, wanted, read)?;
+    if let Some(answer) = known.and_then(|known| known.answer(&request_hash, now, stale_after)) {
+        return Ok(answer);
     }
     let values = params![
         workspace.to_bytes(),
         key,
         request_hash,
         now.as_micros(),
-        now.plus(KEPT).as_micros(),
+        now.plus(KEPT_REPLIES).as_micros(),
     ];
     change(connection, BEGIN, values)?;
     Ok(Idempotent::Begun)
@@ -102,7 +84,7 @@ pub(super) fn release_unanswered(connection: &Connection) -> Result<()> {
     change(connection, RELEASE_UNANSWERED, []).map(drop)
 }
 
-fn read(row: &Row<'_>) -> Result<Known> {
+fn read(row: &Row<'_>) -> Result<KnownKey> {
     let status: Option<u16> = row.get("status")?;
     let reply = match status {
         None => None,
@@ -112,10 +94,9 @@ fn read(row: &Row<'_>) -> Result<Known> {
             body: row.get("body")?,
         }),
     };
-    Ok(Known {
+    Ok(KnownKey {
         request_hash: row.get("request_hash")?,
         begun_at: time(row, "begun_at")?,
-        expires_at: time(row, "expires_at")?,
         reply,
     })
 }
