@@ -8,6 +8,6 @@ mod reader;
 
 pub(crate) use body::{ApiJson, escaped, read as read_body};
 pub(crate) use caller::{Caller, authenticate, scope};
-pub(crate) use path::{ApiPath, BlockName, CredentialName, is_name};
+pub(crate) use path::{ApiPath, BlockName, CredentialName, ObjectPath, is_name};
 pub(crate) use query::{ApiQuery, PageQuery, page};
 pub(crate) use reader::Reader;

@@ -7,6 +7,7 @@ pub(crate) mod content_blocks;
 pub(crate) mod credentials;
 pub(crate) mod dispatches;
 pub(crate) mod launches;
+mod names;
 pub(crate) mod preview;
 pub(crate) mod stats;
 pub(crate) mod track;
@@ -16,6 +17,7 @@ pub(crate) mod users;
 use corkboard_core::id::{Id, WorkspaceId};
 use corkboard_core::identity;
 use corkboard_core::time::Timestamp;
+use corkboard_store::page::Page;
 use serde::Serialize;
 
 use crate::idempotency::RequestKey;
@@ -26,6 +28,15 @@ pub(crate) struct List<T> {
     pub(crate) data: Vec<T>,
     /// Give it as `cursor` to get the next page; null on the last one.
     pub(crate) next_cursor: Option<String>,
+}
+
+impl<T, D: From<T>> From<Page<T>> for List<D> {
+    fn from(page: Page<T>) -> Self {
+        Self {
+            data: page.items.into_iter().map(Into::into).collect(),
+            next_cursor: page.next,
+        }
+    }
 }
 
 /// The id of what a request creates: derived from its idempotency key, so that a repeat finds the

@@ -11,11 +11,16 @@ use crate::state::ApiState;
 
 /// Something that can stand in a path.
 pub(crate) trait ObjectPath: Sized {
-    /// What the answer says when the ids name nothing, in the words that handlers use for ids of
-    /// the right form: nobody learns from the answer which of the two it was.
+    /// What the answer says when the ids name nothing, whether they have the right form or not:
+    /// nobody learns from the answer which of the two it was.
     const ABSENT: &'static str;
     /// From the path's parameters, in order.
     fn from_segments(segments: &[String]) -> Option<Self>;
+
+    /// The answer when there is no such thing.
+    fn absent() -> Problem {
+        Problem::new(Code::NotFound, Self::ABSENT)
+    }
 }
 
 /// The ids of a path.
@@ -26,12 +31,11 @@ impl<T: ObjectPath> FromRequestParts<ApiState> for ApiPath<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
-        let absent = || Problem::new(Code::NotFound, T::ABSENT);
         let raw = RawPathParams::from_request_parts(parts, state)
             .await
-            .map_err(|_| absent())?;
+            .map_err(|_| T::absent())?;
         let segments: Vec<String> = raw.iter().map(|(_, value)| value.to_owned()).collect();
-        T::from_segments(&segments).map(Self).ok_or_else(absent)
+        T::from_segments(&segments).map(Self).ok_or_else(T::absent)
     }
 }
 

@@ -152,9 +152,5 @@ pub(crate) async fn list_fetches(
         .control
         .list_calls(caller.workspace, &filter, &page)
         .await?;
-    let data = calls.items.into_iter().map(Into::into).collect();
-    Ok(Json(List {
-        data,
-        next_cursor: calls.next,
-    }))
+    Ok(Json(calls.into()))
 }

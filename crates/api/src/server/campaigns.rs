@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 use super::{List, new_id};
-use crate::extract::{ApiJson, ApiPath, ApiQuery, Caller, PageQuery, scope};
+use crate::extract::{ApiJson, ApiPath, ApiQuery, Caller, ObjectPath, PageQuery, scope};
 use crate::idempotency::RequestKey;
 use crate::problem::{Code, Problem, ProblemDocument, Result};
 use crate::schema::{CampaignSchema, StateName};
@@ -91,10 +91,6 @@ impl From<Campaign> for CampaignDocument {
     }
 }
 
-fn absent() -> Problem {
-    Problem::new(Code::NotFound, "there is no such campaign")
-}
-
 /// Creates a campaign. With delivery `launch` it is a draft until launched; with `api` or `event`
 /// it takes triggers or events at once.
 #[utoipa::path(
@@ -153,11 +149,7 @@ pub(crate) async fn list_campaigns(
         .control
         .list_campaigns(caller.workspace, &page.request()?)
         .await?;
-    let data = page.items.into_iter().map(Into::into).collect();
-    Ok(Json(List {
-        data,
-        next_cursor: page.next,
-    }))
+    Ok(Json(page.into()))
 }
 
 /// One campaign.
@@ -177,7 +169,7 @@ pub(crate) async fn get_campaign(
         .control
         .find_campaign(caller.workspace, id)
         .await?
-        .ok_or_else(absent)?;
+        .ok_or_else(CampaignId::absent)?;
     Ok(Json(campaign.into()))
 }
 
@@ -203,7 +195,7 @@ pub(crate) async fn replace_campaign(
         .control
         .find_campaign(caller.workspace, id)
         .await?
-        .ok_or_else(absent)?;
+        .ok_or_else(CampaignId::absent)?;
     let launched = matches!(campaign.definition.delivery, Delivery::Launch { .. });
     let relaunched = matches!(definition.delivery, Delivery::Launch { .. });
     match campaign.state {

@@ -2,14 +2,14 @@
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use corkboard_core::campaign::Invalid;
 use corkboard_core::time::Timestamp;
 use corkboard_store::control_store::{ContentBlock, ContentBlockHead};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::List;
-use crate::extract::{ApiJson, ApiPath, ApiQuery, BlockName, Caller, PageQuery, is_name, scope};
+use super::names::{name_problems, taken};
+use crate::extract::{ApiJson, ApiPath, ApiQuery, BlockName, Caller, ObjectPath, PageQuery, scope};
 use crate::idempotency::RequestKey;
 use crate::problem::{Code, Problem, ProblemDocument, Result};
 use crate::state::ApiState;
@@ -136,11 +136,7 @@ pub(crate) async fn list_content_blocks(
         .control
         .list_content_blocks(caller.workspace, &page.request()?)
         .await?;
-    let data = page.items.into_iter().map(Into::into).collect();
-    Ok(Json(List {
-        data,
-        next_cursor: page.next,
-    }))
+    Ok(Json(page.into()))
 }
 
 /// One content block.
@@ -160,8 +156,7 @@ pub(crate) async fn get_content_block(
         .control
         .find_content_block(caller.workspace, &name.0)
         .await?;
-    let absent = || Problem::new(Code::NotFound, "there is no such content block");
-    Ok(Json(found.ok_or_else(absent)?.into()))
+    Ok(Json(found.ok_or_else(BlockName::absent)?.into()))
 }
 
 /// Replaces the source of a content block. What was launched or triggered before stays as it was;
@@ -229,18 +224,4 @@ pub(crate) async fn delete_content_block(
         .delete_content_block(caller.workspace, &name.0)
         .await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// What is wrong with the name of something to be stored.
-pub(super) fn name_problems(name: &str) -> Vec<Invalid> {
-    if is_name(name) {
-        return Vec::new();
-    }
-    let message = "must be 1 to 100 letters, digits, '_' and '-', the first a letter or '_'";
-    vec![Invalid::new("/name", message)]
-}
-
-pub(super) fn taken(what: &str, name: &str) -> Problem {
-    let detail = format!("there is a {what} '{name}' already; PUT replaces it");
-    Problem::new(Code::NameTaken, detail)
 }

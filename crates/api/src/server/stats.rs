@@ -7,7 +7,7 @@ use corkboard_core::user::UserId;
 use corkboard_feed::{Explanation, Stats};
 use serde::Deserialize;
 
-use crate::extract::{ApiPath, ApiQuery, Caller, scope};
+use crate::extract::{ApiPath, ApiQuery, Caller, ObjectPath, scope};
 use crate::problem::{Code, Problem, ProblemDocument, Result};
 use crate::schema::{ExplanationSchema, StatsSchema};
 use crate::state::ApiState;
@@ -76,7 +76,7 @@ pub(crate) async fn explain(
     let campaign: CampaignId = parameters
         .campaign_id
         .parse()
-        .map_err(|_| Problem::new(Code::NotFound, "there is no such campaign"))?;
+        .map_err(|_| CampaignId::absent())?;
     Ok(Json(
         state
             .feeds

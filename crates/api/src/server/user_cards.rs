@@ -12,8 +12,8 @@ use corkboard_store::page::PageRequest;
 use http::StatusCode;
 
 use super::List;
-use crate::extract::{ApiPath, ApiQuery, Caller, PageQuery, scope};
-use crate::problem::{Code, Problem, ProblemDocument, Result};
+use crate::extract::{ApiPath, ApiQuery, Caller, ObjectPath, PageQuery, scope};
+use crate::problem::{ProblemDocument, Result};
 use crate::schema::InspectedCardSchema;
 use crate::state::ApiState;
 
@@ -78,6 +78,6 @@ pub(crate) async fn remove_user_card(
     {
         Ok(StatusCode::NO_CONTENT)
     } else {
-        Err(Problem::new(Code::NotFound, "the user has no such card"))
+        Err(<(UserId, CardId)>::absent())
     }
 }

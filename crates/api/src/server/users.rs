@@ -5,14 +5,10 @@ use axum::extract::State;
 use corkboard_core::user::{User, UserId};
 use http::StatusCode;
 
-use crate::extract::{ApiPath, Caller, scope};
-use crate::problem::{Code, Problem, ProblemDocument, Result};
+use crate::extract::{ApiPath, Caller, ObjectPath, scope};
+use crate::problem::{ProblemDocument, Result};
 use crate::schema::UserSchema;
 use crate::state::ApiState;
-
-fn absent() -> Problem {
-    Problem::new(Code::NotFound, "there is no such user")
-}
 
 /// A user's attributes and a summary of their events.
 #[utoipa::path(
@@ -31,7 +27,7 @@ pub(crate) async fn get_user(
         .cards
         .find_user(caller.workspace, &user)
         .await?
-        .ok_or_else(absent)?;
+        .ok_or_else(UserId::absent)?;
     Ok(Json(user))
 }
 
@@ -53,6 +49,6 @@ pub(crate) async fn erase_user(
     if existed {
         Ok(StatusCode::NO_CONTENT)
     } else {
-        Err(absent())
+        Err(UserId::absent())
     }
 }
