@@ -2,11 +2,13 @@
 
 mod api_key;
 mod apps;
+mod claims;
 mod crypto;
+mod known_app;
 mod remembered;
 mod token;
+mod token_key;
 
 pub use api_key::{ApiKeySecret, ParseApiKeyError};
-pub use token::{
-    TokenError, TokenKeyError, TokenVerifier, VerifiedUser, check_token_key, sign_hs256,
-};
+pub use token::{TokenError, TokenVerifier, VerifiedUser};
+pub use token_key::{TokenKeyError, check_token_key, sign_hs256};

@@ -13,7 +13,9 @@ use std::time::Duration;
 use corkboard_cache::{Key, Memory, Weigh};
 use sha2::{Digest as _, Sha256};
 
-use super::token::{KnownApp, Times, VerifiedUser};
+use super::claims::Times;
+use super::known_app::KnownApp;
+use super::token::VerifiedUser;
 
 /// The parts of an entry that are no text.
 const OWN_BYTES: usize = 160;

@@ -1,10 +1,13 @@
 //! What makes a remembered token forgotten.
 
 use corkboard_core::id::Id as _;
+use corkboard_core::tenancy::{App, TokenAlgorithm, TokenKey};
+use corkboard_core::time::Timestamp;
 use corkboard_store::sqlite::{SqliteControlStore, SqliteOptions};
 use corkboard_testkit::HeldClock;
 
 use super::*;
+use crate::auth::sign_hs256;
 
 struct World {
     verifier: TokenVerifier,
