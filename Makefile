@@ -14,6 +14,8 @@ SOAK_MARKERS ?= 10000000
 SOAK_BULK ?= 1000000
 
 DENY_CHECKS := bans licenses sources
+# Crates that stand outside of the workspace, because they need what the product must not.
+OUTSIDE := fuzz/Cargo.toml bench/engines/Cargo.toml
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check check-advisories bench soak fmt
@@ -35,9 +37,13 @@ test: ## run every test
 
 check: ## format, lints, documentation links, tidy, dependency policy (without advisories)
 	@.ci/need-rust
-	@.ci/need cc:build-essential
+	@.ci/need cc:build-essential c++:build-essential
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	for crate in $(OUTSIDE); do \
+		cargo fmt --manifest-path $$crate --check && \
+		cargo clippy --manifest-path $$crate --target-dir "$${CARGO_TARGET_DIR:-target}" --all-targets --locked -- -D warnings || exit 1; \
+	done
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --locked --quiet
 	cargo xtask tidy
 	@# Rooms that are not built yet already have their bans: no warning about those.
@@ -63,3 +69,4 @@ soak: ## every test in a release build, with many more kills, requests, and case
 
 fmt: ## format the code
 	cargo fmt --all
+	for crate in $(OUTSIDE); do cargo fmt --manifest-path $$crate || exit 1; done

@@ -44,7 +44,9 @@ fuzz_target!(|data: &[u8]| {
     let guard = Guard::new(Vec::new(), vec![80, 443]);
     if let Some(bytes) = data.first_chunk::<16>() {
         let v6 = IpAddr::V6(Ipv6Addr::from(*bytes));
-        let v4 = IpAddr::V4(Ipv4Addr::from(*bytes.first_chunk::<4>().expect("four of sixteen")));
+        let v4 = IpAddr::V4(Ipv4Addr::from(
+            *bytes.first_chunk::<4>().expect("four of sixteen"),
+        ));
         for address in [v4, v6] {
             assert!(!guard.allows(address) || !inside(address), "{address}");
         }
@@ -54,12 +56,17 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let url = target.url();
-    assert!(url.username().is_empty() && url.password().is_none(), "{url}");
+    assert!(
+        url.username().is_empty() && url.password().is_none(),
+        "{url}"
+    );
     assert!(matches!(target.origin().port, 80 | 443), "{url}");
     let host = url.host_str().expect("what passes has a host");
     if let Some(address) = literal(host) {
         assert!(!inside(address), "{url}");
     }
-    let again = guard.check_url(url.as_str()).expect("what passes once passes again");
+    let again = guard
+        .check_url(url.as_str())
+        .expect("what passes once passes again");
     assert_eq!(again.origin(), target.origin());
 });
