@@ -30,6 +30,8 @@ where
     registered: Registered,
     residents: Slab<Resident<S>>,
     timers: DelayQueue<usize>,
+    /// Whose answer is made and has not gone out.
+    due: Vec<usize>,
     /// Requests, since they were last counted.
     answered: u64,
 }
@@ -44,6 +46,7 @@ where
             registered,
             residents: Slab::new(),
             timers: DelayQueue::new(),
+            due: Vec::new(),
             answered: 0,
         }
     }
@@ -93,11 +96,29 @@ where
         let gone_on = resident.go_on();
         self.answered += resident.take_answered();
         match gone_on {
+            Poll::Pending if resident.is_due() => self.due.push(key),
             Poll::Pending if resident.rests() => {}
             Poll::Pending => self.set_timer(key),
             Poll::Ready(Left::Ended(ended)) => self.let_go(key, ended),
             Poll::Ready(Left::HandedOver) => self.hand_over(key),
         }
+    }
+
+    /// Lets the answers that were made go out, one right after the other. Whether there are others
+    /// again.
+    pub(super) fn send_due(&mut self) -> bool {
+        let mut due = mem::take(&mut self.due);
+        for key in due.drain(..) {
+            // Another one may have its number by now: then nothing of it is due.
+            if let Some(resident) = self.residents.get_mut(key) {
+                resident.release();
+                self.look_after(key);
+            }
+        }
+        if self.due.is_empty() {
+            self.due = due;
+        }
+        !self.due.is_empty()
     }
 
     pub(super) fn look_after_all(&mut self) {

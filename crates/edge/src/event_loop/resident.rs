@@ -77,6 +77,9 @@ where
             if let Poll::Ready(finish) = self.poll() {
                 return Poll::Ready(Left::by(finish, &self.shared().activity));
             }
+            if self.conversation.is_due() {
+                return Poll::Pending;
+            }
             self.drain.notice(self.conversation.shared());
             if !self.drain.wants_goodbye(&self.shared().activity) {
                 return Poll::Pending;
@@ -84,6 +87,16 @@ where
             self.drain = Drain::GoodbyeSaid;
             Pin::new(&mut self.conversation).say_goodbye();
         }
+    }
+
+    /// Whether its answer waits for its turn to go out.
+    pub(super) fn is_due(&self) -> bool {
+        self.conversation.is_due()
+    }
+
+    /// It is its turn.
+    pub(super) fn release(&mut self) {
+        self.conversation.release();
     }
 
     pub(super) fn take_answered(&mut self) -> u64 {

@@ -74,6 +74,7 @@ where
             Err(error) => return Poll::Ready(error),
         }
         self.house.poll_timers(cx);
+        more |= self.house.send_due();
         self.house.count();
         if more {
             // Not only after other tasks: after news of other sockets, too, which tokio asks for before it
@@ -101,6 +102,7 @@ where
         for key in self.rung.drain(..turn) {
             self.house.look_after(key);
         }
+        self.house.send_due();
         // Who rings while the others are looked after finds nobody asleep.
         if self.rung.is_empty() {
             self.bells.poll(cx, &mut self.rung);
@@ -118,6 +120,7 @@ where
                 heard += 1;
                 self.house.hear(event.token().0, event);
             }
+            self.house.send_due();
         }
         Ok(true)
     }

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Lane;
 use super::coming::Coming;
-use super::scratch;
+use super::scratch::{self, Written};
 use super::sending::{BrokenOff, Sending};
 use super::work::{Answers, Panicked, Work};
 use crate::connection::{Conversation, Finish};
@@ -54,6 +54,10 @@ where
     /// `kept` begins with the request.
     Coming(Coming),
     Sending(Sending<ReplyBody<S::Body>>),
+    /// The answer is made, and goes out with those of others.
+    Due(Written),
+    /// It is its turn.
+    Released(Written),
     Ending,
 }
 
@@ -70,6 +74,8 @@ where
     Await(Coming),
     /// An answer could not go out at once.
     Send(Bytes, Bytes),
+    /// An answer is to go out with those of others.
+    Hold(Written),
     /// Once more at `kept`.
     Look,
     End,
@@ -105,6 +111,19 @@ where
     /// share, so it is done for many at a time.
     pub(crate) fn take_answered(&mut self) -> u64 {
         mem::take(&mut self.answered)
+    }
+
+    /// Whether an answer waits for [`LaneConversation::release`].
+    pub(crate) fn is_due(&self) -> bool {
+        matches!(self.stage, Stage::Due(_))
+    }
+
+    /// Lets an answer that is due go out when the conversation goes on.
+    pub(crate) fn release(&mut self) {
+        self.stage = match mem::replace(&mut self.stage, Stage::Listening) {
+            Stage::Due(written) => Stage::Released(written),
+            other => other,
+        };
     }
 
     pub(crate) fn socket(&mut self) -> &mut T {
@@ -157,6 +176,11 @@ where
                 }
                 Err(BrokenOff) => return Poll::Ready(Some(Finish::Broken)),
             },
+            Stage::Due(_) => return Poll::Pending,
+            Stage::Released(_) => {
+                let onward = scratch::lend(|scratch| self.let_out(cx, scratch));
+                return Poll::Ready(self.lead(onward));
+            }
             Stage::Ending => {
                 let _ = ready!(Pin::new(&mut self.socket).poll_shutdown(cx));
                 return Poll::Ready(Some(Finish::Closed));
@@ -170,6 +194,7 @@ where
             Onward::Listen => Stage::Listening,
             Onward::Wait(work) => Stage::Waiting(work),
             Onward::Await(coming) => Stage::Coming(coming),
+            Onward::Hold(written) => Stage::Due(written),
             Onward::Send(head, body) => Stage::Sending(Sending::bytes(head, body)),
             Onward::Look => Stage::Looking,
             Onward::End => Stage::Ending,

@@ -1,6 +1,7 @@
 //! Buffers that belong to a thread: what is read and written at once never needs others.
 
 use std::cell::Cell;
+use std::mem;
 
 use bytes::Bytes;
 
@@ -8,6 +9,8 @@ use bytes::Bytes;
 const INPUT: usize = 16 * 1024;
 /// An output buffer that has grown beyond this is given back.
 const OUTPUT: usize = 64 * 1024;
+/// Output buffers that are kept for answers that do not go out at once.
+const SPARE: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Scratch {
@@ -15,6 +18,14 @@ pub(super) struct Scratch {
     pub(super) output: Vec<u8>,
     /// A body that is too long to be copied behind its head.
     pub(super) body: Bytes,
+    spare: Vec<Vec<u8>>,
+}
+
+/// An answer that has left the buffers it was written into.
+#[derive(Debug)]
+pub(super) struct Written {
+    output: Vec<u8>,
+    body: Bytes,
 }
 
 thread_local! {
@@ -27,6 +38,7 @@ impl Scratch {
             input: vec![0; INPUT].into(),
             output: Vec::with_capacity(4 * 1024),
             body: Bytes::new(),
+            spare: Vec::new(),
         })
     }
 
@@ -34,6 +46,24 @@ impl Scratch {
     pub(super) fn begin(&mut self) {
         self.output.clear();
         self.body = Bytes::new();
+    }
+
+    /// The answer that was written, to go out later.
+    pub(super) fn take_written(&mut self) -> Written {
+        let other = self.spare.pop().unwrap_or_default();
+        Written {
+            output: mem::replace(&mut self.output, other),
+            body: mem::take(&mut self.body),
+        }
+    }
+
+    /// The answer as if it had just been written.
+    pub(super) fn put_back(&mut self, written: Written) {
+        let other = mem::replace(&mut self.output, written.output);
+        if self.spare.len() < SPARE {
+            self.spare.push(other);
+        }
+        self.body = written.body;
     }
 }
 

@@ -20,6 +20,13 @@ pub(crate) enum Answers {
     Apart(TaskTracker),
 }
 
+impl Answers {
+    /// Whether one task has many connections, whose answers may go out one right after the other.
+    pub(super) fn are_of_many(&self) -> bool {
+        matches!(self, Self::Apart(_))
+    }
+}
+
 /// An answer in the making.
 pub(super) enum Work<S>
 where

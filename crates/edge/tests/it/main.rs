@@ -21,3 +21,4 @@ mod protocol;
 mod server;
 mod time_outs;
 mod tls;
+mod together;

@@ -94,7 +94,7 @@ where
                 }
                 Asking::Answered => {
                     read = &read[taken..];
-                    if let Some(onward) = self.put_out(cx, scratch) {
+                    if let Some(onward) = self.answer(cx, scratch, read.is_empty()) {
                         return self.keep(read, onward);
                     }
                 }

@@ -46,17 +46,40 @@ where
         }
         self.closes = closes;
         self.kept.drain(..head);
+        let is_last = self.kept.is_empty();
+        let onward = self.answer(cx, scratch, is_last);
+        onward.unwrap_or(Onward::Look)
+    }
+
+    /// Lets an answer go out, or holds it back where it goes with others, if it is the last that
+    /// can be given now; `None` when it has gone out and the connection goes on.
+    ///
+    /// Those who wait on the same machine are woken by what they get, and that takes the sender's time.
+    /// When answers come one right after the other, most find their reader awake.
+    pub(super) fn answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+        is_last: bool,
+    ) -> Option<Onward<S>> {
+        self.answered += 1;
+        if is_last && self.answers.are_of_many() {
+            return Some(Onward::Hold(scratch.take_written()));
+        }
+        self.put_out(cx, scratch)
+    }
+
+    /// It is the turn of an answer that was held back.
+    pub(super) fn let_out(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Onward<S> {
+        if let Stage::Released(written) = mem::replace(&mut self.stage, Stage::Looking) {
+            scratch.put_back(written);
+        }
         self.put_out(cx, scratch).unwrap_or(Onward::Look)
     }
 
     /// Writes an answer; `None` when it has gone out and the connection goes on.
-    pub(super) fn put_out(
-        &mut self,
-        cx: &mut Context<'_>,
-        scratch: &mut Scratch,
-    ) -> Option<Onward<S>> {
+    fn put_out(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Option<Onward<S>> {
         let written = self.write(cx, scratch);
-        self.answered += 1;
         let activity = &self.gate.shared.activity;
         match written {
             Poll::Ready(Ok(())) => {
