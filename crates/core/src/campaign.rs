@@ -120,6 +120,12 @@ impl CampaignDefinition {
             dismissible: self.dismissible,
         }
     }
+
+    /// Whether some event sets it off or takes its cards away.
+    #[must_use]
+    pub fn heeds_events(&self) -> bool {
+        self.delivery.event().is_some() || !self.remove_on.is_empty()
+    }
 }
 
 /// Where a campaign is in its life.

@@ -17,6 +17,7 @@ pub mod id;
 pub mod identity;
 pub mod slot;
 pub mod state;
+pub mod story;
 pub mod tenancy;
 pub mod time;
 pub mod user;

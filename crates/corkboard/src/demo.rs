@@ -18,11 +18,12 @@ use std::time::Duration;
 
 use corkboard_api::auth::sign_hs256;
 use corkboard_config::{Config, Layers};
+use corkboard_core::story::story;
 use corkboard_core::time::{Clock as _, SystemClock};
 use ipnet::Ipv4Net;
 
 use crate::cli::{Demo, Role};
-use crate::exit::{Failure, Outcome, story};
+use crate::exit::{Failure, Outcome};
 use crate::node::{Node, Process};
 use crate::settings::{self, Settings};
 use crate::telemetry::{self, Verbosity};

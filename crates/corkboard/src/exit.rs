@@ -1,9 +1,9 @@
 //! How a command ends: the failures there are, what they print, their exit status.
 
-use std::error::Error;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use corkboard_core::story::story;
 use corkboard_store::StoreError;
 
 use crate::telemetry;
@@ -74,18 +74,6 @@ impl Failure {
 
 /// What commands return.
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
-
-/// An error and everything that led to it, on one line.
-pub(crate) fn story(error: &dyn Error) -> String {
-    let mut story = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        story.push_str(": ");
-        story.push_str(&error.to_string());
-        cause = error.source();
-    }
-    story
-}
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use corkboard_api::{ApiDeps, surface};
 use corkboard_config::Config;
+use corkboard_core::story::story;
 use corkboard_core::time::SharedClock;
 use corkboard_edge::Certificates;
 use corkboard_feed::{Feeds, LiveHub};
@@ -35,7 +36,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use crate::cli::Role;
-use crate::exit::{Failure, Outcome, story};
+use crate::exit::{Failure, Outcome};
 use crate::settings;
 use crate::stores::Stores;
 use crate::telemetry::LogControl;

@@ -4,7 +4,6 @@
 mod head;
 mod line;
 
-use std::error::Error;
 use std::time::Duration;
 
 use corkboard_core::connected::FetchBody;
@@ -210,15 +209,4 @@ fn odd(headers: &HeaderMap, name: &HeaderName, expected: &[&str]) -> Option<Stri
 
 fn trimmed(value: &HeaderValue) -> &[u8] {
     value.as_bytes().trim_ascii()
-}
-
-fn whole_story(error: &hyper::Error) -> String {
-    let mut story = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        story.push_str(": ");
-        story.push_str(&error.to_string());
-        cause = error.source();
-    }
-    story
 }

@@ -16,7 +16,7 @@ pub use describe::Description;
 use describe::Misfit;
 pub(crate) use reader::{Reader, key_and_row};
 pub(crate) use sql::{identifier, read_after, read_first, table};
-pub(crate) use text::{Many as KeyTexts, One as KeyText, Printed};
+pub(crate) use text::Printed;
 
 use std::time::Duration;
 

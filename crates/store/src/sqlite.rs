@@ -11,6 +11,7 @@ mod database;
 mod failure;
 mod filter;
 mod options;
+mod plan;
 
 pub use cards::SqliteCardStore;
 pub use control::SqliteControlStore;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use corkboard_core::story::story;
 use http::{HeaderMap, Method, Request, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
@@ -221,12 +222,12 @@ impl TestRequest<'_> {
                 .inner
                 .request(request)
                 .await
-                .map_err(|error| whole_story(&error))?;
+                .map_err(|error| story(&error))?;
             let (head, body) = response.into_parts();
             let body = body
                 .collect()
                 .await
-                .map_err(|error| whole_story(&error))?
+                .map_err(|error| story(&error))?
                 .to_bytes();
             Ok(TestResponse {
                 status: head.status.as_u16(),
@@ -239,16 +240,6 @@ impl TestRequest<'_> {
             .map_err(|_| failed(format!("no complete response within {:?}", self.deadline)))?
             .map_err(failed)
     }
-}
-
-fn whole_story(error: &dyn std::error::Error) -> String {
-    let mut story = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        story.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    story
 }
 
 /// A complete response.

@@ -1,5 +1,6 @@
 //! Which error of the rooms below becomes which problem.
 
+use corkboard_core::story::story;
 use corkboard_feed::FeedError;
 use corkboard_send::{SendError, WrongState};
 use corkboard_store::StoreError;
@@ -104,22 +105,7 @@ impl Problem {
 }
 
 fn log(error: &(dyn std::error::Error + 'static)) {
-    tracing::error!(error = %Chain(error), "request failed");
-}
-
-/// An error with all its causes.
-struct Chain<'a>(&'a (dyn std::error::Error + 'static));
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
-    }
+    tracing::error!(error = %story(error), "request failed");
 }
 
 #[cfg(test)]

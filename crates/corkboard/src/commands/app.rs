@@ -5,12 +5,13 @@ use std::path::Path;
 
 use corkboard_api::auth::check_token_key;
 use corkboard_core::id::AppId;
+use corkboard_core::story::story;
 use corkboard_core::tenancy::{App, MAX_APP_KEYS, MIN_SECRET_BYTES, TokenAlgorithm, TokenKey};
 use corkboard_core::time::{Clock as _, SystemClock};
 
 use super::{with_control, workspace};
 use crate::cli::{AppCommand, AppCreate, ConfigFile};
-use crate::exit::{Failure, Outcome, story};
+use crate::exit::{Failure, Outcome};
 use crate::output;
 
 pub(crate) fn run(config: &ConfigFile, command: AppCommand) -> Outcome {

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use corkboard_core::story::story;
 use corkboard_core::time::SystemClock;
 use corkboard_origin::{Hooked, UpkeepError, Verified, Warmed, install};
 use serde_json::json;
 
 use super::settings as of_command;
 use crate::cli::{ConfigFile, OriginCommand};
-use crate::exit::{Failure, Outcome, story};
+use crate::exit::{Failure, Outcome};
 use crate::node::{Process, endpoints, open_origin, refused, source_options};
 use crate::output::{self, Table};
 use crate::settings::Settings;

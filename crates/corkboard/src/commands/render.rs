@@ -11,12 +11,13 @@ use std::sync::Arc;
 use corkboard_config::Config;
 use corkboard_core::connected::FetchScope;
 use corkboard_core::id::{Id as _, WorkspaceId};
+use corkboard_core::story::story;
 use corkboard_core::time::{Clock as _, SystemClock};
 use corkboard_fetch::{DiscardCallLog, FetchClient, SystemResolver};
 use corkboard_template::RenderOptions;
 
 use crate::cli::Render;
-use crate::exit::{Failure, Outcome, story};
+use crate::exit::{Failure, Outcome};
 use crate::runtime;
 use crate::settings::{self, Settings};
 use crate::telemetry::{self, Verbosity};

@@ -1,12 +1,13 @@
 //! `corkboard secrets`: keys that seal stored credentials, and sealing anew when they change.
 
+use corkboard_core::story::story;
 use corkboard_core::time::{Clock as _, SystemClock};
 use corkboard_fetch::{Sealed, Vault};
 use corkboard_store::ControlStore;
 
 use super::settings;
 use crate::cli::{ConfigFile, SecretsCommand};
-use crate::exit::{Failure, Outcome, story};
+use crate::exit::{Failure, Outcome};
 use crate::settings::vault;
 use crate::stores::Control;
 use crate::{output, runtime};

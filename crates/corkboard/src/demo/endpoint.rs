@@ -5,13 +5,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use axum::extract::Path;
 use axum::routing::get;
 use axum::{Json, Router};
+use corkboard_core::story::story;
 use corkboard_edge::{EdgeOptions, ListenError};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::exit::{Failure, Outcome, story};
+use crate::exit::{Failure, Outcome};
 
 const PRODUCTS: &[(&str, &str)] = &[
     ("a cast-iron pan", "kitchen"),

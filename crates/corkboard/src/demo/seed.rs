@@ -4,13 +4,14 @@ use std::path::Path;
 
 use corkboard_core::campaign::CampaignState;
 use corkboard_core::identity;
+use corkboard_core::story::story;
 use corkboard_core::tenancy::{ApiKey, App, Scope, TokenAlgorithm, TokenKey, Workspace};
 use corkboard_core::time::{Clock as _, SystemClock, Timestamp};
 use corkboard_store::ControlStore;
 
 use super::files::Remembered;
 use super::{campaigns, users};
-use crate::exit::{Failure, Outcome, story};
+use crate::exit::{Failure, Outcome};
 use crate::node::Node;
 use crate::progress;
 

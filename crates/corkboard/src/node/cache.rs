@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use corkboard_cache::{Redis, RedisOptions, TierOptions};
 use corkboard_config::{Config, StoreKind};
+use corkboard_core::story::story;
 use corkboard_feed::{FeedTier, LiveHub, UNTOLD_LIFETIME};
 use corkboard_fetch::ResponseTier;
 use tokio::time::timeout;
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::responses::{self, Responses};
-use crate::exit::{Failure, Outcome, story};
+use crate::exit::{Failure, Outcome};
 use crate::settings;
 
 /// A node that cannot reach Redis at its start goes on without it.

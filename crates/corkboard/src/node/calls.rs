@@ -5,14 +5,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use corkboard_core::story::story;
 use corkboard_fetch::FetchRecord;
 use corkboard_store::ControlStore;
 use corkboard_store::control_store::CallRow;
 use metrics::{counter, describe_counter};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-
-use crate::exit::story;
 
 /// Most calls of one transaction.
 const BATCH: usize = 512;

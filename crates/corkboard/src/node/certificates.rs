@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use corkboard_config::Config;
+use corkboard_core::story::story;
 use corkboard_edge::Certificates;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::exit::{Failure, Outcome, story};
+use crate::exit::{Failure, Outcome};
 
 /// How often the files are looked at without being told to.
 const LOOK_EVERY: Duration = Duration::from_secs(60);

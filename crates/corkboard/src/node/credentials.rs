@@ -11,12 +11,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use corkboard_core::id::WorkspaceId;
+use corkboard_core::story::story;
 use corkboard_fetch::credential::CredentialsUnavailable;
 use corkboard_fetch::{Credential, Credentials, Sealed, Vault};
 use corkboard_store::ControlStore;
 use tokio::time::Instant;
-
-use crate::exit::story;
 
 /// How long a credential is used without looking again.
 const GOOD_FOR: Duration = Duration::from_secs(5);

@@ -10,13 +10,13 @@ mod sets;
 use std::fmt;
 use std::time::Duration;
 
+use corkboard_core::story::story;
 use corkboard_core::time::SharedClock;
 use corkboard_store::StoreError;
 use metrics::{counter, describe_counter};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::exit::story;
 use crate::stores::{CONTROL, CardDatabase, Stores};
 use sets::Sets;
 

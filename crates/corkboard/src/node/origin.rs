@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use corkboard_cache::{Ears, Key, Redis, RedisOptions};
 use corkboard_config::{Config, EndpointSource, OriginConfig};
+use corkboard_core::story::story;
 use corkboard_core::time::SharedClock;
 use corkboard_edge::EdgeOptions;
 use corkboard_origin::{
@@ -19,7 +20,7 @@ use super::admin::{self, Admin};
 use super::readiness::Readiness;
 use super::shutdown::admin_options;
 use super::{Listener, Process, certificates, passport, process};
-use crate::exit::{Failure, Outcome, story};
+use crate::exit::{Failure, Outcome};
 use crate::settings;
 
 /// Redis is waited for this long at the start; without it, an origin begins all the same.

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use corkboard_config::{StoreConfig, StoreKind};
+use corkboard_core::story::story;
 use corkboard_core::time::{SharedClock, Timestamp};
 use corkboard_store::ControlStore;
 use corkboard_store::postgres::{PgCardStore, PgPing};
@@ -20,7 +21,7 @@ use futures_util::join;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use crate::exit::{Outcome, story};
+use crate::exit::Outcome;
 use crate::stores::{CONTROL, Stores};
 
 /// A store that takes longer than this is as good as none.

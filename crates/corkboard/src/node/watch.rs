@@ -6,14 +6,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use corkboard_core::story::story;
 use corkboard_store::postgres::watch::{
     DatabaseWatch, Finding, HolderKind, Layout, Purpose, Sample, Severity, runway_days,
 };
 use metrics::{describe_gauge, gauge};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
-
-use crate::exit::story;
 
 const PERIOD: Duration = Duration::from_secs(60);
 /// A look asks a dozen short questions.

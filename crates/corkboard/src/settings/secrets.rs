@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use corkboard_config::SecretsConfig;
+use corkboard_core::story::story;
 use corkboard_fetch::Vault;
 
 use super::read;
-use crate::exit::{Failure, Outcome, story};
+use crate::exit::{Failure, Outcome};
 
 /// The configured keys; `None` when there are none.
 pub(crate) fn vault(config: &SecretsConfig) -> Outcome<Option<Arc<Vault>>> {

@@ -2,9 +2,8 @@
 //! not of the server.
 
 use corkboard_config::{Config, ServiceUrl, StoreKind};
+use corkboard_core::story::story;
 use corkboard_store::postgres::check_url;
-
-use crate::exit::story;
 
 /// What is wrong with the URLs of PostgreSQL servers, each with its key.
 pub(super) fn problems(config: &Config) -> Vec<String> {

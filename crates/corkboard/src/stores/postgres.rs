@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use corkboard_config::{DatabaseConfig, DatabaseLayout, ServiceUrl};
 use corkboard_core::slot::SlotRange;
+use corkboard_core::story::story;
 use corkboard_store::postgres::{CardLayout, PgCardStore, PgControlStore, PgOptions};
 use corkboard_store::routed::RoutedCardStore;
 use corkboard_store::{CardStore, ControlStore, StoreError};
 use tokio::task::JoinSet;
 
 use super::CardDatabase;
-use crate::exit::{Failure, Outcome, story};
+use crate::exit::{Failure, Outcome};
 
 /// What the control database is called where databases are listed.
 pub(crate) const CONTROL: &str = "control";

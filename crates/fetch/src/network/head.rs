@@ -4,12 +4,13 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use corkboard_core::story::story;
 use http::Response;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::line::{Answered, Arriving, Line};
-use super::{Exchange, Network, whole_story};
+use super::{Exchange, Network};
 use crate::connect::{Deadline, Opened, Sender};
 use crate::host::{Host, Turn};
 use crate::http2::{Lost, Seat};
@@ -175,7 +176,7 @@ impl<'a> Errand<'a> {
         let repeatable = self.request.method.is_idempotent();
         let error = failure.into_error();
         if !unsent && (!repeatable || error.is_parse()) {
-            return Err(Problem::Broken(whole_story(&error)));
+            return Err(Problem::Broken(story(&error)));
         }
         self.stranded = true;
         Ok(None)
@@ -212,7 +213,7 @@ impl<'a> Errand<'a> {
         };
         match answer {
             Ok(response) => Ok(Some(answered(response, sender))),
-            Err(error) => Err(Problem::Broken(whole_story(&error))),
+            Err(error) => Err(Problem::Broken(story(&error))),
         }
     }
 }

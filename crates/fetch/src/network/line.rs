@@ -1,13 +1,13 @@
 //! What an answer comes in on, whichever protocol it is.
 
 use bytes::Bytes;
+use corkboard_core::story::story;
 use http::Response;
 use http::header::CONTENT_LENGTH;
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use super::whole_story;
 use crate::connect::Sender;
 use crate::http2::Seat;
 
@@ -37,7 +37,7 @@ impl Arriving {
             Self::One(body) => loop {
                 let frame = match body.frame().await? {
                     Ok(frame) => frame,
-                    Err(error) => return Some(Err(whole_story(&error))),
+                    Err(error) => return Some(Err(story(&error))),
                 };
                 if let Ok(data) = frame.into_data() {
                     return Some(Ok(data));

@@ -91,7 +91,7 @@ impl Cursor {
         let first = (self.read.horizon(), 0);
         let (xid, number) = self.pass.as_ref().map_or(first, |pass| pass.after);
         let (xid, read) = (xid.to_string(), self.read.to_string());
-        let (xid, read) = (Printed(&xid), Printed(&read));
+        let (xid, read) = (Printed::new(&xid), Printed::new(&read));
         let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
         let reading = async {
             let client = connection.client();

@@ -108,7 +108,7 @@ pub(super) async fn save(
              WHERE $2 OR NOT has_redis RETURNING 1) \
          SELECT pg_notify('corkboard_origin', '') FROM moved";
     let applied = applied.to_string();
-    let (applied, has_redis) = (Printed(&applied), by == By::Redis);
+    let (applied, has_redis) = (Printed::new(&applied), by == By::Redis);
     let saving = async {
         connection
             .client()

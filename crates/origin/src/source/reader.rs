@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::connection::{Connection, Connector};
 use super::describe::Description;
 use super::portion::{Portion, TARGET};
-use super::text::{Many, One};
+use super::text::Printed;
 use super::{SourceError, SourceOptions};
 use crate::endpoint::{Content, EndpointSpec};
 use crate::key::Key;
@@ -217,7 +217,7 @@ impl Ready {
         match plan.endpoint.content {
             Content::Table { .. } => {
                 let keys: Vec<Key> = wanted.iter().map(|wanted| wanted.key.clone()).collect();
-                let keys = Many(&keys);
+                let keys = Printed::keys(&keys);
                 let reading = async {
                     let client = self.connection.client();
                     client.query(&statement, &[&keys]).await
@@ -234,7 +234,7 @@ impl Ready {
             }
             Content::Query(_) => {
                 let all = wanted.iter().map(|wanted| {
-                    let key = One(&wanted.key);
+                    let key = Printed::key(&wanted.key);
                     let (client, statement) = (self.connection.client(), &statement);
                     async move { client.query(statement, &[&key]).await }
                 });

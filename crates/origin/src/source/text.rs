@@ -1,56 +1,32 @@
 //! Parameters and values in PostgreSQL's text form, so that keys of any type are bound alike.
 
-use bytes::BytesMut;
+use std::borrow::Cow;
 use std::error::Error;
+
+use bytes::BytesMut;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
 use crate::key::Key;
 
-/// One key for a parameter of the key column's type.
+/// A value as it is printed, for a parameter of any type.
 #[derive(Debug)]
-pub(crate) struct One<'a>(pub(crate) &'a Key);
+pub(crate) struct Printed<'a>(Cow<'a, str>);
 
-/// Keys for a parameter that is an array of the key column's type.
-#[derive(Debug)]
-pub(crate) struct Many<'a>(pub(crate) &'a [Key]);
-
-impl ToSql for One<'_> {
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
-        out.extend_from_slice(self.0.as_str().as_bytes());
-        Ok(IsNull::No)
+impl<'a> Printed<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self(Cow::Borrowed(text))
     }
 
-    fn accepts(_: &Type) -> bool {
-        true
+    /// For a parameter of the key column's type.
+    pub(crate) fn key(key: &'a Key) -> Self {
+        Self::new(key.as_str())
     }
 
-    fn encode_format(&self, _: &Type) -> Format {
-        Format::Text
+    /// For a parameter that is an array of the key column's type.
+    pub(crate) fn keys(keys: &[Key]) -> Self {
+        Self(Cow::Owned(array(keys)))
     }
-
-    to_sql_checked!();
 }
-
-impl ToSql for Many<'_> {
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
-        out.extend_from_slice(array(self.0).as_bytes());
-        Ok(IsNull::No)
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    fn encode_format(&self, _: &Type) -> Format {
-        Format::Text
-    }
-
-    to_sql_checked!();
-}
-
-/// A value as it is printed, of a type that the driver does not know.
-#[derive(Debug)]
-pub(crate) struct Printed<'a>(pub(crate) &'a str);
 
 impl ToSql for Printed<'_> {
     fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {

@@ -13,6 +13,7 @@ use corkboard_core::user::UserId;
 
 use super::eligibility::Eligibility;
 use super::series::Durability;
+use crate::error::{Result, StoreError};
 
 /// Proof that the writer holds a chunk: a token that grows with every lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +62,24 @@ pub struct CardBatch {
     /// One per variant that `cards` mentions.
     pub shared: Vec<SharedContent>,
     pub cards: Vec<NewCard>,
+}
+
+impl CardBatch {
+    /// A card whose content nobody has stored could never be read again.
+    pub(crate) fn check_readable(&self) -> Result<()> {
+        let readable = |card: &NewCard| {
+            self.shared.iter().any(|shared| {
+                shared.variant == card.variant
+                    && (shared.content.is_some() || card.content.is_some())
+            })
+        };
+        if self.cards.iter().all(readable) {
+            return Ok(());
+        }
+        Err(StoreError::NotFound {
+            what: "content for a card of the batch",
+        })
+    }
 }
 
 /// What became of one card of a batch.

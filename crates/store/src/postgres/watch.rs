@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use corkboard_core::cohort::Width;
 use corkboard_core::expiry::MAX_LIFETIME;
+use corkboard_core::story::story;
 use corkboard_core::time::SharedClock;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
@@ -173,12 +174,10 @@ impl DatabaseWatch {
 /// What is wrong when a database cannot even be looked at.
 fn unusable(error: &StoreError, place: &str) -> Finding {
     const NAME: &str = "connection";
-    let mut story = error.to_string();
+    let mut story = story(error);
     let mut cause = std::error::Error::source(error);
     let mut state = None;
     while let Some(error) = cause {
-        story.push_str(": ");
-        story.push_str(&error.to_string());
         if let Some(error) = error.downcast_ref::<tokio_postgres::Error>() {
             state = error.code().cloned();
         }

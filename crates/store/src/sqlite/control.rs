@@ -68,7 +68,7 @@ impl SqliteControlStore {
     /// How SQLite would run each statement that is run often: the statement's name, and the steps
     /// of its plan. For the doctor, and for the test that keeps them from scanning.
     pub async fn plans(&self) -> Result<Vec<(&'static str, Vec<String>)>> {
-        self.database.read("explain", plans::explain).await
+        self.database.read("explain", plans::of_control).await
     }
 
     /// Finishes what was accepted and closes the file. Closing twice is harmless.

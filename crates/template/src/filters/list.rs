@@ -66,6 +66,18 @@ pub(super) fn concat(
     rt.new_list(&items)
 }
 
+/// What decides about an item: itself, or its property if one is named. `None` when it has none.
+fn decisive(
+    rt: &mut Runtime,
+    item: Value,
+    args: &Args<'_>,
+) -> Result<Option<Value>, TemplateError> {
+    match args.given(0) {
+        None | Some(Value::Nil) => Ok(Some(item)),
+        Some(property) => rt.property(item, property),
+    }
+}
+
 /// Drops nil items, or items whose property is nil.
 pub(super) fn compact(
     rt: &mut Runtime,
@@ -74,12 +86,8 @@ pub(super) fn compact(
 ) -> Result<Value, TemplateError> {
     let mut kept = Vec::new();
     for item in rt.items(input)? {
-        let decisive = match args.given(0) {
-            None | Some(Value::Nil) => item,
-            Some(property) => match rt.property(item, property)? {
-                Some(value) => value,
-                None => return Ok(Value::Nil),
-            },
+        let Some(decisive) = decisive(rt, item, args)? else {
+            return Ok(Value::Nil);
         };
         if !matches!(decisive, Value::Nil) {
             kept.push(item);
@@ -97,12 +105,8 @@ pub(super) fn uniq(
     let mut kept: Vec<Value> = Vec::new();
     let mut seen: Vec<Value> = Vec::new();
     for item in rt.items(input)? {
-        let decisive = match args.given(0) {
-            None | Some(Value::Nil) => item,
-            Some(property) => match rt.property(item, property)? {
-                Some(value) => value,
-                None => return Ok(Value::Nil),
-            },
+        let Some(decisive) = decisive(rt, item, args)? else {
+            return Ok(Value::Nil);
         };
         rt.meter.charge(seen.len() as u64)?;
         let mut known = false;

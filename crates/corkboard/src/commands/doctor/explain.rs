@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use corkboard_config::{StoreConfig, StoreKind};
+use corkboard_core::story::story;
 use corkboard_core::time::Timestamp;
 use corkboard_store::StoreError;
 use corkboard_store::postgres::watch::Finding as Looked;
@@ -10,7 +11,6 @@ use corkboard_store::postgres::{CardLayout, PgCardStore, PgControlStore, PgOptio
 use tokio::time::timeout;
 
 use super::Finding;
-use crate::exit::story;
 use crate::stores::{CONTROL, card_layout};
 
 const CHECK: &str = "plans";

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use corkboard_config::Config;
+use corkboard_core::story::story;
 use corkboard_core::time::Timestamp;
 use corkboard_store::CardStore;
 
 use super::Finding;
-use crate::exit::{Failure, story};
+use crate::exit::Failure;
 use crate::stores::{self, Stores};
 
 /// The keeper comes by once a minute; after this, nobody seems to.

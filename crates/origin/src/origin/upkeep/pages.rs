@@ -14,7 +14,7 @@ use super::{Origin, PAGE, UpkeepError};
 use crate::endpoint::Content;
 use crate::key::Key;
 use crate::row::Row;
-use crate::source::{Connection, Connector, KeyTexts, SourceError, key_and_row};
+use crate::source::{Connection, Connector, Printed, SourceError, key_and_row};
 
 /// Rows by their keys.
 pub(super) type Found = HashMap<Key, Row>;
@@ -59,7 +59,7 @@ impl Origin {
         let (read, columns) = (&served.description.read, served.description.columns.len());
         let reading = async {
             let client = connection.client();
-            client.query(read, &[&KeyTexts(keys)]).await
+            client.query(read, &[&Printed::keys(keys)]).await
         };
         let rows = connection.answer(&served.spec.path, reading).await?;
         rows.iter().map(|row| key_and_row(row, columns)).collect()

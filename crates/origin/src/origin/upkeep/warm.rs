@@ -8,7 +8,7 @@ use super::patience::Retries;
 use super::{Origin, PAGE, PAGES, UpkeepError};
 use crate::endpoint::Content;
 use crate::key::Key;
-use crate::source::{KeyText, SourceError, read_after, read_first};
+use crate::source::{Printed, SourceError, read_after, read_first};
 
 /// What filling Redis has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +110,11 @@ impl<'a> Keys<'a> {
             let client = connection.client();
             match last {
                 None => client.query(&self.first, &[&limit]).await,
-                Some(key) => client.query(&self.after, &[&KeyText(key), &limit]).await,
+                Some(key) => {
+                    client
+                        .query(&self.after, &[&Printed::key(key), &limit])
+                        .await
+                }
             }
         };
         let page = connection.answer(self.path, page).await?;

@@ -29,7 +29,7 @@ use super::contents::Place;
 use super::owner::Owner;
 use super::tables;
 use crate::card_store::{CardBatch, NewCard, RowOutcome, SharedContent};
-use crate::error::{Result, StoreError};
+use crate::error::Result;
 use commit::Commit;
 use decide::{Decision, Facts, Terms, decide};
 
@@ -71,7 +71,7 @@ pub(super) async fn write(
     batch: &CardBatch,
     now: Timestamp,
 ) -> Result<Vec<RowOutcome>> {
-    check(batch)?;
+    batch.check_readable()?;
     let writing = Writing::new(batch, now)?;
     let (mut attempts, mut gone) = (Attempts::default(), 0);
     let mut way = match batch.fence {
@@ -99,21 +99,6 @@ pub(super) async fn write(
             }
         }
     }
-}
-
-/// A card whose content nobody has stored could never be read again.
-fn check(batch: &CardBatch) -> Result<()> {
-    let readable = |card: &NewCard| {
-        batch.shared.iter().any(|shared| {
-            shared.variant == card.variant && (shared.content.is_some() || card.content.is_some())
-        })
-    };
-    if batch.cards.iter().all(readable) {
-        return Ok(());
-    }
-    Err(StoreError::NotFound {
-        what: "content for a card of the batch",
-    })
 }
 
 impl<'a> Writing<'a> {

@@ -94,7 +94,7 @@ pub(super) async fn insert(session: &Session, campaign: &Campaign) -> Result<(Ca
                 &Time(campaign.created_at),
                 &Time(campaign.updated_at),
                 &campaign.cancelled_at.map(Time),
-                &heeds_events(campaign),
+                &campaign.definition.heeds_events(),
                 &Json(text(&campaign.definition, "campaign")?),
             ],
         )
@@ -108,10 +108,6 @@ pub(super) async fn insert(session: &Session, campaign: &Campaign) -> Result<(Ca
         what: "campaign id",
     })?;
     Ok((stored, false))
-}
-
-fn heeds_events(campaign: &Campaign) -> bool {
-    campaign.definition.delivery.event().is_some() || !campaign.definition.remove_on.is_empty()
 }
 
 pub(super) async fn find(
@@ -158,7 +154,7 @@ pub(super) async fn update(session: &Session, campaign: &Campaign) -> Result<()>
                 &Uuid::of(campaign.id),
                 &stored_small(campaign.version),
                 &Time(campaign.updated_at),
-                &heeds_events(campaign),
+                &campaign.definition.heeds_events(),
                 &Json(text(&campaign.definition, "campaign")?),
                 &campaign.state.as_str(),
             ],

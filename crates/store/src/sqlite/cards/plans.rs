@@ -5,9 +5,7 @@ use rusqlite::Connection;
 use super::{card_events, counts, erase, read, receipts, scan, states, users, write};
 use crate::card_store::ScanDetail;
 use crate::error::Result;
-
-/// A statement's name and the steps of its plan.
-type Plan = (&'static str, Vec<String>);
+use crate::sqlite::plan::{Plan, explain};
 
 /// Of `users.db`: statements whose cost must not grow with what has been stored.
 pub(super) fn of_users(connection: &Connection) -> Result<Vec<Plan>> {
@@ -57,19 +55,4 @@ pub(super) fn of_cohort(connection: &Connection) -> Result<Vec<Plan>> {
         ("erase card events", erase::DELETE_CARD_EVENTS),
     ];
     explain(connection, &hot)
-}
-
-fn explain(connection: &Connection, hot: &[(&'static str, &str)]) -> Result<Vec<Plan>> {
-    let mut plans = Vec::with_capacity(hot.len());
-    for (name, sql) in hot {
-        // Parameters stay unbound: plans do not depend on them.
-        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
-        let mut rows = statement.raw_query();
-        let mut steps = Vec::new();
-        while let Some(row) = rows.next()? {
-            steps.push(row.get("detail")?);
-        }
-        plans.push((*name, steps));
-    }
-    Ok(plans)
 }

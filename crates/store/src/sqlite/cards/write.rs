@@ -46,7 +46,7 @@ pub(super) async fn write(
     batch: CardBatch,
     now: Timestamp,
 ) -> Result<Vec<RowOutcome>> {
-    check(&batch)?;
+    batch.check_readable()?;
     // Before the receipts: an erasure that comes after a claim must find this file.
     let file = store.cohorts.for_writing(batch.cohort).await?;
     if let Some(fence) = batch.fence {
@@ -68,21 +68,6 @@ pub(super) async fn write(
     };
     let insert = move |connection: &Connection| insert_all(connection, &batch, claimed, now);
     file.write("insert cards", insert).await
-}
-
-/// A card whose content nobody has stored could never be read again.
-fn check(batch: &CardBatch) -> Result<()> {
-    let readable = |card: &NewCard| {
-        batch.shared.iter().any(|shared| {
-            shared.variant == card.variant && (shared.content.is_some() || card.content.is_some())
-        })
-    };
-    if batch.cards.iter().all(readable) {
-        return Ok(());
-    }
-    Err(StoreError::NotFound {
-        what: "content for a card of the batch",
-    })
 }
 
 fn check_fence(connection: &Connection, dispatch: DispatchId, fence: ChunkFence) -> Result<()> {

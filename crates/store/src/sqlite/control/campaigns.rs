@@ -74,7 +74,7 @@ pub(super) fn insert(connection: &Connection, campaign: &Campaign) -> Result<(Ca
             campaign.created_at.as_micros(),
             campaign.updated_at.as_micros(),
             campaign.cancelled_at.map(Timestamp::as_micros),
-            heeds_events(campaign),
+            campaign.definition.heeds_events(),
             text(&campaign.definition, "campaign")?,
         ],
     )?;
@@ -87,10 +87,6 @@ pub(super) fn insert(connection: &Connection, campaign: &Campaign) -> Result<(Ca
         what: "campaign id",
     })?;
     Ok((stored, false))
-}
-
-fn heeds_events(campaign: &Campaign) -> bool {
-    campaign.definition.delivery.event().is_some() || !campaign.definition.remove_on.is_empty()
 }
 
 pub(super) fn find(
@@ -130,7 +126,7 @@ pub(super) fn update(connection: &Connection, campaign: &Campaign) -> Result<()>
             campaign.id.to_bytes(),
             campaign.version,
             campaign.updated_at.as_micros(),
-            heeds_events(campaign),
+            campaign.definition.heeds_events(),
             text(&campaign.definition, "campaign")?,
             campaign.state.as_str(),
         ],

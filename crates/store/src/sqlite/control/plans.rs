@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::{calls, campaigns, chunks, content_blocks, credentials, dispatches, idempotency, live};
 use crate::error::Result;
+use crate::sqlite::plan::{Plan, explain};
 
 /// Statements whose cost must not grow with what has been stored, by name.
 const HOT: &[(&str, &str)] = &[
@@ -46,17 +47,6 @@ const HOT: &[(&str, &str)] = &[
     ("prune dispatches", dispatches::PRUNE),
 ];
 
-pub(super) fn explain(connection: &Connection) -> Result<Vec<(&'static str, Vec<String>)>> {
-    let mut plans = Vec::new();
-    for (name, sql) in HOT {
-        // Parameters stay unbound: plans do not depend on them.
-        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
-        let mut rows = statement.raw_query();
-        let mut steps = Vec::new();
-        while let Some(row) = rows.next()? {
-            steps.push(row.get("detail")?);
-        }
-        plans.push((*name, steps));
-    }
-    Ok(plans)
+pub(super) fn of_control(connection: &Connection) -> Result<Vec<Plan>> {
+    explain(connection, HOT)
 }
