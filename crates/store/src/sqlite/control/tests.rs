@@ -4,12 +4,18 @@ use std::time::Duration;
 
 use corkboard_core::campaign::{Campaign, CampaignState};
 use corkboard_core::cohort::Cohort;
-use corkboard_core::dispatch::{Cause, Dispatch, DispatchState, Shape};
-use corkboard_core::id::Id;
+use corkboard_core::dispatch::{Cause, Dispatch, DispatchState, Shape, Tally};
+use corkboard_core::id::{CampaignId, DispatchId, Id, WorkspaceId};
 use corkboard_core::slot::SlotRange;
+use corkboard_core::time::Timestamp;
 use serde_json::{Map, json};
 
 use super::*;
+use crate::control_store::{
+    CallFilter, CallRow, ChunkWork, ClaimRequest, ControlStore, Idempotent, NewDispatch,
+};
+use crate::error::StoreError;
+use crate::page::PageRequest;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_seconds(1_795_255_200 + seconds)
