@@ -16,7 +16,7 @@ pub(crate) struct Filter<V> {
 }
 
 /// How a database asks about a user `u`.
-pub(crate) trait Dialect {
+pub(crate) trait Dialect: Sized {
     /// The value of a parameter.
     type Value: From<String> + From<i64>;
     /// How to ask for an attribute.
@@ -62,12 +62,12 @@ pub(crate) trait Dialect {
 }
 
 /// The values bound so far.
-pub(crate) struct Parameters<D: Dialect + ?Sized> {
+pub(crate) struct Parameters<D: Dialect> {
     first: usize,
     values: Vec<D::Value>,
 }
 
-impl<D: Dialect + ?Sized> Parameters<D> {
+impl<D: Dialect> Parameters<D> {
     /// Binds a value and returns its placeholder.
     pub(crate) fn bind(&mut self, value: impl Into<D::Value>) -> String {
         self.values.push(value.into());
