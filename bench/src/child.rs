@@ -72,9 +72,14 @@ impl Child {
             Some(status) => Err(Failure::Command {
                 command: self.log.display().to_string(),
                 status: status.to_string(),
-                output: tail(&fs::read(&self.log).unwrap_or_default()),
+                output: self.last_words(),
             }),
         }
+    }
+
+    /// The end of its log.
+    pub(crate) fn last_words(&self) -> String {
+        tail(&fs::read(&self.log).unwrap_or_default())
     }
 
     /// Sends a signal, unless the process has been waited for.

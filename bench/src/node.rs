@@ -198,6 +198,11 @@ impl Node {
         self.child.pid()
     }
 
+    /// The end of its log.
+    pub(crate) fn last_words(&self) -> String {
+        self.child.last_words()
+    }
+
     /// A counter's values by its one label.
     pub(crate) async fn counter(&self, name: &str, label: &str) -> Result<BTreeMap<String, u64>> {
         let page = self.admin.get("/metrics").try_send().await?.text();

@@ -127,6 +127,14 @@ impl Running {
         }
     }
 
+    /// The end of its log.
+    pub(crate) fn last_words(&self) -> String {
+        match &self.process {
+            Process::Origin(child) => child.last_words(),
+            Process::Node(node) => node.last_words(),
+        }
+    }
+
     pub(crate) async fn stop(self) -> Result<()> {
         match self.process {
             Process::Origin(child) => child.stop().await,

@@ -63,7 +63,7 @@ impl LineUp {
             } else {
                 feed.start(&tuning).await?
             };
-            warm(&node.base(), list(server, lists), ground.keys()).await?;
+            warm(&node, list(server, lists), ground.keys()).await?;
             nodes.push((server, node));
         }
         Ok(Self {
@@ -135,7 +135,8 @@ fn list(server: Server, lists: &Lists) -> &Requests {
 }
 
 /// Asks for everything at least once, in one go: the generator begins its list anew each time.
-async fn warm(base: &str, requests: &Requests, keys: usize) -> Result<()> {
+async fn warm(node: &Running, requests: &Requests, keys: usize) -> Result<()> {
+    let base = &node.base();
     say(&format!("spike: warming {base}"));
     let mut seconds = 1;
     loop {
@@ -150,8 +151,9 @@ async fn warm(base: &str, requests: &Requests, keys: usize) -> Result<()> {
         let summary = load.run().await?;
         if summary.errors.total() > 0 {
             return Err(Failure::unexpected(format!(
-                "{base} fails while it is warmed: {:?}",
-                summary.errors
+                "{base} fails while it is warmed: {:?}; it says: {}",
+                summary.errors,
+                node.last_words()
             )));
         }
         if summary.requests > keys as u64 {

@@ -70,7 +70,7 @@ impl Scene<'_> {
         self.redis.kill().await?;
         sleep(SEEN).await;
         let load = self.load(&node)?;
-        let lasts = Duration::from_millis(if self.setting.is_quick { 500 } else { 1_000 });
+        let lasts = Duration::from_secs(if self.setting.is_quick { 1 } else { 3 });
         let alone = capacity::of(&load, 2_000.0, lasts).await?;
         self.redis.restart().await?;
         sleep(READMITTED).await;
