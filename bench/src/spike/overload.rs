@@ -9,6 +9,7 @@
 //! generator does not reach ten times.
 
 mod costs;
+mod floor;
 mod surface;
 
 use std::net::SocketAddr;
@@ -25,6 +26,7 @@ use crate::console::say;
 use crate::failure::{Failure, Result};
 use crate::postgres::Database;
 
+pub(crate) use floor::Floor;
 pub(crate) use surface::{Point, Surface};
 
 /// The generator's CPU.
@@ -47,6 +49,9 @@ pub(crate) struct Overload {
     pub(crate) distance_ms: u64,
     pub(crate) connections: usize,
     pub(crate) surfaces: Vec<Surface>,
+    /// Asked as often as feeds from PostgreSQL at the most.
+    #[serde(default)]
+    pub(crate) floor: Option<Floor>,
 }
 
 /// One thing to be overloaded.
@@ -101,10 +106,17 @@ pub(super) async fn run(setting: &Setting, ground: &Ground) -> Result<Overload> 
         rows_from_source(setting, ground).await?,
         feeds_from_memory(setting, ground).await?,
     ];
+    let most = surfaces[0].steps.iter().map(|step| step.offered);
+    let most = most.fold(1.0, f64::max);
+    let paths = ground.origin.paths.iter();
+    let requests = paths.map(|path| open::get(path, None)).collect();
+    let lasts = Lengths::of(setting).spike;
+    let floor = floor::measure(setting, Arc::new(requests), most, lasts).await?;
     Ok(Overload {
         distance_ms: u64::try_from(DISTANCE.as_millis()).unwrap_or(u64::MAX),
         connections: CONNECTIONS,
         surfaces,
+        floor: Some(floor),
     })
 }
 

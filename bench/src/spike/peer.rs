@@ -3,10 +3,12 @@
 mod django;
 mod fixed;
 mod lua;
+mod refusing;
 
 pub(crate) use django::{Django, Ladder, VERSIONS};
 pub(crate) use fixed::Fixed;
 pub(crate) use lua::Lua;
+pub(crate) use refusing::Refusing;
 
 use std::path::Path;
 

@@ -18,6 +18,14 @@ pub(super) fn section(part: &Overload, folder: &Path) -> Result<String> {
         text.push_str(&of_surface(surface));
         text.push_str(&plots(surface, place, folder)?);
     }
+    if let Some(floor) = part.floor {
+        text.push_str(&format!(
+            "\nThe least that a refusal costs here: nginx that does nothing else, asked as often, takes {} us of CPU for each of {} \
+             refusals a second.\n",
+            number(floor.micros),
+            number(floor.refused)
+        ));
+    }
     Ok(text)
 }
 
