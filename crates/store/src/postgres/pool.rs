@@ -144,7 +144,7 @@ impl Pool {
                     other => other,
                 })
             }
-            Ok(Err(PoolError::Timeout(TimeoutType::Wait))) | Err(_) => {
+            Ok(Err(PoolError::Timeout(_))) | Err(_) => {
                 let place = self.place.to_string();
                 metrics::counter!("corkboard_store_acquire_timeouts_total", "place" => place)
                     .increment(1);
