@@ -1,7 +1,7 @@
 //! Redis as the tier that processes share: values under leases, voids that reach every process.
 //!
 //! One job for each file: [`link`] talks, [`watch`] connects, listens and notices when Redis is
-//! gone, [`circuit`] decides who may ask, [`lease`] is the protocol, [`debts`] remembers voids that
+//! gone, [`circuit`] and [`readmission`] decide who may ask, [`lease`] is the protocol, [`debts`] remembers voids that
 //! could not be delivered, [`looks`] puts readers together, [`warmth`] notices that there is nothing to be
 //! found. [`hashes`] is a protocol of its own, for rows in a public layout.
 
@@ -15,6 +15,7 @@ mod lease;
 mod link;
 mod looks;
 mod message;
+mod readmission;
 mod scan;
 mod script;
 mod trust;
@@ -45,6 +46,7 @@ use circuit::Circuit;
 use debts::Debts;
 use link::{Link, Session};
 use looks::Looks;
+use readmission::Readmission;
 use trust::Trust;
 use warmth::Warmth;
 
@@ -68,7 +70,7 @@ pub struct RedisOptions {
     pub beat: Duration,
     /// A look that takes longer says no. With `beat`, the time until a hung Redis is left out.
     pub beat_timeout: Duration,
-    /// After a loss, the time in which readers are let back to Redis little by little.
+    /// After a loss, the longest time in which readers are let back to Redis little by little.
     pub readmission: Duration,
     /// Voids remembered while they cannot be delivered; beyond it, everything is voided.
     pub most_debts: usize,
@@ -85,7 +87,7 @@ impl Default for RedisOptions {
             looks: 256,
             beat: Duration::from_millis(200),
             beat_timeout: Duration::from_millis(500),
-            readmission: Duration::from_secs(3),
+            readmission: Duration::from_secs(15),
             most_debts: 100_000,
         }
     }
@@ -117,6 +119,7 @@ struct Shared {
     address: Address,
     link: Link,
     circuit: Circuit,
+    readmission: Readmission,
     trust: Trust,
     debts: Debts,
     looks: Looks,
@@ -153,7 +156,8 @@ impl Redis {
         let address = Address::parse(url, &options).map_err(OpenError)?;
         let shared = Arc::new(Shared {
             link: Link::new(options.timeout),
-            circuit: Circuit::new(options.readmission),
+            circuit: Circuit::default(),
+            readmission: Readmission::new(options.readmission),
             trust: Trust::new(),
             looks: Looks::default(),
             warmth: Warmth::new(),
@@ -206,7 +210,9 @@ impl Redis {
 
     fn admits_at(&self, key: &Key, now: Instant) -> bool {
         let shared = &self.shared;
-        shared.circuit.admits(xxh3_64(key.as_bytes()), now) && !shared.debts.owes(key)
+        shared.circuit.is_closed()
+            && shared.readmission.admits(xxh3_64(key.as_bytes()), now)
+            && !shared.debts.owes(key)
     }
 
     /// Tells every other process something. Lost when Redis is away.
@@ -220,6 +226,24 @@ impl Redis {
 }
 
 impl Shared {
+    /// Lets readers in, at once or little by little.
+    fn let_in(&self, slowly: bool) {
+        if slowly {
+            self.readmission.begin(Instant::now());
+        } else {
+            self.readmission.end();
+        }
+        self.circuit.close();
+    }
+
+    /// Somebody has looked for something.
+    fn looked(&self, found: bool) {
+        self.readmission.note(found);
+        if self.warmth.note(found) {
+            self.readmission.doubt(Instant::now());
+        }
+    }
+
     fn channel(&self) -> String {
         let options = &self.options;
         format!("{}:{}:changes", options.prefix, options.area)

@@ -78,7 +78,7 @@ impl Redis {
                 looked => {
                     if let Ok(looked) = &looked {
                         let is_value = matches!(looked, Looked::Value(_));
-                        self.shared.warmth.note(is_value);
+                        self.shared.looked(is_value);
                     }
                     return looked;
                 }
@@ -106,7 +106,7 @@ impl Redis {
         let mut answers = self.find(key, Wanted::Value).await?;
         let looked = answers.pop().and_then(read);
         let is_value = matches!(looked, Some(Looked::Value(_)));
-        self.shared.warmth.note(is_value);
+        self.shared.looked(is_value);
         Ok(looked)
     }
 

@@ -31,12 +31,14 @@ impl Warmth {
         self.found.load(Ordering::Relaxed) < COLD
     }
 
-    /// A look more. Of two at the same moment one may be lost: it is an estimate.
-    pub(super) fn note(&self, found: bool) {
+    /// A look more; whether Redis has just grown cold. Of two at the same moment one may be lost: it is an
+    /// estimate.
+    pub(super) fn note(&self, found: bool) -> bool {
         let known = self.found.load(Ordering::Relaxed);
         let part = if found { (ALL - known) / WEIGHT } else { 0 };
         let left = if found { known } else { known - known / WEIGHT };
         self.found.store(left + part, Ordering::Relaxed);
+        known >= COLD && left + part < COLD
     }
 
     /// Leases are refused: looking alone is all that can be done.
@@ -64,7 +66,10 @@ mod tests {
         let warmth = Warmth::new();
         assert!(!warmth.is_cold());
         assert!((10..30).contains(&looks_until(&warmth, false, true)));
-        (0..1_000).for_each(|_| warmth.note(false));
+        assert!(
+            (0..1_000).all(|_| !warmth.note(false)),
+            "it was cold already"
+        );
         assert!((70..150).contains(&looks_until(&warmth, true, false)));
     }
 
@@ -75,7 +80,8 @@ mod tests {
             warmth.note(look % 5 > 0);
             assert!(!warmth.is_cold());
         }
-        (0..1_000).for_each(|look| warmth.note(look % 2 > 0));
+        let has_grown_cold = (0..1_000).filter(|look| warmth.note(look % 2 > 0));
+        assert_eq!(has_grown_cold.count(), 1);
         assert!(warmth.is_cold());
     }
 }

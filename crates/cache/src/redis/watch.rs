@@ -200,7 +200,7 @@ async fn stay(shared: &Shared, joined: &Joining, slowly: bool) -> String {
         return describe(&error);
     }
     shared.link.set(Some(joined.session.clone()));
-    shared.circuit.close(slowly);
+    shared.let_in(slowly);
     shared.trust.renew(sent);
     shared.joined.notify_waiters();
     metrics::gauge!("corkboard_cache_redis_up").set(1.0);
@@ -228,7 +228,7 @@ async fn stay(shared: &Shared, joined: &Joining, slowly: bool) -> String {
             if strikes == MOST_STRIKES {
                 return "calls were not answered".to_owned();
             }
-            shared.circuit.close(true);
+            shared.let_in(true);
         }
         if let Err(error) = settle(shared, joined).await {
             return describe(&error);

@@ -20,7 +20,7 @@ impl Redis {
     pub async fn hash(&self, name: &Key) -> Result<Option<HashRow>, CallError> {
         let answers = self.find(name, Wanted::Hash).await?;
         let row = <[Value; 2]>::try_from(answers).ok().and_then(row_of);
-        self.shared.warmth.note(row.is_some());
+        self.shared.looked(row.is_some());
         Ok(row)
     }
 
@@ -62,7 +62,7 @@ impl Redis {
             return Ok(HashLooked::Absent(HashLeased::Taken));
         };
         let row = row_of([fields, left]);
-        self.shared.warmth.note(row.is_some());
+        self.shared.looked(row.is_some());
         let leased = given(&answer, lease);
         let Some(row) = row else {
             return Ok(HashLooked::Absent(leased));
