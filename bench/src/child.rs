@@ -146,7 +146,8 @@ pub(crate) async fn output(mut command: Command) -> Result<String> {
     })
 }
 
-fn tail(output: &[u8]) -> String {
+/// The end of what was printed.
+pub(crate) fn tail(output: &[u8]) -> String {
     let from = output.len().saturating_sub(SHOWN_BYTES);
     String::from_utf8_lossy(&output[from..]).trim().to_owned()
 }

@@ -35,6 +35,8 @@ const SETTINGS: &[(&str, &str)] = &[
     // What was waited for longer than this is found in the log.
     ("deadlock_timeout", "20ms"),
     ("log_lock_waits", "on"),
+    // Far beyond anything that is asked for here.
+    ("log_min_duration_statement", "1s"),
     ("shared_preload_libraries", "pg_stat_statements"),
     ("pg_stat_statements.track_planning", "on"),
 ];
@@ -137,6 +139,11 @@ impl Postgres {
             .unwrap_or(usize::MAX)
             .min(text.len());
         Ok(String::from_utf8_lossy(&text[from..]).into_owned())
+    }
+
+    /// The end of its log.
+    pub(crate) fn last_words(&self) -> String {
+        child::tail(&std::fs::read(self.log()).unwrap_or_default())
     }
 
     fn log(&self) -> PathBuf {

@@ -25,7 +25,7 @@ pub(crate) struct Ground {
     pub(crate) feed: FeedSite,
     keys: usize,
     /// Its databases go first.
-    _postgres: Postgres,
+    postgres: Postgres,
 }
 
 /// How a node differs from the default configuration.
@@ -105,8 +105,13 @@ impl Ground {
             origin,
             feed,
             keys,
-            _postgres: postgres,
+            postgres,
         })
+    }
+
+    /// The end of the log of the databases' server.
+    pub(crate) fn databases_last_words(&self) -> String {
+        self.postgres.last_words()
     }
 
     /// How many rows and users there are.

@@ -63,7 +63,7 @@ impl LineUp {
             } else {
                 feed.start(&tuning).await?
             };
-            warm(&node, list(server, lists), ground.keys()).await?;
+            warm(&node, list(server, lists), ground).await?;
             nodes.push((server, node));
         }
         Ok(Self {
@@ -135,8 +135,8 @@ fn list(server: Server, lists: &Lists) -> &Requests {
 }
 
 /// Asks for everything at least once, in one go: the generator begins its list anew each time.
-async fn warm(node: &Running, requests: &Requests, keys: usize) -> Result<()> {
-    let base = &node.base();
+async fn warm(node: &Running, requests: &Requests, ground: &Ground) -> Result<()> {
+    let (base, keys) = (&node.base(), ground.keys());
     say(&format!("spike: warming {base}"));
     let mut seconds = 1;
     loop {
@@ -151,9 +151,10 @@ async fn warm(node: &Running, requests: &Requests, keys: usize) -> Result<()> {
         let summary = load.run().await?;
         if summary.errors.total() > 0 {
             return Err(Failure::unexpected(format!(
-                "{base} fails while it is warmed: {:?}; it says: {}",
+                "{base} fails while it is warmed: {:?}; it says: {}; PostgreSQL says: {}",
                 summary.errors,
-                node.last_words()
+                node.last_words(),
+                ground.databases_last_words()
             )));
         }
         if summary.requests > keys as u64 {
