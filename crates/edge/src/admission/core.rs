@@ -137,6 +137,8 @@ impl<T> Core<T> {
         took: Option<Duration>,
     ) -> bool {
         self.held[priority as usize] -= 1;
+        let in_flight = self.in_flight();
+        self.limit.in_flight(in_flight);
         took.is_some_and(|took| self.limit.sample(now, priority, took))
     }
 

@@ -1,33 +1,42 @@
 //! How many requests may be worked on at once: found by watching what one more of them costs.
 //!
-//! Time passes in windows. While no more requests are in flight than the floor, what they take is
-//! what work takes when nothing waits for anything: the baseline, one for each priority. Beyond the
-//! floor, a window that takes longer than the baseline by more than the tolerance shrinks the limit
-//! in proportion; one in which somebody had to wait and that takes no longer lets it grow. So a
-//! slower database lowers the limit until at the floor the new baseline is learned, within half a second, and
-//! the limit climbs again from there, quickly until a window takes too long; nothing has to be probed. Times are averaged as logarithms: one slow
-//! request in a hundred says nothing about the rest.
+//! Time passes in windows (`window.rs`). While no more requests are in flight than the floor, what
+//! they take is what work takes when nothing waits for anything: the baseline, one for each
+//! priority. Beyond the floor, a window that takes longer than the baseline by more than the
+//! tolerance shrinks the limit in proportion; one in which somebody had to wait and that takes no
+//! longer lets it grow.
+//!
+//! Work may also take longer for another reason than a line: a cache has gone, a database is far
+//! away. At the floor that is the new baseline; above it, a limit that shrinks shows soon whether
+//! throughput goes with it (`pace.rs`), and then the present time becomes the baseline, the limit
+//! goes back to what it was, and doubles while throughput follows. Nothing has to be probed while
+//! all goes as usual. Times are averaged as logarithms: one slow request in a hundred says nothing
+//! about the rest.
 
 use std::time::Duration;
 
 use super::Priority;
 use super::options::AdmissionOptions;
+use lateness::Lateness;
+use pace::{Paces, Seen, Trial};
+use window::Window;
 
-/// A window is over after this time, if it has seen enough.
-const WINDOW: Duration = Duration::from_millis(100);
-const ENOUGH: u32 = 16;
-/// A window with fewer requests than [`ENOUGH`] is over after this time.
-const LONGEST_WINDOW: Duration = Duration::from_secs(1);
+mod lateness;
+mod pace;
+mod window;
+
 /// How much longer than its baseline work may take before the limit shrinks.
 const TOLERANCE: f64 = 1.25;
 /// What one window may take off the limit at the most.
 const STEEPEST: f64 = 0.7;
-/// How far one window moves the baseline down, and how far up.
+/// How far one window moves the baseline down, and how far up when it has not seen many.
 const SAME_PACE: f64 = 0.2;
 const ANOTHER_PACE: f64 = 0.5;
-/// What one window adds to the limit on the way up from the floor with a new baseline: how many places
-/// there are now is unknown, and every window with fewer is work not done. Otherwise it adds its root.
+/// What one window adds to the limit on the way up with a new baseline: how many places there are
+/// now is unknown, and every window with fewer is work not done. Otherwise it adds its root.
 const SWIFT: f64 = 0.5;
+/// The same where a window says for certain whether throughput has followed.
+const SWIFTEST: f64 = 1.0;
 /// What one window of late scheduling takes off the limit.
 const LATE: f64 = 0.9;
 
@@ -36,22 +45,15 @@ pub(crate) struct Limit {
     floor: f64,
     ceiling: f64,
     slow_start: Duration,
-    target: Duration,
     value: f64,
-    /// On the way up from the floor with a new baseline, until a window has taken too long.
+    /// On the way up with a new baseline, until a window has taken too long.
     swift: bool,
+    trial: Option<Trial>,
     /// Logarithms of microseconds.
-    baseline: [Option<f64>; 4],
+    baseline: Paces,
     window: Window,
-}
-
-#[derive(Debug, Default)]
-struct Window {
-    began: Duration,
-    most_in_flight: u32,
-    somebody_waited: bool,
-    least_lag: Option<Duration>,
-    sums: [(f64, u32); 4],
+    lateness: Lateness,
+    in_flight: u32,
 }
 
 impl Limit {
@@ -61,11 +63,13 @@ impl Limit {
             floor,
             ceiling: f64::from(options.max_in_flight).max(floor),
             slow_start: options.slow_start,
-            target: options.target,
             value: floor,
             swift: false,
+            trial: None,
             baseline: [None; 4],
             window: Window::default(),
+            lateness: Lateness::new(options.target),
+            in_flight: 0,
         }
     }
 
@@ -81,80 +85,113 @@ impl Limit {
 
     /// A task ran so much later than it was due.
     pub(crate) fn lag(&mut self, lag: Duration) {
-        let least = self.window.least_lag.unwrap_or(lag);
-        self.window.least_lag = Some(least.min(lag));
+        self.lateness.add(lag);
     }
 
     pub(crate) fn in_flight(&mut self, in_flight: u32) {
+        self.in_flight = in_flight;
         self.window.most_in_flight = self.window.most_in_flight.max(in_flight);
     }
 
     /// A request was answered after `took`. True when the limit was looked at anew.
     pub(crate) fn sample(&mut self, now: Duration, priority: Priority, took: Duration) -> bool {
-        let (sum, count) = &mut self.window.sums[priority as usize];
-        *sum += (took.as_secs_f64() * 1e6).max(1.0).ln();
-        *count += 1;
-        let age = now.saturating_sub(self.window.began);
-        if age < WINDOW {
+        if !self.window.add(now, priority, took) {
             return false;
         }
-        let seen: u32 = self.window.sums.iter().map(|(_, count)| count).sum();
-        if seen < ENOUGH && age < LONGEST_WINDOW {
-            return false;
-        }
-        let next = Window {
-            began: now,
-            ..Window::default()
-        };
-        let window = std::mem::replace(&mut self.window, next);
+        let window = std::mem::replace(&mut self.window, Window::new(now, 0));
+        let was = self.value;
         self.learn(now, &window);
+        self.value = self.value.clamp(self.floor, self.ceiling_at(now));
+        if self.trial.is_some() || self.value < was {
+            self.window = Window::new(now, self.in_flight);
+        }
         true
     }
 
     fn learn(&mut self, now: Duration, window: &Window) {
+        let seen = Seen::new(window, now, self.value);
+        let late = self.lateness.is_late(now);
+        let since = match self.trial.take() {
+            Some(Trial::Raised { from, known }) if late || seen.refutes(&from, known.is_some()) => {
+                self.swift = false;
+                self.value = from.limit;
+                self.baseline = known.unwrap_or(self.baseline);
+                return;
+            }
+            Some(Trial::Shrinking { since }) => Some(since),
+            Some(Trial::Raised { .. }) | None => None,
+        };
         let alone = f64::from(window.most_in_flight) <= self.floor;
         let excess = self.compare(window, alone);
-        let late = window.least_lag.is_some_and(|lag| lag > self.target);
+        // Slower although nothing waits: that is another pace, and what the limit was before says
+        // nothing about what it should be.
+        let another = alone && excess > TOLERANCE;
+        self.swift = (self.swift || another) && !late;
         if late {
             self.value *= LATE;
-            self.swift = false;
-        } else if !alone && excess > TOLERANCE {
-            self.value *= (TOLERANCE / excess).max(STEEPEST);
-            self.swift = false;
-        } else if window.somebody_waited && excess <= TOLERANCE {
-            let step = if self.swift {
-                SWIFT * self.value
-            } else {
-                self.value.sqrt()
-            };
-            self.value += step;
+        } else if excess <= TOLERANCE || another && seen.certain {
+            if seen.somebody_waited {
+                self.grow(seen);
+            }
+        } else if !alone {
+            self.shrink(excess, seen, since);
         }
-        self.value = self.value.clamp(self.floor, self.ceiling_at(now));
-        // Another pace: what the limit was before says nothing about what it should be.
-        self.swift |= alone && excess > TOLERANCE;
     }
 
-    /// How much longer than the baseline the window's requests took, as a factor; learns from it.
+    fn grow(&mut self, seen: Seen) {
+        self.value += match (self.swift, seen.certain) {
+            (false, _) => self.value.sqrt(),
+            (true, false) => self.value * SWIFT,
+            (true, true) => self.value * SWIFTEST,
+        };
+        if self.swift {
+            self.trial = Some(Trial::Raised {
+                from: seen,
+                known: None,
+            });
+        }
+    }
+
+    fn shrink(&mut self, excess: f64, seen: Seen, since: Option<Seen>) {
+        let since = since.unwrap_or_else(|| seen.clone());
+        if seen.shows_another_pace(&since) {
+            let known = self.baseline;
+            self.baseline = seen.paces_or(known);
+            self.value = since.limit;
+            self.swift = true;
+            self.trial = Some(Trial::Raised {
+                from: seen,
+                known: Some(known),
+            });
+            return;
+        }
+        self.swift = false;
+        self.value *= (TOLERANCE / excess).max(STEEPEST);
+        self.trial = Some(Trial::Shrinking {
+            since: if seen.shows_anything(&since) {
+                seen
+            } else {
+                since
+            },
+        });
+    }
+
+    /// How much longer than the baseline the window's requests took, as a factor. Learns from it: a
+    /// shorter time always, a longer one only when nothing waited.
     fn compare(&mut self, window: &Window, alone: bool) -> f64 {
         let (mut sum, mut all) = (0.0, 0.0);
-        for (baseline, (logs, count)) in self.baseline.iter_mut().zip(window.sums) {
-            if count == 0 {
-                continue;
-            }
-            let count = f64::from(count);
-            let mean = logs / count;
+        for (baseline, mean) in self.baseline.iter_mut().zip(window.means()) {
+            let Some((mean, count)) = mean else { continue };
             let known = *baseline.get_or_insert(mean);
-            if alone || mean < known {
-                // Slower although nothing waits: that is another pace, and until it is learned the
-                // limit stays at the floor.
-                let step = if mean > known {
-                    ANOTHER_PACE
-                } else {
-                    SAME_PACE
-                };
-                *baseline = Some(known + step * (mean - known));
-            }
-            sum += (mean - known) * count;
+            let longer = mean - known;
+            let step = match longer > 0.0 {
+                true if !alone => 0.0,
+                true if window.is_certain() && longer > TOLERANCE.ln() => 1.0,
+                true => ANOTHER_PACE,
+                false => SAME_PACE,
+            };
+            *baseline = Some(known + step * longer);
+            sum += longer * count;
             all += count;
         }
         if all == 0.0 { 1.0 } else { (sum / all).exp() }

@@ -200,6 +200,35 @@ fn who_waits_for_its_client_holds_no_place() {
     assert!(!core.enter(at(1), of(Priority::Read)));
 }
 
+#[test]
+fn a_window_in_which_requests_only_leave_had_them_in_flight() {
+    let mut core: Core<u32> = Core::new(&AdmissionOptions {
+        max_in_flight: 100,
+        ..options(16, 0)
+    });
+    let mut now = at(0);
+    // It grows: as many as may be are in flight, more would like to be, and all take 10 ms.
+    for _ in 0..30 {
+        let mut entered = 0;
+        while core.enter(now, of(Priority::Read)) {
+            entered += 1;
+        }
+        core.wait(now, of(Priority::Read), || 0);
+        now += at(100);
+        for _ in 0..entered {
+            core.leave(now, Priority::Read, Some(at(10)));
+        }
+    }
+    while core.enter(now, of(Priority::Read)) {}
+    now += at(100);
+    let limit = core.limit();
+    while !core.leave(now, Priority::Read, Some(at(10))) {}
+    assert!(limit > 60.0 && core.in_flight() > 40, "{limit}");
+    now += at(100);
+    while !core.leave(now, Priority::Read, Some(at(1_000))) {}
+    assert!(core.limit() < limit, "{} of {limit}", core.limit());
+}
+
 proptest::proptest! {
     /// Whatever comes and goes: nobody is lost, bounds hold, and a free place does not stay empty
     /// while somebody waits for it.

@@ -1,6 +1,7 @@
 //! The limit as it learns: growing, shrinking, learning anew, and never out of its bounds.
 
 use super::super::Passport;
+use super::window::ENOUGH;
 use super::*;
 
 fn inspect(_: &crate::Bearer<'_>) -> Passport {
@@ -146,6 +147,33 @@ fn after_a_cold_start_the_ceiling_rises_with_time() {
     assert!(limit.get() <= 64.0 + 960.0 / 10.0 + 1.0, "{}", limit.get());
     windows(&mut limit, after, 60, 10);
     assert!(limit.get() > 500.0, "{}", limit.get());
+}
+
+#[test]
+fn at_the_floor_a_window_with_few_answers_teaches_half_of_another_pace() {
+    let mut limit = limit();
+    limit.somebody_waited();
+    windows(&mut limit, 0, 1, 10);
+    let mut limit = Limit {
+        value: 64.0,
+        ..limit
+    };
+    windows(&mut limit, 1, 2, 100);
+    assert!((limit.get() - 64.0).abs() < 1e-6, "{}", limit.get());
+}
+
+#[test]
+fn at_the_floor_work_that_takes_hardly_longer_is_learned_by_halves() {
+    let mut limit = limit();
+    for (end, took) in [(30, 10), (60, 12)] {
+        limit.in_flight(64);
+        for _ in 0..256 {
+            let end = Duration::from_millis(end);
+            limit.sample(end, Priority::Read, Duration::from_millis(took));
+        }
+    }
+    let [read, ..] = limit.baseline.map(|read| read.unwrap_or_default().exp());
+    assert!((10_900.0..11_000.0).contains(&read), "{read}");
 }
 
 proptest::proptest! {

@@ -69,14 +69,14 @@ fn assert_warms_up(outcome: &Outcome, cold: f64) {
 #[test]
 fn a_node_that_starts_with_an_empty_cache_into_full_load_serves_what_it_can_and_then_all() {
     let cache = Some(Cache::empty(None));
-    let outcome = run(15.0, &reads(LOAD), &options(), true, cache);
+    let outcome = run(15.0, &reads(LOAD), &options(), true, pool(), cache);
     assert_warms_up(&outcome, 0.0);
 }
 
 #[test]
 fn a_cache_that_is_lost_later_is_survived_without_a_new_start() {
     let cache = Some(Cache::empty(Some(20_000_000)));
-    let outcome = run(35.0, &reads(LOAD), &options(), true, cache);
+    let outcome = run(35.0, &reads(LOAD), &options(), true, pool(), cache);
     assert!(served(&outcome, 19.0) > 0.98, "it was warm before");
     assert_warms_up(&outcome, 20.0);
 }
@@ -84,7 +84,7 @@ fn a_cache_that_is_lost_later_is_survived_without_a_new_start() {
 #[test]
 fn without_admission_control_a_cold_cache_makes_everybody_wait_for_seconds() {
     let cache = Some(Cache::empty(None));
-    let outcome = run(15.0, &reads(LOAD), &options(), false, cache);
+    let outcome = run(15.0, &reads(LOAD), &options(), false, pool(), cache);
     let worst = (1..10)
         .map(|second| served(&outcome, f64::from(second)))
         .fold(1.0, f64::min);
