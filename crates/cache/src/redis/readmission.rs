@@ -5,8 +5,8 @@
 //! than without one, until everything is filled again. So keys are let back by their hash, as many as leave
 //! no more than a quarter of all reads with the filling; what has been filled makes room for others.
 //!
-//! It is over after a while whatever is found: where hardly anything is asked for twice, Redis finds little
-//! on any day.
+//! After a while everybody is let back whatever is found, though not at once: where hardly anything is asked for
+//! twice, Redis finds little on any day.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,6 +23,8 @@ const BEARABLE: f64 = 0.25;
 /// Looks are counted for so long before more keys are let back, and then so many times more at the most.
 const WINDOW: Duration = Duration::from_millis(50);
 const STEP: f64 = 1.25;
+/// When it has lasted too long, so many times more in each window.
+const LAST_STEP: f64 = 1.01;
 /// Fewer looks than this in a window are no load that could be too much.
 const FEW: u32 = 16;
 /// A Redis that has grown cold is empty under load when so many looks find nothing within so short a time.
@@ -37,7 +39,7 @@ pub(super) struct Readmission {
     longest: Duration,
     /// Of a thousand keys.
     share: AtomicU32,
-    /// When it is over at the latest, when another one may begin by itself, and until when looks in vain
+    /// When everybody is let back whatever is found, when another one may begin by itself, and until when looks in vain
     /// are counted for that: in milliseconds after `start`.
     over_at: AtomicU64,
     rests_until: AtomicU64,
@@ -146,16 +148,23 @@ impl Readmission {
     }
 
     fn go_on(&self, window: &mut Window, now: Instant) {
+        let windows = now
+            .saturating_duration_since(window.began)
+            .div_duration_f64(WINDOW);
+        if windows < 1.0 {
+            return;
+        }
+        let counted = std::mem::replace(window, Window::new(now));
+        let share = f64::from(self.share.load(Ordering::Acquire));
+        // Where nobody asks, nobody looks at the time either.
+        let steps = if counted.looks < FEW { windows } else { 1.0 };
+        let mut next = counted.bearable_share().min(share * STEP.powf(steps) + 1.0);
         if self.millis(now) >= self.over_at.load(Ordering::Acquire) {
-            self.end();
-        } else if now.saturating_duration_since(window.began) >= WINDOW {
-            let counted = std::mem::replace(window, Window::new(now));
-            let share = f64::from(self.share.load(Ordering::Acquire));
-            let bearable = counted.bearable_share();
-            if bearable > share {
-                let next = bearable.min(share * STEP + 1.0).min(f64::from(ALL));
-                self.share.store(whole(next), Ordering::Release);
-            }
+            next = next.max(share * LAST_STEP + 1.0);
+        }
+        if next > share {
+            self.share
+                .store(whole(next.min(f64::from(ALL))), Ordering::Release);
         }
     }
 
@@ -194,145 +203,4 @@ fn whole(share: f64) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    const LONGEST: Duration = Duration::from_secs(15);
-    const MS: Duration = Duration::from_millis(1);
-
-    /// A Redis that is empty at first, and readers who ask for any of 1,000 keys in turn.
-    struct Scene {
-        readmission: Readmission,
-        held: HashSet<u64>,
-        next: u64,
-        /// Reads of all, and those of them that looked in vain.
-        reads: u32,
-        in_vain: u32,
-    }
-
-    impl Scene {
-        fn new() -> Self {
-            Self {
-                readmission: Readmission::new(LONGEST),
-                held: HashSet::new(),
-                next: 0,
-                reads: 0,
-                in_vain: 0,
-            }
-        }
-
-        /// So many reads in a millisecond.
-        async fn read(&mut self, reads: u64) {
-            let now = Instant::now();
-            for _ in 0..reads {
-                // A prime, so that keys come in no order of their hashes.
-                self.next = (self.next + 617) % 1_000;
-                self.reads += 1;
-                if self.readmission.admits(self.next, now) {
-                    let found = !self.held.insert(self.next);
-                    self.readmission.note(found);
-                    self.in_vain += u32::from(!found);
-                }
-            }
-            tokio::time::advance(MS).await;
-        }
-
-        fn admitted(&self) -> usize {
-            let now = Instant::now();
-            let admitted = (0..1_000).filter(|hash| self.readmission.admits(*hash, now));
-            admitted.count()
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn keys_are_let_back_as_fast_as_they_are_filled() {
-        let mut scene = Scene::new();
-        assert_eq!(scene.admitted(), 1_000);
-        scene.readmission.begin(Instant::now());
-        assert_eq!(scene.admitted(), 50);
-        // Each key once in two seconds.
-        for second in 0..4 {
-            (scene.reads, scene.in_vain) = (0, 0);
-            for _ in 0..1_000 {
-                scene.read(1).await;
-            }
-            assert!(
-                f64::from(scene.in_vain) <= f64::from(scene.reads) * 0.35,
-                "second {second}: {} of {}",
-                scene.in_vain,
-                scene.reads
-            );
-        }
-        for _ in 0..8_000 {
-            scene.read(1).await;
-        }
-        assert_eq!(scene.admitted(), 1_000);
-        assert!(Instant::now() - scene.readmission.start < LONGEST);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_redis_that_has_kept_everything_has_everybody_back_within_a_second() {
-        let mut scene = Scene::new();
-        scene.held = (0..1_000).collect();
-        scene.readmission.begin(Instant::now());
-        for _ in 0..900 {
-            scene.read(10).await;
-        }
-        assert_eq!((scene.admitted(), scene.in_vain), (1_000, 0));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn without_load_everybody_is_back_within_a_second() {
-        let scene = Scene::new();
-        scene.readmission.begin(Instant::now());
-        for _ in 0..20 {
-            tokio::time::advance(MS * 50).await;
-            scene.readmission.admits(999, Instant::now());
-        }
-        assert_eq!(scene.admitted(), 1_000);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn where_nothing_is_asked_for_twice_it_is_over_after_a_while_and_does_not_begin_again_at_once()
-     {
-        let scene = Scene::new();
-        let vain = |_| {
-            let _ = scene.readmission.admits(0, Instant::now());
-            scene.readmission.note(false);
-        };
-        begin_by_itself(&scene.readmission);
-        assert_eq!(scene.admitted(), 50);
-        for _ in 0..149 {
-            tokio::time::advance(MS * 100).await;
-            (0..100).for_each(vain);
-        }
-        assert_eq!(scene.admitted(), 250, "a quarter of all reads");
-        tokio::time::advance(MS * 200).await;
-        assert_eq!(scene.admitted(), 1_000);
-        begin_by_itself(&scene.readmission);
-        assert_eq!(scene.admitted(), 1_000);
-        tokio::time::advance(LONGEST * REST).await;
-        begin_by_itself(&scene.readmission);
-        assert_eq!(scene.admitted(), 50);
-    }
-
-    /// If it will.
-    fn begin_by_itself(readmission: &Readmission) {
-        readmission.doubt(Instant::now());
-        (0..MANY).for_each(|_| readmission.note(false));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn few_looks_in_vain_are_no_sign_of_an_empty_redis_under_load() {
-        let scene = Scene::new();
-        (0..MANY * 2).for_each(|_| scene.readmission.note(false));
-        assert_eq!(scene.admitted(), 1_000, "it has not grown cold");
-        scene.readmission.doubt(Instant::now());
-        (1..MANY).for_each(|_| scene.readmission.note(false));
-        tokio::time::advance(SOON + MS).await;
-        (0..MANY * 2).for_each(|_| scene.readmission.note(false));
-        assert_eq!(scene.admitted(), 1_000, "not within a second");
-    }
-}
+mod tests;
