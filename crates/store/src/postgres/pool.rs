@@ -13,8 +13,7 @@ use std::time::Duration;
 
 use corkboard_postgres::Target;
 use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Object, PoolError, RecyclingMethod, Runtime,
-    TimeoutType, Timeouts,
+    Hook, HookError, Manager, ManagerConfig, Object, PoolError, RecyclingMethod, Runtime, Timeouts,
 };
 use futures_util::FutureExt as _;
 use futures_util::future::try_join_all;
@@ -145,6 +144,10 @@ impl Pool {
                 })
             }
             Ok(Err(PoolError::Timeout(_))) | Err(_) => {
+                // A short wait says that there is much to do, a long one that nobody is there.
+                if longest >= self.options.connect {
+                    self.circuit.failed();
+                }
                 let place = self.place.to_string();
                 metrics::counter!("corkboard_store_acquire_timeouts_total", "place" => place)
                     .increment(1);
@@ -168,13 +171,8 @@ impl Pool {
             return got;
         }
         let (sender, receiver) = oneshot::channel();
-        let circuit = Arc::clone(&self.circuit);
         self.openings.spawn(async move {
             let got = got.await;
-            if matches!(got, Err(PoolError::Timeout(TimeoutType::Create))) {
-                // A wait for one's turn says that there is much to do, this one that nobody is there.
-                circuit.failed();
-            }
             // Whoever has left leaves the connection to the next.
             let _ = sender.send(got);
         });
