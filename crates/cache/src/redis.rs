@@ -70,7 +70,8 @@ pub struct RedisOptions {
     pub beat: Duration,
     /// A look that takes longer says no. With `beat`, the time until a hung Redis is left out.
     pub beat_timeout: Duration,
-    /// After a loss, the longest time in which readers are let back to Redis little by little.
+    /// After a loss, how long readers are let back to Redis no faster than it is filled; from then on
+    /// a fifth more each second, whatever is found.
     pub readmission: Duration,
     /// Voids remembered while they cannot be delivered; beyond it, everything is voided.
     pub most_debts: usize,

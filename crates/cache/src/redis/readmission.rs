@@ -39,8 +39,8 @@ pub(super) struct Readmission {
     longest: Duration,
     /// Of a thousand keys.
     share: AtomicU32,
-    /// When everybody is let back whatever is found, when another one may begin by itself, and until when looks in vain
-    /// are counted for that: in milliseconds after `start`.
+    /// From when on more are let back whatever is found, from when on another one may begin by itself, and
+    /// until when looks in vain are counted for that: in milliseconds after `start`.
     over_at: AtomicU64,
     rests_until: AtomicU64,
     doubts_until: AtomicU64,

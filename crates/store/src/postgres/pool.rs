@@ -36,8 +36,8 @@ pub(super) struct Pool {
     place: Arc<str>,
     options: Arc<PgOptions>,
     circuit: Arc<Circuit>,
-    /// Those that open connections: as many as there may be connections, each for as long as opening
-    /// one may take.
+    /// One for each caller who had to wait: for its turn no longer than the caller, then, for as long
+    /// as opening a connection may take, as many as there may be connections.
     openings: TaskTracker,
 }
 
