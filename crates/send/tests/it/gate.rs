@@ -12,7 +12,7 @@ use corkboard_core::campaign::{Campaign, CampaignState};
 use corkboard_core::cohort::Cohort;
 use corkboard_core::dispatch::{Dispatch, DispatchState, Tally};
 use corkboard_core::id::{ApiKeyId, AppId, CampaignId, DispatchId, WorkspaceId};
-use corkboard_core::tenancy::{ApiKey, App, Workspace};
+use corkboard_core::tenancy::{ApiKey, App, TokenKey, Workspace};
 use corkboard_core::time::Timestamp;
 use corkboard_core::user::{AttributeChange, User, UserEvent, UserId};
 use corkboard_send::Deps;
@@ -255,6 +255,7 @@ gated! { ControlStore for GatedControl {
     fn insert_app(app: &App) -> ();
     fn find_app(id: AppId) -> Option<App>;
     fn list_apps(workspace: WorkspaceId) -> Vec<App>;
+    fn replace_app_keys(id: AppId, keys: &[TokenKey]) -> bool;
     fn insert_api_key(key: &ApiKey) -> ();
     fn find_api_key(id: ApiKeyId) -> Option<ApiKey>;
     fn list_api_keys(workspace: Option<WorkspaceId>) -> Vec<ApiKey>;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use corkboard_core::dispatch::{DispatchState, SkipReason};
 use corkboard_core::id::{CampaignId, DispatchId};
-use corkboard_send::SendOptions;
+use corkboard_send::{DispatchReport, SendOptions};
 use corkboard_testkit::wait_until;
 use serde_json::json;
 use tokio::time::Instant;
@@ -19,6 +19,8 @@ const FETCHING: &str =
 
 const SOON: Duration = Duration::from_millis(5);
 const LATER: Duration = Duration::from_secs(600);
+/// Less than a card lives.
+const PATIENCE: Duration = Duration::from_hours(20);
 
 /// How often each URL was tried under which number.
 type Tries = Arc<Mutex<BTreeMap<(String, u8), u32>>>;
@@ -47,26 +49,23 @@ async fn launch(world: &World, running: &Running) -> (CampaignId, DispatchId) {
     (campaign, id)
 }
 
-/// Lets time pass, a pause each time that something was tried, until the dispatch is over.
-async fn pass(world: &World, id: DispatchId, fetcher: &Fetcher) {
-    loop {
-        let asked = fetcher.asked().len();
-        world.clock.advance(LATER + Duration::from_secs(1));
-        let report = world.idle();
-        let report = &report;
-        let is_over = wait_until(DEADLINE, "another try, or the end", || async move {
-            let report = report.report(world.workspace, id).await.unwrap();
-            let is_over = report.dispatch.state != DispatchState::Running;
-            if is_over || fetcher.asked().len() > asked {
-                Ok(is_over)
-            } else {
-                Err(format!("{report:?}"))
-            }
-        });
-        if is_over.await {
-            return;
+/// Lets time fly until the dispatch is over: by at most ten hours, because a wait looks at most
+/// every 50 ms once it has gone on for a while. So nobody who has [`PATIENCE`] is given up, however
+/// slow the machine is.
+async fn fly(world: &World, id: DispatchId) -> DispatchReport {
+    let sender = &world.idle();
+    wait_until(DEADLINE, "the dispatch to be over", || async move {
+        let report = sender.report(world.workspace, id).await.unwrap();
+        if !matches!(
+            report.dispatch.state,
+            DispatchState::Planned | DispatchState::Running
+        ) {
+            return Ok(report);
         }
-    }
+        world.clock.advance(Duration::from_secs(61));
+        Err(format!("{report:?}"))
+    })
+    .await
 }
 
 #[tokio::test]
@@ -113,12 +112,12 @@ async fn the_others_get_their_cards_while_one_waits_and_the_chunk_is_given_back(
     let one = SendOptions {
         workers: 1,
         batch: 100,
+        patience: PATIENCE,
         ..options()
     };
     let running = world.run_with(world.deps(Arc::clone(&fetcher)), one);
     let (campaign, id) = launch(&world, &running).await;
-    let all_others =
-        |written| move |report: &corkboard_send::DispatchReport| report.written == written;
+    let all_others = |written| move |report: &DispatchReport| report.written == written;
     world.reaches(id, "the others' cards", all_others(27)).await;
     // The only worker is free for somebody else's campaign.
     let second = world.campaign(json!({})).await;
@@ -126,8 +125,7 @@ async fn the_others_get_their_cards_while_one_waits_and_the_chunk_is_given_back(
     assert_eq!(report.written, 30);
     let report = world.idle().report(world.workspace, id).await.unwrap();
     assert_eq!(report.dispatch.state, DispatchState::Running);
-    pass(&world, id, &fetcher).await;
-    let report = world.over(id).await;
+    let report = fly(&world, id).await;
     assert_eq!((report.tally.targeted, report.written), (30, 30));
     for n in 0..30 {
         world.title(&format!("u{n}"), campaign).await;
@@ -154,8 +152,8 @@ async fn a_chunk_given_back_is_finished_by_another_process() {
     first.end().await;
     // This one knows of no tries.
     let (fetcher, _) = flaky(SOON, 1);
-    let _second = world.run_with(world.deps(Arc::clone(&fetcher)), options());
-    pass(&world, id, &fetcher).await;
+    let _second = world.run_with(world.deps(fetcher), options());
+    world.clock.advance(LATER + Duration::from_secs(1));
     let report = world.over(id).await;
     assert_eq!((report.tally.targeted, report.written), (30, 30));
     for n in 0..30 {
@@ -171,10 +169,9 @@ async fn a_card_that_has_waited_long_enough_is_given_up() {
     let fetcher = Arc::new(Fetcher::trying(|url, _| {
         url.ends_with('7').then(|| again(LATER, 1))
     }));
-    let running = world.run_with(world.deps(Arc::clone(&fetcher)), options());
+    let running = world.run_with(world.deps(fetcher), options());
     let (_, id) = launch(&world, &running).await;
-    pass(&world, id, &fetcher).await;
-    let report = world.over(id).await;
+    let report = fly(&world, id).await;
     assert_eq!((report.tally.targeted, report.written), (10, 9));
     assert_eq!(skipped(&report, SkipReason::FetchFailed), 1);
 }
