@@ -35,6 +35,19 @@ pub enum TokenAlgorithm {
     Hs256,
 }
 
+impl TokenAlgorithm {
+    /// As a token's header names it (RFC 7518).
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+            Self::Rs256 => "RS256",
+            Self::Hs256 => "HS256",
+        }
+    }
+}
+
 /// A key that verifies an app's user tokens. A key has one algorithm; the token does not choose.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenKey {

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use admin::{
-    AppCommand, AppCreate, CohortsCommand, KeyCommand, KeyCreate, SecretsCommand, WorkspaceCommand,
+    AppCommand, AppCreate, CohortsCommand, KeyCommand, KeyCreate, SecretsCommand, TokenKeyFiles,
+    WorkspaceCommand,
 };
 pub(crate) use node::{Demo, OriginCommand, Role, Serve};
 pub(crate) use tools::{ConfigCommand, Doctor, Render};

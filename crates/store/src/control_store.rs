@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use corkboard_core::campaign::{Campaign, CampaignState};
 use corkboard_core::dispatch::{Dispatch, DispatchState, Tally};
 use corkboard_core::id::{ApiKeyId, AppId, CampaignId, DispatchId, WorkspaceId};
-use corkboard_core::tenancy::{ApiKey, App, Workspace};
+use corkboard_core::tenancy::{ApiKey, App, TokenKey, Workspace};
 use corkboard_core::time::Timestamp;
 
 pub use calls::{CallFilter, CallRow};
@@ -48,6 +48,8 @@ pub trait ControlStore:
     async fn insert_app(&self, app: &App) -> Result<()>;
     async fn find_app(&self, id: AppId) -> Result<Option<App>>;
     async fn list_apps(&self, workspace: WorkspaceId) -> Result<Vec<App>>;
+    /// From now on the app has these keys and no others. Returns whether there is such an app.
+    async fn replace_app_keys(&self, id: AppId, keys: &[TokenKey]) -> Result<bool>;
     /// Fails with `NotFound` when the workspace does not exist.
     async fn insert_api_key(&self, key: &ApiKey) -> Result<()>;
     /// Also finds revoked keys: the caller looks at `revoked_at`.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use corkboard_core::id::ApiKeyId;
+use corkboard_core::id::{ApiKeyId, AppId};
 use corkboard_core::tenancy::Scope;
 
 #[derive(Debug, Subcommand)]
@@ -25,6 +25,22 @@ pub(crate) enum WorkspaceCommand {
 pub(crate) enum AppCommand {
     /// Create an app and print its id
     Create(AppCreate),
+    /// List a workspace's apps and the algorithms of their keys
+    List {
+        /// Id or name of the workspace
+        #[arg(long, value_name = "W")]
+        workspace: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Replace an app's keys: it has those given and no others, on every node within 5 seconds
+    Rotate {
+        /// Its id, as listed
+        id: AppId,
+        #[command(flatten)]
+        keys: TokenKeyFiles,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -34,6 +50,12 @@ pub(crate) struct AppCreate {
     pub(crate) workspace: String,
     /// What the app is called
     pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) keys: TokenKeyFiles,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenKeyFiles {
     /// Public key (PEM) of who issues user tokens: ES256, EdDSA or RS256; up to 3 times
     #[arg(long, value_name = "FILE")]
     pub(crate) jwt_public_key: Vec<PathBuf>,

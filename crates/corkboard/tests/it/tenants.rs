@@ -10,8 +10,9 @@ use tempfile::tempdir;
 
 use crate::process::{PATIENCE, Served, command, run};
 
+const PUBLIC_KEY: &str = include_str!("../../../api/tests/it/keys/ec.public.pem");
 pub(crate) const CONFIG: &str = "listen = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n\
-                      [store]\npath = \"data\"\n[log]\nformat = \"json\"\n";
+                                 [store]\npath = \"data\"\n[log]\nformat = \"json\"\n";
 
 /// The value of a `name: value` line that is all a command prints.
 #[track_caller]
@@ -126,12 +127,18 @@ fn names_and_ids_that_do_not_exist_are_wrong_usage() {
     let at = folder.path();
     fs::write(at.join("c.toml"), CONFIG).unwrap();
     fs::write(at.join("short"), "too short").unwrap();
+    fs::write(at.join("long"), "0123456789abcdef0123456789abcdef").unwrap();
     field(at, "workspace create acme --config c.toml", "workspace");
     for (arguments, part) in [
         ("workspace create acme", "already taken"),
         ("key create --workspace nobody", "nobody"),
         ("key revoke key_00000000000000000000000000", "key list"),
         ("app create --workspace acme shop", "--jwt-public-key"),
+        ("app list --workspace nobody", "nobody"),
+        (
+            "app rotate app_00000000000000000000000000 --jwt-secret-file long",
+            "app list",
+        ),
         (
             "app create --workspace acme shop --jwt-secret-file short",
             "32 or more",
@@ -148,6 +155,39 @@ fn names_and_ids_that_do_not_exist_are_wrong_usage() {
             finished.stderr
         );
     }
+}
+
+#[test]
+fn the_keys_of_an_app_are_listed_and_replaced_but_never_shown() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    fs::write(at.join("c.toml"), CONFIG).unwrap();
+    fs::write(at.join("secret"), "0123456789abcdef0123456789abcdef").unwrap();
+    fs::write(at.join("key.pem"), PUBLIC_KEY).unwrap();
+    field(at, "workspace create acme --config c.toml", "workspace");
+    let create = "app create --workspace acme shop --jwt-secret-file secret --config c.toml";
+    let id = field(at, create, "app");
+    let list = "app list --workspace acme --json --config c.toml";
+    let listed = table(at, list);
+    assert_eq!(listed[0]["id"], id);
+    assert_eq!(listed[0]["name"], "shop");
+    assert_eq!(listed[0]["keys"], json!(["HS256"]));
+    assert!(!listed.to_string().contains("0123456789abcdef"));
+    let rotate = format!(
+        "app rotate {id} --jwt-public-key key.pem --jwt-public-key key.pem --config c.toml"
+    );
+    assert_eq!(field(at, &rotate, "rotated"), id);
+    assert_eq!(table(at, list)[0]["keys"], json!(["ES256", "ES256"]));
+    let shown = run(at, "app list --workspace acme --config c.toml").expect(0);
+    assert!(shown.stdout.contains("ES256,ES256"), "{}", shown.stdout);
+    let without = format!("app rotate {id} --config c.toml");
+    assert!(
+        run(at, &without)
+            .expect(64)
+            .stderr
+            .contains("--jwt-public-key")
+    );
+    assert_eq!(table(at, list)[0]["keys"], json!(["ES256", "ES256"]));
 }
 
 #[test]

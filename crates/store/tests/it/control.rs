@@ -57,6 +57,7 @@ macro_rules! suite {
                 workspaces_are_found_by_id_and_name,
                 a_taken_workspace_name_is_refused,
                 apps_belong_to_one_workspace,
+                an_apps_keys_are_replaced_all_at_once,
                 apps_and_keys_need_a_workspace,
                 api_keys_are_listed_for_one_workspace_or_all,
                 revoking_twice_keeps_the_first_time;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use corkboard_core::campaign::{Campaign, CampaignState};
 use corkboard_core::dispatch::{Dispatch, DispatchState, Tally};
 use corkboard_core::id::{ApiKeyId, AppId, CampaignId, DispatchId, WorkspaceId};
-use corkboard_core::tenancy::{ApiKey, App, Workspace};
+use corkboard_core::tenancy::{ApiKey, App, TokenKey, Workspace};
 use corkboard_core::time::Timestamp;
 
 use super::chunks::Held;
@@ -50,6 +50,10 @@ impl ControlStore for PgControlStore {
 
     async fn list_apps(&self, workspace: WorkspaceId) -> Result<Vec<App>> {
         tenancy::list_apps(&self.pool.session().await?, workspace).await
+    }
+
+    async fn replace_app_keys(&self, id: AppId, keys: &[TokenKey]) -> Result<bool> {
+        tenancy::replace_app_keys(&self.pool.session().await?, id, keys).await
     }
 
     async fn insert_api_key(&self, key: &ApiKey) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Workspaces, apps and API keys.
 
 use corkboard_core::id::{ApiKeyId, AppId, WorkspaceId};
-use corkboard_core::tenancy::{ApiKey, App, Workspace};
+use corkboard_core::tenancy::{ApiKey, App, TokenKey, Workspace};
 use corkboard_core::time::Timestamp;
 use tokio_postgres::Row;
 
@@ -88,6 +88,10 @@ pub(super) const LIST_APPS: Statement = Statement::new(
     "SELECT id, workspace, name, token_keys, created_at FROM app
      WHERE workspace = $1 ORDER BY created_at, id",
 );
+const REPLACE_APP_KEYS: Statement = Statement::new(
+    "replace an app's keys",
+    "UPDATE app SET token_keys = $2 WHERE id = $1",
+);
 
 pub(super) async fn insert_app(session: &Session, app: &App) -> Result<()> {
     let (id, workspace) = (Uuid::of(app.id), Uuid::of(app.workspace));
@@ -110,6 +114,18 @@ pub(super) async fn find_app(session: &Session, app: AppId) -> Result<Option<App
 pub(super) async fn list_apps(session: &Session, workspace: WorkspaceId) -> Result<Vec<App>> {
     let rows = session.all(&LIST_APPS, &[&Uuid::of(workspace)]).await?;
     rows.iter().map(read_app).collect()
+}
+
+pub(super) async fn replace_app_keys(
+    session: &Session,
+    app: AppId,
+    keys: &[TokenKey],
+) -> Result<bool> {
+    let keys = Json(text(&keys, "app")?);
+    let replaced = session
+        .change(&REPLACE_APP_KEYS, &[&Uuid::of(app), &keys])
+        .await?;
+    Ok(replaced == 1)
 }
 
 fn read_app(row: &Row) -> Result<App> {

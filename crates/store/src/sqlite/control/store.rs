@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use corkboard_core::campaign::{Campaign, CampaignState};
 use corkboard_core::dispatch::{Dispatch, DispatchState, Tally};
 use corkboard_core::id::{ApiKeyId, AppId, CampaignId, DispatchId, WorkspaceId};
-use corkboard_core::tenancy::{ApiKey, App, Workspace};
+use corkboard_core::tenancy::{ApiKey, App, TokenKey, Workspace};
 use corkboard_core::time::Timestamp;
 
 use super::chunks::Held;
@@ -60,6 +60,12 @@ impl ControlStore for SqliteControlStore {
     async fn list_apps(&self, workspace: WorkspaceId) -> Result<Vec<App>> {
         let op = move |db: &_| tenancy::list_apps(db, workspace);
         self.database.read("list apps", op).await
+    }
+
+    async fn replace_app_keys(&self, id: AppId, keys: &[TokenKey]) -> Result<bool> {
+        let keys = keys.to_vec();
+        let op = move |db: &_| tenancy::replace_app_keys(db, id, &keys);
+        self.database.write("replace an app's keys", op).await
     }
 
     async fn insert_api_key(&self, key: &ApiKey) -> Result<()> {

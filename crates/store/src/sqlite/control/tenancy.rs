@@ -1,7 +1,7 @@
 //! Workspaces, apps and API keys.
 
 use corkboard_core::id::{ApiKeyId, AppId, Id, WorkspaceId};
-use corkboard_core::tenancy::{ApiKey, App, Workspace};
+use corkboard_core::tenancy::{ApiKey, App, TokenKey, Workspace};
 use corkboard_core::time::Timestamp;
 use rusqlite::{Connection, Row, params};
 
@@ -78,6 +78,7 @@ const FIND_APP: &str = "
 const LIST_APPS: &str = "
     SELECT id, workspace, name, token_keys, created_at FROM app
     WHERE workspace = ?1 ORDER BY created_at, id";
+const REPLACE_APP_KEYS: &str = "UPDATE app SET token_keys = ?2 WHERE id = ?1";
 
 pub(super) fn insert_app(connection: &Connection, app: &App) -> Result<()> {
     need_workspace(connection, app.workspace)?;
@@ -101,6 +102,16 @@ pub(super) fn find_app(connection: &Connection, app: AppId) -> Result<Option<App
 
 pub(super) fn list_apps(connection: &Connection, workspace: WorkspaceId) -> Result<Vec<App>> {
     all(connection, LIST_APPS, [workspace.to_bytes()], read_app)
+}
+
+pub(super) fn replace_app_keys(
+    connection: &Connection,
+    app: AppId,
+    keys: &[TokenKey],
+) -> Result<bool> {
+    let keys = text(&keys, "app")?;
+    let replaced = change(connection, REPLACE_APP_KEYS, params![app.to_bytes(), keys])?;
+    Ok(replaced == 1)
 }
 
 fn read_app(row: &Row<'_>) -> Result<App> {

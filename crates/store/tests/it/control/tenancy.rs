@@ -85,6 +85,27 @@ pub(crate) async fn apps_belong_to_one_workspace(harness: &dyn Harness) {
     assert_eq!(store.list_apps(id(2)).await.unwrap(), [app(20, 2)]);
 }
 
+pub(crate) async fn an_apps_keys_are_replaced_all_at_once(harness: &dyn Harness) {
+    let store = harness.open().await;
+    store.insert_workspace(&workspace(1)).await.unwrap();
+    for app in [app(10, 1), app(11, 1)] {
+        store.insert_app(&app).await.unwrap();
+    }
+    let key = |algorithm, byte| TokenKey {
+        algorithm,
+        material: vec![byte; 32],
+    };
+    let keys = [key(TokenAlgorithm::Es256, 1), key(TokenAlgorithm::Hs256, 2)];
+    assert!(store.replace_app_keys(id(10), &keys).await.unwrap());
+    assert!(!store.replace_app_keys(id(30), &keys).await.unwrap());
+    let changed = App {
+        keys: keys.to_vec(),
+        ..app(10, 1)
+    };
+    assert_eq!(store.find_app(id(10)).await.unwrap(), Some(changed));
+    assert_eq!(store.find_app(id(11)).await.unwrap(), Some(app(11, 1)));
+}
+
 pub(crate) async fn apps_and_keys_need_a_workspace(harness: &dyn Harness) {
     let store = harness.open().await;
     let refused = [
