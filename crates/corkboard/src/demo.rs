@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &Demo) -> Outcome {
     let settings = settings(arguments)?;
     let logs = telemetry::install_logs(&settings.config.log, Verbosity::Node);
     settings.warn();
-    let metrics = telemetry::install_metrics()?;
+    let metrics = telemetry::recorder::install()?;
     let process = Process {
         clock: Arc::new(SystemClock),
         logs,

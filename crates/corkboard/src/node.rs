@@ -30,7 +30,6 @@ use corkboard_feed::{Feeds, LiveHub};
 use corkboard_fetch::{ChannelCallLog, FetchClient, FetchRecord, SystemResolver, Vault};
 use corkboard_send::Sender;
 use corkboard_store::postgres::watch::DatabaseWatch;
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
@@ -40,6 +39,7 @@ use crate::exit::{Failure, Outcome};
 use crate::settings;
 use crate::stores::Stores;
 use crate::telemetry::LogControl;
+use crate::telemetry::recorder::Metrics;
 use crate::watches;
 use credentials::StoredCredentials;
 pub(crate) use origin::{endpoints, open_origin, refused, source_options};
@@ -52,7 +52,7 @@ const CALLS_WAITING: usize = 4_096;
 pub(crate) struct Process {
     pub(crate) clock: SharedClock,
     pub(crate) logs: LogControl,
-    pub(crate) metrics: PrometheusHandle,
+    pub(crate) metrics: Metrics,
 }
 
 /// A node that is ready to serve.

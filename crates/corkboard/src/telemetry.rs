@@ -4,30 +4,23 @@
 //! runtime, so one request, card or connection is lost and the rest go on. A supervisor sees panics
 //! in the log and in `corkboard_process_panics_total`.
 
+mod histograms;
+pub(crate) mod recorder;
+
 use std::io::{self, IsTerminal as _};
 use std::panic::PanicHookInfo;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use corkboard_config::{LogConfig, LogFormat, LogLevel};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry, fmt};
 
-use crate::exit::{Failure, Outcome};
-use crate::stores;
-
 /// Whether failures go to the log rather than to a person.
 static JSON: AtomicBool = AtomicBool::new(false);
-
-/// Upper bounds of histograms of seconds: from a memory lookup to a drain.
-const SECONDS: [f64; 16] = [
-    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
-    5.0, 10.0,
-];
 
 /// Changes the log level of the running process.
 #[derive(Clone)]
@@ -119,26 +112,4 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
         .unwrap_or_default();
     let thread = thread::current().name().unwrap_or_default().to_owned();
     tracing::error!(place, thread, "panic: {message}");
-}
-
-/// Installs the recorder behind `/metrics`.
-pub(crate) fn install_metrics() -> Outcome<PrometheusHandle> {
-    let failed = |error: &dyn std::error::Error| {
-        Failure::Internal(format!("the metrics recorder cannot be installed: {error}"))
-    };
-    let handle = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
-        .map_err(|error| failed(&error))?
-        .install_recorder()
-        .map_err(|error| failed(&error))?;
-    metrics::describe_gauge!("corkboard_build_info", "1, with the version as a label");
-    metrics::gauge!("corkboard_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-    metrics::describe_counter!(
-        "corkboard_process_panics_total",
-        "tasks that ended by a panic"
-    );
-    metrics::counter!("corkboard_process_panics_total").absolute(0);
-    corkboard_fetch::describe_metrics();
-    stores::describe_metrics();
-    Ok(handle)
 }

@@ -32,7 +32,7 @@ fn serve(config: &ConfigFile) -> Outcome {
     let process = Process {
         clock: Arc::new(SystemClock),
         logs,
-        metrics: telemetry::install_metrics()?,
+        metrics: telemetry::recorder::install()?,
     };
     runtime::block_on(async {
         let end = corkboard_edge::termination()

@@ -18,7 +18,7 @@ pub(crate) fn run(arguments: &Serve) -> Outcome {
     let process = Process {
         clock: Arc::new(SystemClock),
         logs,
-        metrics: telemetry::install_metrics()?,
+        metrics: telemetry::recorder::install()?,
     };
     let roles: Vec<Role> = Role::ALL
         .into_iter()

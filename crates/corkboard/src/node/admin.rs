@@ -6,19 +6,19 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, extract::DefaultBodyLimit};
-use metrics_exporter_prometheus::PrometheusHandle;
 use tracing::level_filters::LevelFilter;
 
 use super::process;
 use super::readiness::Readiness;
 use crate::telemetry::LogControl;
+use crate::telemetry::recorder::Metrics;
 
 /// A level is one word.
 const MAX_BODY: usize = 64;
 
 #[derive(Clone)]
 pub(super) struct Admin {
-    pub(super) metrics: PrometheusHandle,
+    pub(super) metrics: Metrics,
     pub(super) logs: LogControl,
     pub(super) readiness: Readiness,
 }
@@ -36,8 +36,6 @@ pub(super) fn router(admin: Admin) -> Router {
 
 async fn show_metrics(State(admin): State<Admin>) -> Response {
     process::measure();
-    // Also keeps histograms from growing between two looks.
-    admin.metrics.run_upkeep();
     let text = admin.metrics.render();
     (
         [(
