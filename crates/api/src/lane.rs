@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use corkboard_edge::{Asked, Found, Lane, Reply, Verdict, names_tag};
+use corkboard_edge::{Asked, FixedHeaders, Found, Lane, Reply, Verdict, names_tag};
 use corkboard_feed::{FeedError, FeedQuery, FeedReply};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use metrics::{Counter, Histogram};
@@ -27,8 +27,9 @@ pub(crate) struct FeedLane {
     numbers: Arc<Numbers>,
 }
 
-/// What [`crate::observe`] counts on the other way.
+/// What every answer says, and what [`crate::observe`] counts on the other way.
 struct Numbers {
+    always: FixedHeaders,
     whole: Counter,
     unchanged: Counter,
     seconds: Histogram,
@@ -39,6 +40,7 @@ impl FeedLane {
         Self {
             state,
             numbers: Arc::new(Numbers {
+                always: always(),
                 whole: requests("2xx"),
                 unchanged: requests("3xx"),
                 seconds: metrics::histogram!("corkboard_api_request_seconds", "route" => PATH),
@@ -52,15 +54,18 @@ impl FeedLane {
             None => None,
             Some(query) => Some(plain_feed(query)?),
         };
-        let vouched = self.state.tokens.remembered(bearer(asked)?)?;
+        let vouched = self.state.tokens.remembered(bearer(asked)?, started)?;
         let reader = vouched.user();
         // Whoever has asked too often is told so by the route.
         self.state.client_limit.check(reader.workspace).ok()?;
         let known = asked.all(header::IF_NONE_MATCH.as_str());
         let feeds = &self.state.feeds;
-        if let Some(found) = feeds.at_hand(reader.workspace, &reader.user, feed) {
-            return Some(self.numbers.write(started, &found, known, reply));
+        let write = |found: &FeedReply| self.numbers.write(started, found, known, reply);
+        let written = feeds.at_hand(reader.workspace, &reader.user, feed, started, write);
+        if written.is_some() {
+            return written;
         }
+        let known = asked.all(header::IF_NONE_MATCH.as_str());
         let known: Vec<Vec<u8>> = known.map(<[u8]>::to_vec).collect();
         let query = FeedQuery {
             feed: feed.map(str::to_owned),
@@ -101,11 +106,7 @@ impl Numbers {
             head.header(header::CONTENT_TYPE.as_str(), JSON);
         }
         head.header(header::ETAG.as_str(), &found.etag)
-            .header(header::CACHE_CONTROL.as_str(), CACHING)
-            .header(header::VARY.as_str(), VARIES);
-        for (name, value) in HARDENING {
-            head.header(name, value);
-        }
+            .fixed(&self.always);
         let verdict = if unchanged {
             self.unchanged.increment(1);
             head.nothing()
@@ -129,6 +130,14 @@ impl Numbers {
         self.seconds.record(started.elapsed().as_secs_f64());
         reply.whole(&response)
     }
+}
+
+fn always() -> FixedHeaders {
+    let [one, two, three] = HARDENING;
+    let caching = (header::CACHE_CONTROL.as_str(), CACHING);
+    let varies = (header::VARY.as_str(), VARIES);
+    FixedHeaders::new(&[caching, varies, one, two, three])
+        .expect("all of them are plain words of our own")
 }
 
 fn requests(status: &'static str) -> Counter {

@@ -77,7 +77,12 @@ impl<V: Clone + Weigh, E: Clone> Memory<V, E> {
 
     /// The value, if it is here and has not expired.
     pub fn get(&self, key: &[u8]) -> Option<V> {
-        self.segment(key).get(key, Instant::now())
+        self.get_at(key, Instant::now())
+    }
+
+    /// The same for whoever knows what time it is.
+    pub fn get_at(&self, key: &[u8], now: Instant) -> Option<V> {
+        self.segment(key).get(key, now)
     }
 
     /// The value if it is here and `look` allows to take it; else the flight that is under way, or

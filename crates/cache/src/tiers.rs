@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use metrics::Counter;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::admission::{Admission, Busy};
@@ -151,12 +151,12 @@ where
 
     /// What memory has, if it is trusted now.
     #[must_use]
-    pub fn at_hand(&self, key: &[u8]) -> Option<V> {
+    pub fn at_hand(&self, key: &[u8], now: Instant) -> Option<V> {
         let inner = &self.inner;
         if !inner.trusts_memory() {
             return None;
         }
-        let value = inner.memory.get(key)?;
+        let value = inner.memory.get_at(key, now)?;
         inner.from_memory.increment(1);
         Some(value)
     }

@@ -1,5 +1,6 @@
 //! Reading the configuration, and saying it in each room's own words.
 
+mod endpoints;
 mod rooms;
 mod secrets;
 mod urls;
@@ -44,10 +45,15 @@ impl Settings {
             Some((name, value.to_string_lossy().into_owned()))
         });
         match Config::load(&layers.environment(environment)) {
-            Ok((config, warnings)) => match urls::problems(&config) {
-                problems if problems.is_empty() => Ok(Self { config, warnings }),
-                problems => Err(Failure::Usage(problems)),
-            },
+            Ok((config, warnings)) => {
+                let mut problems = urls::problems(&config);
+                problems.extend(endpoints::problems(&config));
+                if problems.is_empty() {
+                    Ok(Self { config, warnings })
+                } else {
+                    Err(Failure::Usage(problems))
+                }
+            }
             Err(problems) => Err(Failure::Usage(
                 problems.iter().map(ToString::to_string).collect(),
             )),

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::options::EdgeOptions;
-use crate::pace;
+use crate::{pace, turn};
 
 /// What the connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +110,12 @@ impl Activity {
 
     /// Nothing is under way: the only deadline is that of the next request, and it has just moved away.
     pub(crate) fn rests(&self) -> bool {
-        self.phase() == Phase::Idle && self.blocked.load(Relaxed) == 0
+        self.phase() == Phase::Idle && !self.is_blocked()
+    }
+
+    /// A write waits for the client to make room.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked.load(Relaxed) != 0
     }
 
     fn enter(&self, phase: Phase) {
@@ -119,7 +124,8 @@ impl Activity {
     }
 
     fn micros(&self) -> u64 {
-        u64::try_from(self.born.elapsed().as_micros()).unwrap_or(u64::MAX)
+        let age = turn::time().duration_since(self.born);
+        u64::try_from(age.as_micros()).unwrap_or(u64::MAX)
     }
 
     /// Bytes came in.
@@ -193,7 +199,7 @@ impl Activity {
 
     /// The client took so many bytes; a trickle of them is no progress.
     pub(crate) fn wrote(&self, bytes: usize) {
-        if self.blocked.load(Relaxed) != 0 {
+        if self.is_blocked() {
             let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
             let before = self.taken.fetch_add(bytes, Relaxed);
             if before.saturating_add(bytes) >= self.least_taken {
@@ -211,7 +217,7 @@ impl Activity {
     }
 
     pub(crate) fn write_blocked(&self) {
-        if self.blocked.load(Relaxed) == 0 {
+        if !self.is_blocked() {
             self.taken.store(0, Relaxed);
             self.blocked.store(self.micros().saturating_add(1), Relaxed);
         }

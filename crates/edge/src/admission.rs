@@ -18,3 +18,4 @@ mod refusal;
 pub(crate) use door::{Door, Entry, Parking, Ticket, Waiting};
 pub use options::AdmissionOptions;
 pub use passport::{Bearer, Inspect, Passport, Priority};
+pub use refusal::retry_after;

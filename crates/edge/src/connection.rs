@@ -337,8 +337,14 @@ async fn drive(mut http: Pin<&mut impl Conversation>, shared: &Shared) -> Left {
             let _ = draining.as_mut().poll(cx);
         }
         loop {
+            let was_blocked = activity.is_blocked();
             if let Poll::Ready(finish) = http.as_mut().poll_end(cx) {
                 return Poll::Ready(Left::by(finish, activity));
+            }
+            // A request that hyper found behind a body nobody read, while the answer before was still on its
+            // way, waits for room to be answered; hyper makes that room last and does not look again.
+            if was_blocked && !activity.is_blocked() {
+                continue;
             }
             drain.notice(shared);
             if drain != Drain::NotYet && aborting.as_mut().poll(cx).is_ready() {

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, Version, header};
 use http_body::Body;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -104,7 +104,8 @@ where
         entry: Option<Entry>,
     ) -> (Option<Arc<BodyFate>>, Stage<S>) {
         let shared = &self.shared;
-        if let Some(refusal) = too_large(&parts.headers, shared.options.max_body_bytes) {
+        let too_large = too_large(&parts.headers, shared.options.max_body_bytes);
+        if let Some(refusal) = not_one_host(&parts).or(too_large) {
             shared.activity.body_left_unread();
             return (None, Stage::Refused { refusal });
         }
@@ -148,6 +149,12 @@ where
         };
         (fate, stage)
     }
+}
+
+/// Two servers in a row that go by different ones disagree on what was asked for.
+fn not_one_host(parts: &Parts) -> Option<Refusal> {
+    let hosts = parts.headers.get_all(header::HOST).iter().count();
+    (parts.version == Version::HTTP_11 && hosts != 1).then_some(Refusal::NotOneHost)
 }
 
 /// hyper has already refused a length that is no number, or two that differ.

@@ -15,6 +15,7 @@ mod asking;
 mod coming;
 mod conversation;
 mod date;
+mod fixed;
 mod head;
 mod reply;
 mod scratch;
@@ -25,6 +26,7 @@ use std::fmt;
 
 pub use coming::{Found, Later};
 pub(crate) use conversation::LaneConversation;
+pub use fixed::FixedHeaders;
 pub use head::Asked;
 pub use reply::{Reply, ReplyHead, Verdict};
 pub(crate) use work::Answers;

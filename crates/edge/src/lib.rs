@@ -35,11 +35,12 @@ mod signal;
 mod socket;
 mod tag;
 mod tls;
+mod turn;
 mod watchdog;
 
-pub use admission::{AdmissionOptions, Bearer, Inspect, Passport, Priority};
+pub use admission::{AdmissionOptions, Bearer, Inspect, Passport, Priority, retry_after};
 pub use gate::{DrainSignal, PeerAddr};
-pub use lane::{Asked, Found, Lane, Later, Reply, ReplyHead, Verdict};
+pub use lane::{Asked, FixedHeaders, Found, Lane, Later, Reply, ReplyHead, Verdict};
 pub use listen::{BACKLOG, ListenError, listen, listen_shared};
 pub use options::EdgeOptions;
 pub use reply::ReplyBody;

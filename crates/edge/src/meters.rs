@@ -4,7 +4,8 @@ use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
 /// Why a connection or request is refused. Looking a counter up takes longer than refusing does, and
 /// refusals come when there is no time.
-const REFUSALS: [&str; 4] = [
+const REFUSALS: [&str; 5] = [
+    "malformed_request",
     "overloaded",
     "body_too_large",
     "request_timeout",
@@ -90,6 +91,7 @@ mod tests {
     #[test]
     fn every_refusal_has_its_counter() {
         let refusals = [
+            Refusal::NotOneHost,
             Refusal::BodyTooLarge {
                 length: 2,
                 limit: 1,

@@ -82,7 +82,7 @@ impl Default for EdgeOptions {
     fn default() -> Self {
         Self {
             name: "public",
-            max_connections: 12_000,
+            max_connections: 16_000,
             max_connections_per_peer: None,
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),

@@ -69,6 +69,8 @@ impl<B> ReplyBody<B> {
 /// An answer the edge gives by itself, as problem+json.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Refusal {
+    /// HTTP/1.1 without a `Host`, or with several (RFC 9112, 3.2).
+    NotOneHost,
     /// `Content-Length` is above the limit.
     BodyTooLarge { length: u64, limit: u64 },
     /// The body did not arrive in time.
@@ -87,6 +89,7 @@ const OVERLOADED: &str = r#"{"type":"urn:corkboard:problem:overloaded","title":"
 impl Refusal {
     pub(crate) fn code(self) -> &'static str {
         match self {
+            Self::NotOneHost => "malformed_request",
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::BodyTimedOut => "request_timeout",
             Self::Overloaded { .. } => "overloaded",
@@ -138,6 +141,7 @@ impl Refusal {
 
     fn status(self) -> StatusCode {
         match self {
+            Self::NotOneHost => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::Overloaded { .. } => StatusCode::SERVICE_UNAVAILABLE,
@@ -146,6 +150,10 @@ impl Refusal {
 
     fn json(self) -> Bytes {
         let (title, detail) = match self {
+            Self::NotOneHost => (
+                "The request cannot be read",
+                "a request of HTTP/1.1 has one Host header; send the name that you called".into(),
+            ),
             Self::BodyTooLarge { length, limit } => (
                 "The body is too large",
                 format!("the body has {length} bytes, at most {limit} are accepted"),

@@ -87,9 +87,10 @@ impl LiveSets {
     /// What is in force in the workspace, at least as new as every change announced so far.
     pub(crate) async fn of(&self, workspace: WorkspaceId) -> Result<Arc<Live>, FeedError> {
         let followed = self.follow(workspace);
-        let snapshot = followed.touch();
+        let now = Instant::now();
+        let snapshot = followed.touch(now);
         if let Some(snapshot) = &snapshot
-            && self.is_fresh(workspace, snapshot)
+            && self.is_fresh(workspace, snapshot, now)
         {
             return Ok(Arc::clone(&snapshot.live));
         }
@@ -108,16 +109,17 @@ impl LiveSets {
     }
 
     /// The same, if it need not be waited for.
-    pub(crate) fn at_hand(&self, workspace: WorkspaceId) -> Option<Arc<Live>> {
-        let snapshot = self.follow(workspace).touch()?;
-        self.is_fresh(workspace, &snapshot).then_some(snapshot.live)
+    pub(crate) fn at_hand(&self, workspace: WorkspaceId, now: Instant) -> Option<Arc<Live>> {
+        let snapshot = self.follow(workspace).touch(now)?;
+        self.is_fresh(workspace, &snapshot, now)
+            .then_some(snapshot.live)
     }
 
     /// Looks at the control store for every workspace that is being read or listened to, and hints
     /// the listeners of those where something has changed.
     pub(crate) async fn poll(&self) {
         for workspace in self.hub.workspaces() {
-            self.follow(workspace).touch();
+            self.follow(workspace).touch(Instant::now());
         }
         for (workspace, followed) in self.followed() {
             let current = followed.current();
@@ -136,10 +138,11 @@ impl LiveSets {
         }
     }
 
-    fn is_fresh(&self, workspace: WorkspaceId, snapshot: &Snapshot) -> bool {
+    fn is_fresh(&self, workspace: WorkspaceId, snapshot: &Snapshot, now: Instant) -> bool {
         // The poll renews it in time; only when it fails to does a read look for itself.
         let keeps = self.options.live_poll * 2;
-        snapshot.changes == self.hub.changes(workspace) && snapshot.loaded.elapsed() <= keeps
+        snapshot.changes == self.hub.changes(workspace)
+            && now.duration_since(snapshot.loaded) <= keeps
     }
 
     /// Loads, or waits for whoever is loading. Keeps the very same set if nothing has changed.
@@ -153,7 +156,7 @@ impl LiveSets {
         let work = async {
             let good = || {
                 let known = followed.current().snapshot?;
-                let good = self.is_fresh(workspace, &known)
+                let good = self.is_fresh(workspace, &known, Instant::now())
                     && (want == Want::Fresh || known.loaded >= asked);
                 good.then_some(known.live)
             };
@@ -254,10 +257,10 @@ impl Followed {
 
     /// The snapshot, noting that it was asked for (to within a second, so that readers do not
     /// fight over the lock).
-    fn touch(&self) -> Option<Snapshot> {
+    fn touch(&self, now: Instant) -> Option<Snapshot> {
         let current = self.current();
-        if current.used.elapsed() > Duration::from_secs(1) {
-            self.write().used = Instant::now();
+        if now.duration_since(current.used) > Duration::from_secs(1) {
+            self.write().used = now;
         }
         current.snapshot
     }

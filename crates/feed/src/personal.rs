@@ -55,14 +55,18 @@ impl Personal {
         }
     }
 
-    /// The feed composed before, if it still is what would be composed now.
-    pub(crate) fn recall(&self, moment: Moment<'_>) -> Option<FeedReply> {
+    /// Gives `serve` the feed composed before, if it still is what would be composed now.
+    pub(crate) fn recall<R>(
+        &self,
+        moment: Moment<'_>,
+        serve: impl FnOnce(&FeedReply) -> R,
+    ) -> Option<R> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let last = last.as_ref()?;
         let same = std::ptr::eq(last.live.as_ptr(), Arc::as_ptr(moment.live))
             && last.feed.as_deref() == moment.feed
             && (last.from..last.until).contains(&moment.now);
-        same.then(|| last.reply.clone())
+        same.then(|| serve(&last.reply))
     }
 
     pub(crate) fn remember(&self, moment: Moment<'_>, until: Timestamp, reply: &FeedReply) {

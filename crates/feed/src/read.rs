@@ -70,7 +70,7 @@ impl Feeds {
             now,
         };
         if since.is_none()
-            && let Some(reply) = personal.recall(moment)
+            && let Some(reply) = personal.recall(moment, FeedReply::clone)
         {
             return Ok(reply);
         }

@@ -11,6 +11,7 @@ use corkboard_core::slot::{SLOT_COUNT, Slot};
 use corkboard_core::user::UserId;
 use corkboard_store::StoreError;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,8 +20,6 @@ use crate::personal::{Compact, SharedPersonal};
 
 /// Bytes of a workspace's id at the beginning of a key.
 const WORKSPACE: usize = 16;
-/// Longer keys than this are looked for on the long way only; hardly a user's id makes one.
-const SHORT_KEY: usize = 128;
 /// Launches and stops waiting to be told to other nodes. Beyond it they find out by themselves,
 /// within a second.
 const NEWS_WAITING: usize = 256;
@@ -99,14 +98,13 @@ impl FeedTier {
     }
 
     /// A user's personal part, if memory has it.
-    pub(crate) fn at_hand(&self, workspace: WorkspaceId, user: &UserId) -> Option<SharedPersonal> {
-        let mut key = [0; SHORT_KEY];
-        let user = user.as_str().as_bytes();
-        let key = key.get_mut(..WORKSPACE + user.len())?;
-        let (first, second) = key.split_at_mut(WORKSPACE);
-        first.copy_from_slice(&workspace.to_bytes());
-        second.copy_from_slice(user);
-        self.tiers.at_hand(key)
+    pub(crate) fn at_hand(
+        &self,
+        workspace: WorkspaceId,
+        user: &UserId,
+        now: Instant,
+    ) -> Option<SharedPersonal> {
+        self.tiers.at_hand(key(workspace, user).as_bytes(), now)
     }
 
     /// Makes sure that nobody is served, on any node, what was read before. `loud`: something
@@ -138,10 +136,7 @@ impl FeedChanges for FeedTier {
 }
 
 pub(crate) fn key(workspace: WorkspaceId, user: &UserId) -> Key {
-    let mut key = Vec::with_capacity(WORKSPACE + user.as_str().len());
-    key.extend_from_slice(&workspace.to_bytes());
-    key.extend_from_slice(user.as_str().as_bytes());
-    Key::from(key)
+    Key::joined(&workspace.to_bytes(), user.as_str().as_bytes())
 }
 
 /// The other way round; `None` for what is no key of ours.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use matchit::{InsertError, Router};
+
 /// An endpoint as the operator declares it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointSpec {
@@ -43,9 +45,69 @@ impl EndpointSpec {
     }
 }
 
+/// Which endpoint answers which path, and which paths others have already: by number, with the other one's
+/// path.
+pub(crate) fn routes(endpoints: &[EndpointSpec]) -> (Router<usize>, Vec<(usize, String)>) {
+    let (mut routes, mut refused) = (Router::new(), Vec::new());
+    for (at, endpoint) in endpoints.iter().enumerate() {
+        match routes.insert(&endpoint.path, at) {
+            Ok(()) => {}
+            Err(InsertError::Conflict { with }) => refused.push((at, with)),
+            Err(error) => refused.push((at, error.to_string())),
+        }
+    }
+    (routes, refused)
+}
+
+/// Why these endpoints cannot stand beside each other, all of it: two with one path, or with one name for
+/// their rows in Redis.
+#[must_use]
+pub fn conflicts(endpoints: &[EndpointSpec]) -> Vec<String> {
+    let (_, refused) = routes(endpoints);
+    let mut problems = Vec::new();
+    for (at, endpoint) in endpoints.iter().enumerate() {
+        let EndpointSpec { path, prefix, .. } = endpoint;
+        if let Some((_, with)) = refused.iter().find(|(number, _)| *number == at) {
+            problems.push(format!(
+                "origin.endpoint[{at}].path: {path} takes the requests of another endpoint, {with}"
+            ));
+        } else if let Some(other) = endpoints[..at].iter().find(|other| other.prefix == *prefix) {
+            problems.push(format!(
+                "origin.endpoint[{at}].prefix: rows of {path} would have the names of those of {} in \
+                 Redis, {prefix}…; give one of the two a prefix of its own",
+                other.path
+            ));
+        }
+    }
+    problems
+}
+
+/// An endpoint of tests.
+#[cfg(test)]
+pub(crate) fn spec(path: &str) -> EndpointSpec {
+    EndpointSpec {
+        path: path.to_owned(),
+        key: "id".to_owned(),
+        content: Content::Query(String::new()),
+        ttl: Duration::ZERO,
+        prefix: EndpointSpec::default_prefix(path),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn endpoints_that_cannot_stand_beside_each_other_are_all_named() {
+        let fine = ["/users/{id}", "/users/{id}/offer", "/users/new/{id}"].map(spec);
+        assert_eq!(conflicts(&fine), [""; 0]);
+        let wrong = ["/a/{id}/b", "/a/b/{id}", "/c/{id}", "/c/{id}"].map(spec);
+        let problems = conflicts(&wrong);
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert!(problems[0].starts_with("origin.endpoint[1].prefix: "));
+        assert!(problems[1].starts_with("origin.endpoint[3].path: "));
+    }
 
     #[test]
     fn the_default_prefix_is_the_path_without_the_key() {

@@ -12,10 +12,12 @@ mod journal;
 mod pending;
 mod progress;
 mod snapshot;
+mod tell;
 
 pub(crate) use apply::{Applier, Rewrite, RewriteError};
 pub(crate) use follow::{Follower, Void};
 pub use install::{Hooked, install};
+pub(crate) use tell::tell;
 
 /// Where the triggers' notifications arrive. They only wake: the journal says what has changed.
 pub(crate) const CHANNEL: &str = "corkboard_origin";

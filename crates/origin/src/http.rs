@@ -3,11 +3,13 @@
 //! An answer from memory is made without a task, a lock that others hold, or a copy of its body.
 
 use std::convert::Infallible;
+use std::sync::LazyLock;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use corkboard_core::time::Timestamp;
-use corkboard_edge::{RequestBody, names_tag};
+use corkboard_edge::{RequestBody, names_tag, retry_after};
 use futures_util::future::{BoxFuture, Either, Ready, ready};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
@@ -17,6 +19,9 @@ use crate::key::KeyError;
 use crate::origin::{Origin, Served, Tier, Unavailable};
 
 pub(crate) const CACHE: &str = "x-cache";
+pub(crate) const PROBLEM: &str = "application/problem+json";
+/// When those whose row cannot be read now are asked to try again, on average.
+pub(crate) const COME_BACK: Duration = Duration::from_secs(2);
 
 /// The service for the edge.
 #[derive(Debug, Clone)]
@@ -50,13 +55,13 @@ impl tower::Service<Request<RequestBody>> for Endpoints {
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let now = |response: Response<Bytes>| Either::Left(ready(Ok(response.map(Full::new))));
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return now(not_allowed());
-        }
         let path = request.uri().path();
         let Some((endpoint, segment)) = self.origin.route(path) else {
             return now(no_such_path(path));
         };
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return now(not_allowed());
+        }
         let place = match self.origin.place(endpoint, segment) {
             Ok(place) => place,
             Err(error) => return now(bad_key(self.origin.parameter(endpoint), error)),
@@ -142,27 +147,33 @@ pub(crate) fn refused(
     unavailable: Unavailable,
 ) -> Response<Bytes> {
     origin.meters(endpoint).refused(unavailable);
-    let detail = match unavailable {
-        Unavailable::Overloaded => "too many rows are being read; try again later",
-        Unavailable::Source => "the source cannot be read now; try again later",
-        Unavailable::TimedOut => "the row was not read in time; try again later",
-    };
-    let mut response = problem(
+    let mut response = Response::new(why(unavailable).clone());
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let headers = response.headers_mut();
+    let kind = HeaderValue::from_static(PROBLEM);
+    headers.insert(header::CONTENT_TYPE, kind);
+    let seconds = HeaderValue::from(retry_after(COME_BACK));
+    headers.insert(header::RETRY_AFTER, seconds);
+    response
+}
+
+/// Why a row cannot be read now, made once: in an overload it is said more often than anything else.
+pub(crate) fn why(unavailable: Unavailable) -> &'static Bytes {
+    static WHY: [LazyLock<Bytes>; 3] = [
+        LazyLock::new(|| unread(Unavailable::Overloaded, "too many rows are being read")),
+        LazyLock::new(|| unread(Unavailable::Source, "the source cannot be read now")),
+        LazyLock::new(|| unread(Unavailable::TimedOut, "the row was not read in time")),
+    ];
+    &WHY[unavailable as usize]
+}
+
+fn unread(unavailable: Unavailable, what: &str) -> Bytes {
+    description(
         StatusCode::SERVICE_UNAVAILABLE,
         unavailable.as_str(),
         "The row cannot be read now",
-        detail,
-    );
-    // Spread, so that those who were refused together do not come back together.
-    let mut random = [0; 1];
-    let seconds = match getrandom::fill(&mut random) {
-        Ok(()) => 1 + u16::from(random[0]) % 3,
-        Err(_) => 2,
-    };
-    response
-        .headers_mut()
-        .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    response
+        &format!("{what}; try again later"),
+    )
 }
 
 fn bad_key(parameter: &str, error: KeyError) -> Response<Bytes> {
@@ -197,20 +208,24 @@ fn not_allowed() -> Response<Bytes> {
     response
 }
 
-/// RFC 9457.
 fn problem(status: StatusCode, code: &str, title: &str, detail: &str) -> Response<Bytes> {
+    let mut response = Response::new(description(status, code, title, detail));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static(PROBLEM);
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+/// RFC 9457.
+fn description(status: StatusCode, code: &str, title: &str, detail: &str) -> Bytes {
     let body = serde_json::json!({
-        "type": "about:blank",
+        "type": format!("urn:corkboard:problem:{code}"),
         "title": title,
         "status": status.as_u16(),
         "detail": detail,
         "code": code,
     });
-    let mut response = Response::new(body.to_string().into());
-    *response.status_mut() = status;
-    let kind = HeaderValue::from_static("application/problem+json");
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    response
+    body.to_string().into()
 }
 
 #[cfg(test)]

@@ -4,12 +4,12 @@
 //! The same answers as the service in [`crate::http`] gives, status, headers and body; what names no row
 //! goes there.
 
-use corkboard_edge::{Asked, Found, Lane, Reply, Verdict, names_tag};
+use corkboard_edge::{Asked, Found, Lane, Reply, Verdict, names_tag, retry_after};
 use http::{StatusCode, header};
 
 use crate::answer::Body;
-use crate::http::{CACHE, Endpoints, answer, refused};
-use crate::origin::{Origin, Place, Served};
+use crate::http::{CACHE, COME_BACK, Endpoints, PROBLEM, answer, why};
+use crate::origin::{Origin, Place, Served, Unavailable};
 
 impl Lane for Endpoints {
     fn at_once(&self, asked: &Asked<'_>, reply: Reply<'_>) -> Verdict {
@@ -23,6 +23,9 @@ impl Lane for Endpoints {
         let known = asked.all(header::IF_NONE_MATCH.as_str());
         match origin.look(&place) {
             Some(served) => write(origin, endpoint, &served, known, reply),
+            None if origin.turns_away(&place) => {
+                refuse(origin, endpoint, Unavailable::Overloaded, reply)
+            }
             None => later(origin, place, known.map(<[u8]>::to_vec).collect()),
         }
     }
@@ -38,10 +41,20 @@ fn later(origin: &Origin, place: Place, known: Vec<Vec<u8>>) -> Verdict {
                 let known = known.iter().map(Vec::as_slice);
                 write(&origin, endpoint, &served, known, reply)
             }
-            Err(unavailable) => reply.whole(&refused(&origin, endpoint, unavailable)),
+            Err(unavailable) => refuse(&origin, endpoint, unavailable, reply),
         });
         found
     }))
+}
+
+/// The same as [`crate::http::refused`].
+fn refuse(origin: &Origin, endpoint: usize, unavailable: Unavailable, reply: Reply<'_>) -> Verdict {
+    origin.meters(endpoint).refused(unavailable);
+    reply
+        .begin(StatusCode::SERVICE_UNAVAILABLE)
+        .header(header::CONTENT_TYPE.as_str(), PROBLEM)
+        .number(header::RETRY_AFTER.as_str(), retry_after(COME_BACK))
+        .body(why(unavailable))
 }
 
 fn write<'k>(

@@ -12,13 +12,14 @@ mod http;
 mod key;
 mod lane;
 mod meters;
+mod names;
 mod origin;
 mod row;
 mod rows;
 mod source;
 
 pub use answer::Lifetimes;
-pub use endpoint::{Content, EndpointSpec};
+pub use endpoint::{Content, EndpointSpec, conflicts};
 pub use hooks::{Hooked, install};
 pub use http::Endpoints;
 pub use origin::{Origin, OriginOptions, Parts, UpkeepError, Verified, Warmed};

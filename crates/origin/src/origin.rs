@@ -22,10 +22,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::answer::{Age, Answer, Lifetimes};
-use crate::endpoint::EndpointSpec;
+use crate::endpoint::{EndpointSpec, conflicts, routes};
 use crate::hooks::{Applier, Follower, Void};
 use crate::key::{Key, KeyError};
 use crate::meters::Meters;
+use crate::names::Names;
 use crate::rows::Rows;
 use crate::source::{Connector, Description, Reader, SourceError, SourceOptions};
 pub(crate) use held::Held;
@@ -83,6 +84,7 @@ struct Shared {
 pub(crate) struct Endpoint {
     pub(crate) spec: EndpointSpec,
     pub(crate) description: Description,
+    names: Names,
     meters: Meters,
 }
 
@@ -92,6 +94,8 @@ pub(crate) struct Place {
     pub(crate) endpoint: usize,
     pub(crate) key: Key,
     pub(crate) name: CacheKey,
+    /// Whether it has that name in Redis, too.
+    in_redis: bool,
 }
 
 /// Where an answer came from.
@@ -156,7 +160,7 @@ impl Origin {
     /// Starts the tasks that read the source; they end with `shutdown`.
     ///
     /// # Errors
-    /// When two endpoints have the same path or prefix, or the URL is none.
+    /// When endpoints are in [conflict](conflicts), or the URL is none.
     pub fn new(
         parts: Parts,
         tasks: &TaskTracker,
@@ -171,36 +175,25 @@ impl Origin {
             tasks,
             shutdown,
         );
-        let mut routes = matchit::Router::new();
-        let mut endpoints: Vec<Endpoint> = Vec::with_capacity(parts.endpoints.len());
-        let mut problems = Vec::new();
-        for (at, (spec, description)) in parts.endpoints.into_iter().enumerate() {
-            let mut problem =
-                |problem: String| problems.push(format!("endpoint {}: {problem}", spec.path));
-            if endpoints
-                .iter()
-                .any(|other| other.spec.prefix == spec.prefix)
-            {
-                problem(format!(
-                    "another endpoint has the Redis prefix {}, too",
-                    spec.prefix
-                ));
-            }
-            if let Err(error) = routes.insert(&spec.path, at) {
-                problem(error.to_string());
-            }
-            endpoints.push(Endpoint {
-                meters: Meters::new(&spec.path),
-                spec,
-                description,
-            });
-        }
+        let specs: Vec<_> = parts
+            .endpoints
+            .iter()
+            .map(|(spec, _)| spec.clone())
+            .collect();
+        let problems = conflicts(&specs);
         if !problems.is_empty() {
             return Err(SourceError::Endpoints { problems });
         }
+        let endpoints = parts.endpoints.into_iter().enumerate();
+        let endpoints = endpoints.map(|(at, (spec, description))| Endpoint {
+            meters: Meters::new(&spec.path),
+            names: Names::of(&specs, at),
+            spec,
+            description,
+        });
         let shared = Arc::new(Shared {
-            endpoints,
-            routes,
+            endpoints: endpoints.collect(),
+            routes: routes(&specs).0,
             memory: Arc::new(Memory::new(options.memory_bytes)),
             rows: parts.rows,
             connector,
@@ -244,15 +237,18 @@ impl Origin {
     }
 
     pub(crate) fn place_of(&self, endpoint: usize, key: Key) -> Place {
-        let prefix = &self.shared.endpoints[endpoint].spec.prefix;
-        let mut name = Vec::with_capacity(prefix.len() + key.as_str().len());
-        name.extend_from_slice(prefix.as_bytes());
-        name.extend_from_slice(key.as_str().as_bytes());
+        let name = self.shared.endpoints[endpoint].names.name(&key);
         Place {
             endpoint,
             key,
-            name: name.into(),
+            name: name.bytes,
+            in_redis: name.in_redis,
         }
+    }
+
+    /// Redis, if there is one and the row has a name there.
+    fn rows_of(&self, place: &Place) -> Option<&Rows> {
+        self.shared.rows.as_ref().filter(|_| place.in_redis)
     }
 
     /// What memory can say at once.

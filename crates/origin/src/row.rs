@@ -83,6 +83,16 @@ impl Columns {
         self.columns.len()
     }
 
+    /// A name that two of them have.
+    pub(crate) fn repeated(&self) -> Option<&str> {
+        let mut names = self.columns.iter().enumerate();
+        let (_, column) = names.find(|(at, column)| {
+            let before = &self.columns[..*at];
+            before.iter().any(|other| other.name == column.name)
+        })?;
+        Some(&column.name)
+    }
+
     /// What the body is: `text/plain` for a single column of text.
     #[must_use]
     pub fn content_type(&self) -> &'static str {

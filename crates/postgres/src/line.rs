@@ -8,20 +8,25 @@
 //! cost nothing. A line that grows is: when everybody, for twice as long as anybody may wait, leaves more
 //! behind than were ahead of it on coming, or more wait in vain than are served, more come than can be
 //! served, and who waits is only answered late. So is everybody in a line that stands but takes longer
-//! than three fifths of the patience for half a second. Then, where there is a target, those who have waited for
-//! longer than that are refused, until nobody has to be.
+//! than three fifths of the patience for half a second, or one that keeps growing when most of what is left of
+//! the patience has been waited for. Then, where there is a target, those who have waited for
+//! longer than that are refused, until nobody has to be; and who comes when as many wait as are taken next is
+//! refused at once, which costs next to nothing.
 //!
 //! First come, first served: were it the newest, those at the back of a line that stands would never
 //! have their turn.
 
+mod sign;
 mod watch;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 
+use sign::Sign;
 use watch::Watch;
 
 /// The bounds of a line.
@@ -34,6 +39,8 @@ pub struct LineBounds {
     /// Longest wait while more come than can be served; `None` where somebody before the line
     /// sees to that.
     pub target: Option<Duration>,
+    /// How many take from it.
+    pub takers: usize,
 }
 
 /// What somebody waits for.
@@ -63,16 +70,20 @@ struct Place<W> {
 pub fn line<W: Waits>(bounds: LineBounds) -> (Entrance<W>, Front<W>) {
     let (sender, waiting) =
         mpsc::channel(bounds.most.clamp(1, tokio::sync::Semaphore::MAX_PERMITS));
+    let sign = Arc::<Sign>::default();
     let first = First {
         waiting,
         watch: Watch::new(bounds, Instant::now()),
+        sign: Arc::clone(&sign),
+        takers: bounds.takers.max(1),
     };
-    (Entrance { sender }, Front(Mutex::new(first)))
+    (Entrance { sender, sign }, Front(Mutex::new(first)))
 }
 
 /// The end of a line, where people come. Clones are the same.
 pub struct Entrance<W> {
     sender: mpsc::Sender<Place<W>>,
+    sign: Arc<Sign>,
 }
 
 impl<W> Entrance<W> {
@@ -82,7 +93,11 @@ impl<W> Entrance<W> {
     ///
     /// [`TooLong`], at once.
     pub fn enter(&self, one: impl FnOnce() -> W) -> Result<(), TooLong> {
-        let ahead = self.sender.max_capacity() - self.sender.capacity();
+        if self.is_full() {
+            self.turned_away();
+            return Err(TooLong);
+        }
+        let ahead = self.waiting();
         let permit = self.sender.try_reserve().map_err(|_| TooLong)?;
         permit.send(Place {
             one: one(),
@@ -90,6 +105,21 @@ impl<W> Entrance<W> {
             ahead,
         });
         Ok(())
+    }
+
+    /// Whether it is of no use to come: more come than can be served, and as many wait as will be.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.sign.is_full(|| self.waiting())
+    }
+
+    /// Counts one who was told so without being asked for, as [`enter`](Self::enter) does by itself.
+    pub fn turned_away(&self) {
+        self.sign.turned_away();
+    }
+
+    fn waiting(&self) -> usize {
+        self.sender.max_capacity() - self.sender.capacity()
     }
 }
 
@@ -100,6 +130,8 @@ pub struct Front<W>(Mutex<First<W>>);
 struct First<W> {
     waiting: mpsc::Receiver<Place<W>>,
     watch: Watch,
+    sign: Arc<Sign>,
+    takers: usize,
 }
 
 impl<W: Waits> Front<W> {
@@ -113,9 +145,12 @@ impl<W: Waits> Front<W> {
 
 impl<W: Waits> First<W> {
     async fn take(&mut self, taken: &mut Vec<W>, most: usize) -> bool {
+        self.watch
+            .turned_away(Instant::now(), self.sign.take_turned_away());
         if self.waiting.is_empty() {
             self.watch.emptied(Instant::now());
         }
+        self.tell(most);
         while let Some(Place { one, since, ahead }) = self.waiting.recv().await {
             let (now, behind) = (Instant::now(), self.waiting.len());
             if one.is_left() {
@@ -128,11 +163,18 @@ impl<W: Waits> First<W> {
             if behind == 0 {
                 self.watch.emptied(now);
             }
+            self.tell(most);
             if taken.len() >= most || (behind == 0 && !taken.is_empty()) {
                 return true;
             }
         }
         !taken.is_empty()
+    }
+
+    /// Tells those who come how many may wait: as many as are taken next, by all who take so many.
+    fn tell(&self, most: usize) {
+        let room = self.takers.saturating_mul(most);
+        self.sign.set(self.watch.grows().then_some(room));
     }
 }
 
@@ -140,6 +182,7 @@ impl<W> Clone for Entrance<W> {
     fn clone(&self) -> Self {
         Self {
             sender: self.sender.clone(),
+            sign: Arc::clone(&self.sign),
         }
     }
 }

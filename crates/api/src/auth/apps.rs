@@ -50,11 +50,11 @@ impl<T> Default for Apps<T> {
 
 impl<T: Clone> Apps<T> {
     /// An app that was read lately. Nothing when it is time to read it again, so that somebody does.
-    pub(super) fn at_hand(&self, id: AppId) -> Option<T> {
+    pub(super) fn at_hand(&self, id: AppId, now: Instant) -> Option<T> {
         let entries = self.entries();
         let entry = entries.get(&id)?;
         let known = entry.known.as_ref()?;
-        let age = known.at.elapsed();
+        let age = now.duration_since(known.at);
         let goes_on = age < RENEWED_AFTER || (age < LIFETIME && entry.reading.is_held());
         goes_on.then(|| known.app.clone()).flatten()
     }
@@ -158,6 +158,10 @@ mod tests {
     }
 
     impl World {
+        fn at_hand(&self) -> Option<usize> {
+            self.apps.at_hand(self.id, Instant::now())
+        }
+
         fn new() -> Self {
             Self {
                 apps: Apps::default(),
@@ -194,9 +198,9 @@ mod tests {
         let world = World::new();
         assert_eq!(world.crowd().await, [1; 100]);
         advance(LIFETIME).await;
-        assert_eq!(world.apps.at_hand(world.id), None);
+        assert_eq!(world.at_hand(), None);
         assert_eq!(world.crowd().await, [2; 100]);
-        assert_eq!(world.apps.at_hand(world.id), Some(2));
+        assert_eq!(world.at_hand(), Some(2));
     }
 
     #[tokio::test(start_paused = true)]
@@ -220,7 +224,7 @@ mod tests {
         let world = World::new();
         world.get().await.unwrap();
         advance(RENEWED_AFTER).await;
-        assert_eq!(world.apps.at_hand(world.id), None, "somebody has to");
+        assert_eq!(world.at_hand(), None, "somebody has to");
         let crowd = world.crowd().await;
         assert_eq!(crowd.iter().filter(|app| **app == 2).count(), 1);
         assert_eq!(crowd.iter().filter(|app| **app == 1).count(), 99);
@@ -234,9 +238,9 @@ mod tests {
         let leaving = world.apps.get(world.id, async |_| pending().await);
         let mut leaving = Box::pin(leaving);
         assert!(leaving.as_mut().now_or_never().is_none());
-        assert_eq!(world.apps.at_hand(world.id), Some(1), "it is being read");
+        assert_eq!(world.at_hand(), Some(1), "it is being read");
         drop(leaving);
-        assert_eq!(world.apps.at_hand(world.id), None);
+        assert_eq!(world.at_hand(), None);
         assert_eq!(world.get().await.unwrap(), Some(2));
     }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use corkboard_cache::{Key, Memory, Weigh};
 use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 
 use super::claims::Times;
 use super::known_app::KnownApp;
@@ -62,8 +63,8 @@ impl Remembered {
         }
     }
 
-    pub(super) fn get(&self, fingerprint: &[u8; 32]) -> Option<Vouched> {
-        self.tokens.get(fingerprint)
+    pub(super) fn get(&self, fingerprint: &[u8; 32], now: Instant) -> Option<Vouched> {
+        self.tokens.get_at(fingerprint, now)
     }
 
     pub(super) fn add(&self, fingerprint: &[u8; 32], checked: Checked, left: Duration) {

@@ -14,6 +14,7 @@ use corkboard_core::time::SharedClock;
 use corkboard_core::user::UserId;
 use corkboard_store::{ControlStore, StoreError};
 use jsonwebtoken::{Algorithm, DecodingKey};
+use tokio::time::Instant;
 
 use super::apps::Apps;
 use super::claims::{Claims, Refusal, Times, addressed_app};
@@ -86,7 +87,7 @@ impl TokenVerifier {
             return Err(TokenError::Invalid("the token is longer than 8 KiB"));
         }
         let fingerprint = fingerprint(token);
-        if let Some(vouched) = self.remembered.get(&fingerprint) {
+        if let Some(vouched) = self.remembered.get(&fingerprint, Instant::now()) {
             let app = self.app(vouched.0.user.app).await?;
             if let Some(answer) = self.recall(&fingerprint, &vouched, app.as_ref()) {
                 return answer;
@@ -108,12 +109,12 @@ impl TokenVerifier {
 
     /// The user of a token that was checked before and is good now, if nothing has to be asked or
     /// checked to say so.
-    pub(crate) fn remembered(&self, token: &str) -> Option<Vouched> {
+    pub(crate) fn remembered(&self, token: &str, now: Instant) -> Option<Vouched> {
         if token.len() > MAX_TOKEN_BYTES {
             return None;
         }
-        let vouched = self.remembered.get(&fingerprint(token))?;
-        let app = self.apps.at_hand(vouched.user().app)?;
+        let vouched = self.remembered.get(&fingerprint(token), now)?;
+        let app = self.apps.at_hand(vouched.user().app, now)?;
         let good = Arc::ptr_eq(&app, &vouched.0.app) && self.check_times(vouched.0.times).is_ok();
         good.then_some(vouched)
     }

@@ -1,10 +1,13 @@
 //! User tokens: four algorithms, key rotation, and every way a token can be wrong.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use corkboard_api::auth::check_token_key;
 use corkboard_core::id::AppId;
 use corkboard_core::tenancy::{App, TokenAlgorithm};
+use corkboard_testkit::wait_until;
 use ring::hmac;
 use ring::rand::SystemRandom;
 use ring::signature::{
@@ -146,6 +149,26 @@ async fn all_four_algorithms_and_several_keys_of_one_app_are_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_a_key_that_was_taken_away_is_refused_within_seconds() {
+    let node = TestApp::start().await;
+    let app = app_with(&node, &[EC_PUBLIC, ED_PUBLIC]).await;
+    let [old, kept, new] = ["ES256", "EdDSA", "RS256"].map(|name| token(name, &claims(app)));
+    for (token, status) in [(&old, 200), (&kept, 200), (&new, 401)] {
+        assert_eq!(read(&node, token).await.0, status);
+    }
+    let keys = [ED_PUBLIC, RSA_PUBLIC].map(|pem| check_token_key(pem.as_bytes()).unwrap());
+    assert!(node.control.replace_app_keys(app, &keys).await.unwrap());
+    wait_until(Duration::from_secs(20), "the new keys", || async {
+        let seen = (read(&node, &old).await.0, read(&node, &new).await.0);
+        (seen == (401, 200))
+            .then_some(())
+            .ok_or(format!("{seen:?}"))
+    })
+    .await;
+    assert_eq!(read(&node, &kept).await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_public_key_is_no_hmac_secret_and_none_is_no_algorithm() {
     let node = TestApp::start().await;
     let app = app_with(&node, &[RSA_PUBLIC]).await;
@@ -284,7 +307,7 @@ async fn no_text_passes_for_a_token_and_none_panics() {
     let verifier = corkboard_api::auth::TokenVerifier::new(
         node.control.clone(),
         clock,
-        std::time::Duration::ZERO,
+        Duration::ZERO,
         1 << 20,
     );
     let good = token("HS256", &claims(node.app));

@@ -12,7 +12,7 @@ use crate::hashing::Seeded;
 use crate::key::Key;
 
 /// What a value costs beside itself and its key: map and queue entries.
-const OVERHEAD: usize = 160;
+const OVERHEAD: usize = 208;
 /// The short queue's part of the bytes, in tenths.
 const YOUNG_TENTHS: usize = 1;
 /// More reads than this do not make a value stay longer.
@@ -96,7 +96,7 @@ impl<V: Clone + Weigh, E> Segment<V, E> {
     /// Keeps a value, unless it would take more than a quarter of the room.
     pub(super) fn insert(&mut self, key: Key, value: V, expires: Instant) {
         self.remove(key.as_bytes());
-        let weight = value.weight() + key.as_bytes().len() + OVERHEAD;
+        let weight = value.weight() + key.far_bytes() + OVERHEAD;
         if weight > self.most / 4 {
             return;
         }

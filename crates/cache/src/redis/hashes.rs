@@ -1,11 +1,12 @@
 //! Hashes under public names: rows that other programs may write, too.
 //!
 //! A hash cannot hold its own lease, so each has a *lease* beside it, and a *last* value that outlives
-//! it. Their names have the hash's name in braces: a Cluster keeps all three in one slot. A hash's own
-//! name is used as it is; an empty hash does not exist in Redis, so a row needs a field.
+//! it. A Cluster keeps all three in one [slot]. A hash's own name is used as it is; an empty hash does not
+//! exist in Redis, so a row needs a field.
 
 mod look;
 mod many;
+mod slot;
 
 use std::time::Duration;
 
@@ -105,6 +106,13 @@ impl std::fmt::Debug for HashLease {
 }
 
 impl Redis {
+    /// Whether a hash of this name can be kept: where Redis is a Cluster, what lies beside it has to be in
+    /// its slot, and few names with a closing brace allow for that. It is the same for every Redis.
+    #[must_use]
+    pub fn keeps_hash(name: &[u8]) -> bool {
+        slot::beside("", name).is_some()
+    }
+
     /// Puts a hash in and ends the lease, unless the lease has ended or was voided; whether it is in.
     ///
     /// # Errors
@@ -165,10 +173,10 @@ impl super::Shared {
     /// The name of what lies beside a hash.
     fn beside(&self, what: &str, name: &Key) -> Vec<u8> {
         let options = &self.options;
-        let mut full = format!("{}:{}:{what}:{{", options.prefix, options.area).into_bytes();
-        full.extend_from_slice(name.as_bytes());
-        full.push(b'}');
-        full
+        let start = format!("{}:{}:{what}:", options.prefix, options.area);
+        // Of a name that nothing can lie beside only a Cluster knows: it refuses.
+        slot::beside(&start, name.as_bytes())
+            .unwrap_or_else(|| [start.as_bytes(), name.as_bytes()].concat())
     }
 
     fn three(&self, script: &mut Cmd, name: &Key) {

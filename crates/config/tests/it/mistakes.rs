@@ -119,7 +119,7 @@ cache_bytes = "1KiB"
 [send]
 lease = "6s"
 [limits]
-sse_subscribers = 12000
+sse_subscribers = 16000
 server_api_burst = 10
 "#;
     insta::assert_snapshot!(warnings(file), @r#"

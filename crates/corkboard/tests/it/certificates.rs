@@ -34,7 +34,10 @@ async fn a_hangup_loads_replaced_files_and_keeps_the_old_ones_when_the_new_are_b
     node.signal(Signal::HUP);
     node.log("certificate loaded again");
 
-    connection.send("GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    connection
+        .send("GET / HTTP/1.1\r\nhost: t\r\n\r\n")
+        .await
+        .unwrap();
     let (alert, _) = connection.read_until(b"\x15", PATIENCE).await;
     assert_eq!(alert[0], 21, "this is TLS: {alert:?}");
     drop(connection);

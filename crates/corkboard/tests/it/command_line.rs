@@ -3,7 +3,7 @@
 use crate::process::run;
 use tempfile::tempdir;
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 24] = [
     "",
     "demo",
     "serve",
@@ -14,6 +14,8 @@ const COMMANDS: [&str; 22] = [
     "workspace list",
     "app",
     "app create",
+    "app list",
+    "app rotate",
     "key",
     "key create",
     "key list",

@@ -121,6 +121,23 @@ fn a_url_of_the_source_that_cannot_work_is_a_mistake_of_the_configuration() {
     assert!(!refused.stderr.contains("secret"), "{}", refused.stderr);
 }
 
+#[test]
+fn endpoints_that_take_each_others_requests_are_found_before_anything_is_asked() {
+    let folder = tempdir().unwrap();
+    let nobody = "postgres://postgres@127.0.0.1:1/shop";
+    let text = configuration(nobody, "redis://127.0.0.1:1")
+        + "[[origin.endpoint]]\npath = \"/users/{user_id}/offer\"\ntable = \"other\"\nkey = \"user_id\"\n";
+    fs::write(folder.path().join("corkboard.toml"), text).unwrap();
+    for arguments in [
+        "config check corkboard.toml",
+        "origin --config corkboard.toml",
+    ] {
+        let refused = run(folder.path(), arguments).expect(64);
+        let expected = "corkboard: origin.endpoint[1].path: /users/{user_id}/offer takes";
+        assert!(refused.stderr.starts_with(expected), "{}", refused.stderr);
+    }
+}
+
 #[tokio::test]
 async fn all_endpoints_that_do_not_fit_the_source_are_named_at_once() {
     let database = PgServer::shared().await.database().await;

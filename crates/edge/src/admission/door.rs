@@ -11,7 +11,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::core::{Core, Verdict, Wait};
 use super::options::AdmissionOptions;
-use super::refusal::jittered;
+use super::refusal::retry_after;
 use super::{Bearer, Inspect, Passport, Priority};
 use crate::reply::Refusal;
 
@@ -105,7 +105,7 @@ impl Door {
     /// is left in it.
     pub(crate) fn refusal(&self, bodiless: bool) -> Refusal {
         Refusal::Overloaded {
-            retry_after_seconds: jittered(self.retry_after),
+            retry_after_seconds: retry_after(self.retry_after),
             stays_open: bodiless,
         }
     }

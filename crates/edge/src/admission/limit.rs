@@ -9,7 +9,8 @@
 //! Work may also take longer for another reason than a line: a cache has gone, a database is far
 //! away. At the floor that is the new baseline; above it, a limit that shrinks shows soon whether
 //! throughput goes with it (`pace.rs`), and then the present time becomes the baseline, the limit
-//! goes back to what it was, and doubles while throughput follows. Nothing has to be probed while
+//! goes back to what it was, and doubles while throughput follows, whatever times do: what they are after a
+//! step that throughput has followed is the baseline from there. Nothing has to be probed while
 //! all goes as usual. Times are averaged as logarithms: one slow request in a hundred says nothing
 //! about the rest.
 
@@ -32,11 +33,10 @@ const STEEPEST: f64 = 0.7;
 /// How far one window moves the baseline down, and how far up when it has not seen many.
 const SAME_PACE: f64 = 0.2;
 const ANOTHER_PACE: f64 = 0.5;
-/// What one window adds to the limit on the way up with a new baseline: how many places there are
-/// now is unknown, and every window with fewer is work not done. Otherwise it adds its root.
-const SWIFT: f64 = 0.5;
-/// The same where a window says for certain whether throughput has followed.
-const SWIFTEST: f64 = 1.0;
+/// What one window multiplies the limit by on the way up with a new baseline: how many places there are
+/// now is unknown, and every window with fewer is work not done. It has to be certain, for the step
+/// to be judged by the next one; otherwise a window adds the root.
+const SWIFT: f64 = 2.0;
 /// What one window of late scheduling takes off the limit.
 const LATE: f64 = 0.9;
 
@@ -67,7 +67,7 @@ impl Limit {
             swift: false,
             trial: None,
             baseline: [None; 4],
-            window: Window::default(),
+            window: Window::new(Duration::ZERO, 0),
             lateness: Lateness::new(options.target),
             in_flight: 0,
         }
@@ -105,12 +105,16 @@ impl Limit {
         if self.trial.is_some() || self.value < was {
             self.window = Window::new(now, self.in_flight);
         }
+        if matches!(self.trial, Some(Trial::Raised { .. })) {
+            self.window.look_twice();
+        }
         true
     }
 
     fn learn(&mut self, now: Duration, window: &Window) {
         let seen = Seen::new(window, now, self.value);
         let late = self.lateness.is_late(now);
+        let mut borne_out = false;
         let since = match self.trial.take() {
             Some(Trial::Raised { from, known }) if late || seen.refutes(&from, known.is_some()) => {
                 self.swift = false;
@@ -118,11 +122,19 @@ impl Limit {
                 self.baseline = known.unwrap_or(self.baseline);
                 return;
             }
+            Some(Trial::Raised { from, .. }) => {
+                borne_out = seen.bears_out(&from);
+                None
+            }
             Some(Trial::Shrinking { since }) => Some(since),
-            Some(Trial::Raised { .. }) | None => None,
+            None => None,
         };
         let alone = f64::from(window.most_in_flight) <= self.floor;
-        let excess = self.compare(window, alone);
+        let mut excess = self.compare(window, alone);
+        if borne_out && excess > TOLERANCE {
+            self.baseline = seen.paces_or(self.baseline);
+            excess = 1.0;
+        }
         // Slower although nothing waits: that is another pace, and what the limit was before says
         // nothing about what it should be.
         let another = alone && excess > TOLERANCE;
@@ -139,16 +151,14 @@ impl Limit {
     }
 
     fn grow(&mut self, seen: Seen) {
-        self.value += match (self.swift, seen.certain) {
-            (false, _) => self.value.sqrt(),
-            (true, false) => self.value * SWIFT,
-            (true, true) => self.value * SWIFTEST,
-        };
-        if self.swift {
+        if self.swift && seen.certain {
+            self.value *= SWIFT;
             self.trial = Some(Trial::Raised {
                 from: seen,
                 known: None,
             });
+        } else {
+            self.value += self.value.sqrt();
         }
     }
 

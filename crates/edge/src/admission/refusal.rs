@@ -3,8 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// Whole seconds: `average`, half of it more or less.
-pub(crate) fn jittered(average: Duration) -> u64 {
+/// A value for `Retry-After` in whole seconds: `average`, half of it more or less, so that those who were
+/// refused together do not come back together.
+#[must_use]
+pub fn retry_after(average: Duration) -> u64 {
     let millis = u64::try_from(average.as_millis()).unwrap_or(u64::MAX);
     let least = millis / 2;
     let asked = least.saturating_add(dice() % millis.saturating_add(1));
@@ -27,7 +29,7 @@ mod tests {
     #[test]
     fn clients_are_asked_back_at_different_times_around_the_one_wanted() {
         let asked: Vec<u64> = (0..10_000)
-            .map(|_| jittered(Duration::from_secs(4)))
+            .map(|_| retry_after(Duration::from_secs(4)))
             .collect();
         for second in 3..=6 {
             let part = asked.iter().filter(|asked| **asked == second).count();

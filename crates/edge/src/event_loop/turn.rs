@@ -15,6 +15,7 @@ use super::house::House;
 use super::poller::Poller;
 use super::{Newcomer, Surroundings};
 use crate::service::HttpService;
+use crate::turn::Turn;
 
 /// Connections that are looked after before other tasks have their turn, of each kind of news.
 const AT_A_TIME: usize = 256;
@@ -61,6 +62,7 @@ where
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let turn = Turn::begin();
         if self.draining.has_come(cx) {
             self.house.look_after_all();
         }
@@ -69,7 +71,7 @@ where
         }
         let mut more = self.let_in(cx);
         more |= self.answer_bells(cx);
-        match self.hear(cx) {
+        match self.hear(cx, &turn) {
             Ok(left) => more |= left,
             Err(error) => return Poll::Ready(error),
         }
@@ -110,12 +112,13 @@ where
         !self.rung.is_empty()
     }
 
-    fn hear(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+    fn hear(&mut self, cx: &mut Context<'_>, turn: &Turn) -> io::Result<bool> {
         let mut heard = 0;
         while heard < AT_A_TIME {
             let Poll::Ready(news) = self.poller.poll_news(cx) else {
                 return Ok(false);
             };
+            turn.goes_on();
             for event in news? {
                 heard += 1;
                 self.house.hear(event.token().0, event);

@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use crate::turn;
+
 /// `Sun, 06 Nov 1994 08:49:37 GMT`.
 const LENGTH: usize = 29;
 
@@ -21,7 +23,7 @@ thread_local! {
 /// Adds it to `out`.
 pub(super) fn write(out: &mut Vec<u8>) {
     CACHED.with_borrow_mut(|cached| {
-        let now = Instant::now();
+        let now = turn::time();
         match cached {
             Some(cached) if now < cached.until => out.extend_from_slice(&cached.text),
             _ => {

@@ -65,11 +65,12 @@ pub(super) fn read<R>(buffer: &[u8], then: impl FnOnce(Head<'_>) -> R) -> R {
 
 /// Whether the connection ends with the answer; `None` when a header asks for more than an answer.
 fn manners(headers: &[httparse::Header<'_>]) -> Option<bool> {
-    let mut closes = false;
+    let (mut closes, mut hosts) = (false, 0);
     for header in headers {
         let is = |name: &str| header.name.eq_ignore_ascii_case(name);
         // By length first: it tells nearly all of them apart.
         match header.name.len() {
+            4 if is("host") => hosts += 1,
             6 if is("expect") => return None,
             7 if is("upgrade") => return None,
             14 if is("content-length") => return None,
@@ -84,7 +85,8 @@ fn manners(headers: &[httparse::Header<'_>]) -> Option<bool> {
             _ => {}
         }
     }
-    Some(closes)
+    // Without one, or with two, it is refused, which hyper's way does.
+    (hosts == 1).then_some(closes)
 }
 
 impl<'b> Asked<'b> {
@@ -184,26 +186,28 @@ mod tests {
     #[test]
     fn the_unusual_goes_elsewhere() {
         for head in [
-            "POST /a HTTP/1.1\r\n\r\n",
-            "HEAD /a HTTP/1.1\r\n\r\n",
+            "POST /a HTTP/1.1\r\nhost: t\r\n\r\n",
+            "HEAD /a HTTP/1.1\r\nhost: t\r\n\r\n",
             "GET /a HTTP/1.0\r\n\r\n",
-            "GET http://x/a HTTP/1.1\r\n\r\n",
-            "GET * HTTP/1.1\r\n\r\n",
-            "GET /a HTTP/1.1\r\ncontent-length: 0\r\n\r\n",
-            "GET /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
-            "GET /a HTTP/1.1\r\nexpect: 100-continue\r\n\r\n",
-            "GET /a HTTP/1.1\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n",
-            "GET /a HTTP/1.1\r\nconnection: keep-alive, te\r\n\r\n",
-            "GET /a HTTP/1.1\r\nno colon\r\n\r\n",
-            "GET  /a HTTP/1.1\r\n\r\n",
+            "GET http://x/a HTTP/1.1\r\nhost: t\r\n\r\n",
+            "GET * HTTP/1.1\r\nhost: t\r\n\r\n",
+            "GET /a HTTP/1.1\r\nhost: t\r\ncontent-length: 0\r\n\r\n",
+            "GET /a HTTP/1.1\r\nhost: t\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "GET /a HTTP/1.1\r\nhost: t\r\nexpect: 100-continue\r\n\r\n",
+            "GET /a HTTP/1.1\r\nhost: t\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n",
+            "GET /a HTTP/1.1\r\nhost: t\r\nconnection: keep-alive, te\r\n\r\n",
+            "GET /a HTTP/1.1\r\nhost: t\r\nno colon\r\n\r\n",
+            "GET  /a HTTP/1.1\r\nhost: t\r\n\r\n",
+            "GET /a HTTP/1.1\r\n\r\n",
+            "GET /a HTTP/1.1\r\nhost: t\r\nHost: t\r\n\r\n",
             "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-            "\r\nGET /a HTTP/1.1\r\n\r\n",
+            "\r\nGET /a HTTP/1.1\r\nhost: t\r\n\r\n",
         ] {
             assert_eq!(verdict(head), "elsewhere", "{head:?}");
         }
         let many = "a: b\r\n".repeat(MOST_HEADERS + 1);
         assert_eq!(
-            verdict(&format!("GET / HTTP/1.1\r\n{many}\r\n")),
+            verdict(&format!("GET / HTTP/1.1\r\nhost: t\r\n{many}\r\n")),
             "elsewhere"
         );
     }
@@ -211,11 +215,11 @@ mod tests {
     #[test]
     fn the_client_says_whether_the_connection_ends() {
         assert_eq!(
-            verdict("GET / HTTP/1.1\r\nConnection: Close\r\n\r\n"),
+            verdict("GET / HTTP/1.1\r\nhost: t\r\nConnection: Close\r\n\r\n"),
             "closes"
         );
         assert_eq!(
-            verdict("GET / HTTP/1.1\r\nConnection: Keep-Alive\r\n\r\n"),
+            verdict("GET / HTTP/1.1\r\nhost: t\r\nConnection: Keep-Alive\r\n\r\n"),
             "whole"
         );
     }

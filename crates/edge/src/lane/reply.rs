@@ -6,6 +6,7 @@ use std::io::Write as _;
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
 
+use super::fixed::FixedHeaders;
 use super::{Later, date};
 
 /// Longer bodies are sent from where they lie.
@@ -104,10 +105,14 @@ impl Reply<'_> {
 impl ReplyHead<'_> {
     /// Adds a header. A value that could not stand in one sends the request to the service.
     pub fn header(&mut self, name: &'static str, value: &str) -> &mut Self {
-        self.sound &= value
-            .bytes()
-            .all(|byte| (b' '..=b'~').contains(&byte) || byte == b'\t');
-        self.line(name, value.as_bytes());
+        self.sound &= is_sound(value);
+        line(self.reply.out, name, value.as_bytes());
+        self
+    }
+
+    /// Adds headers that are always the same.
+    pub fn fixed(&mut self, headers: &FixedHeaders) -> &mut Self {
+        self.reply.out.extend_from_slice(headers.lines());
         self
     }
 
@@ -145,20 +150,12 @@ impl ReplyHead<'_> {
 
     fn end(&mut self) {
         if self.reply.closes {
-            self.line(header::CONNECTION.as_str(), b"close");
+            line(self.reply.out, header::CONNECTION.as_str(), b"close");
         }
         let out = &mut *self.reply.out;
         out.extend_from_slice(b"date: ");
         date::write(out);
         out.extend_from_slice(b"\r\n\r\n");
-    }
-
-    fn line(&mut self, name: &str, value: &[u8]) {
-        let out = &mut *self.reply.out;
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(value);
-        out.extend_from_slice(b"\r\n");
     }
 
     fn verdict(&self) -> Verdict {
@@ -168,6 +165,19 @@ impl ReplyHead<'_> {
             Next::Service
         })
     }
+}
+
+/// Whether a value can stand in a header as it is.
+pub(super) fn is_sound(value: &str) -> bool {
+    let fits = |byte| (b' '..=b'~').contains(&byte) || byte == b'\t';
+    value.bytes().all(fits)
+}
+
+pub(super) fn line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
 }
 
 fn status_line(out: &mut Vec<u8>, status: StatusCode) {
@@ -190,10 +200,7 @@ pub(super) fn write_head(
     for (name, value) in headers {
         let ours = name == header::CONNECTION || (bodiless && name == header::CONTENT_LENGTH);
         if !ours {
-            out.extend_from_slice(name.as_str().as_bytes());
-            out.extend_from_slice(b": ");
-            out.extend_from_slice(value.as_bytes());
-            out.extend_from_slice(b"\r\n");
+            line(out, name.as_str(), value.as_bytes());
         }
     }
     if !bodiless

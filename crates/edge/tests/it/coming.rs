@@ -112,7 +112,7 @@ async fn answers_keep_their_order_wherever_they_come_from() {
         .collect();
     let requests = paths
         .iter()
-        .map(|path| format!("GET {path} HTTP/1.1\r\n\r\n"));
+        .map(|path| format!("GET {path} HTTP/1.1\r\nhost: t\r\n\r\n"));
     client.send(requests.collect::<String>()).await;
     for path in &paths {
         let (status, body) = answer(&mut client).await;

@@ -78,7 +78,7 @@ async fn everybody_gets_his_own() {
         }
     });
     for one in crowd.iter_mut().step_by(5) {
-        one.send("POST /post HTTP/1.1\r\ncontent-length: 0\r\n\r\n")
+        one.send("POST /post HTTP/1.1\r\nhost: t\r\ncontent-length: 0\r\n\r\n")
             .await;
         one.until("/post").await;
     }
@@ -118,7 +118,7 @@ async fn who_has_to_wait_for_the_next_turn_is_not_forgotten() {
     }
     for way in ["/now", "/later"] {
         for (n, one) in crowd.iter().enumerate() {
-            one.send_now(format!("GET {way}/{n}/ HTTP/1.1\r\n\r\n"));
+            one.send_now(format!("GET {way}/{n}/ HTTP/1.1\r\nhost: t\r\n\r\n"));
         }
         for (n, one) in crowd.iter_mut().enumerate() {
             one.until(&format!("{way}/{n}/")).await;

@@ -85,8 +85,8 @@ async fn answers_at_once_and_by_the_service_keep_their_order() {
 async fn a_connection_goes_on_after_a_request_for_hyper() {
     let (server, shelf) = shelved(patient());
     let mut client = server.connect().await;
-    let post = "POST /echo HTTP/1.1\r\ncontent-length: 3\r\n\r\nabc";
-    let get = "GET /shelf/1 HTTP/1.1\r\n\r\n";
+    let post = "POST /echo HTTP/1.1\r\nhost: t\r\ncontent-length: 3\r\n\r\nabc";
+    let get = "GET /shelf/1 HTTP/1.1\r\nhost: t\r\n\r\n";
     client.send(format!("{get}{post}{get}")).await;
     assert_eq!(answer(&mut client).await.2, b"x");
     assert_eq!(answer(&mut client).await.2, b"abc");
@@ -115,7 +115,7 @@ async fn a_client_that_takes_nothing_is_given_up() {
     let closed = async {
         // Nothing is read, so only the server can end this.
         while client
-            .try_send(b"GET /shelf/1 HTTP/1.1\r\n\r\n")
+            .try_send(b"GET /shelf/1 HTTP/1.1\r\nhost: t\r\n\r\n")
             .await
             .is_ok()
         {}
@@ -192,7 +192,9 @@ async fn a_head_that_is_too_large_is_refused_by_hyper() {
     let mut client = server.connect().await;
     let filler = "x".repeat(EdgeOptions::default().max_header_bytes + 1);
     client
-        .send(format!("GET /shelf/1 HTTP/1.1\r\nfiller: {filler}"))
+        .send(format!(
+            "GET /shelf/1 HTTP/1.1\r\nhost: t\r\nfiller: {filler}"
+        ))
         .await;
     assert!(client.until("\r\n").await.starts_with("HTTP/1.1 431 "));
 }
@@ -203,7 +205,9 @@ async fn a_connection_that_is_to_be_closed_is() {
     for path in ["/shelf/4", "/word"] {
         let mut client = server.connect().await;
         client
-            .send(format!("GET {path} HTTP/1.1\r\nconnection: close\r\n\r\n"))
+            .send(format!(
+                "GET {path} HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n"
+            ))
             .await;
         let (_, headers, _) = answer(&mut client).await;
         assert_eq!(headers["connection"], "close");
@@ -216,10 +220,10 @@ fn request() -> impl Strategy<Value = String> {
     prop_oneof![
         (0..3000_usize).prop_map(|n| format!("GET /number-{n} HTTP/1.1\r\nhost: t\r\n\r\n")),
         "[a-z]{1,9}".prop_map(|word| format!(
-            "GET /{word}?q={word} HTTP/1.1\r\nA: b\r\nConnection: keep-alive\r\n\r\n"
+            "GET /{word}?q={word} HTTP/1.1\r\nhost: t\r\nA: b\r\nConnection: keep-alive\r\n\r\n"
         )),
         "[a-z]{0,40}".prop_map(|word| format!(
-            "POST /echo HTTP/1.1\r\ncontent-length: {}\r\n\r\n{word}",
+            "POST /echo HTTP/1.1\r\nhost: t\r\ncontent-length: {}\r\n\r\n{word}",
             word.len()
         )),
     ]

@@ -128,13 +128,13 @@ async fn a_body_announced_with_expect_is_refused_before_it_is_sent() {
 async fn too_many_and_too_large_headers_are_answered_with_431() {
     let server = Server::start(patient());
     let with = |count: usize, size: usize| {
-        let mut request = String::from("GET / HTTP/1.1\r\n");
+        let mut request = String::from("GET / HTTP/1.1\r\nhost: t\r\n");
         for number in 0..count {
             write!(request, "x-{number}: {}\r\n", "v".repeat(size)).unwrap();
         }
         request + "\r\n"
     };
-    for (count, size, status) in [(100, 1, "200"), (101, 1, "431"), (1, 33 * 1024, "431")] {
+    for (count, size, status) in [(99, 1, "200"), (100, 1, "431"), (1, 33 * 1024, "431")] {
         let mut client = server.connect().await;
         client.send(with(count, size)).await;
         let line = client.until("\r\n").await;

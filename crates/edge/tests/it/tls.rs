@@ -212,7 +212,7 @@ async fn who_speaks_plain_http_to_tls_is_told_so_and_closed_in_order() {
     let large = "x".repeat(100_000);
     for request in [
         "GET / HTTP/1.1\r\nhost: t\r\n\r\n",
-        &format!("POST / HTTP/1.1\r\ncontent-length: 100000\r\n\r\n{large}"),
+        &format!("POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 100000\r\n\r\n{large}"),
     ] {
         let mut client = server.connect().await;
         client.send(request).await;

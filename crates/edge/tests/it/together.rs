@@ -57,7 +57,7 @@ async fn nobody_is_answered_before_all_who_have_asked_were_heard() {
     assert_eq!(lane.early.load(Ordering::Relaxed), 0);
     // At once: the loop is not awake before all have asked.
     for (n, client) in clients.iter().enumerate() {
-        client.send_now(format!("GET /{n}/second HTTP/1.1\r\n\r\n"));
+        client.send_now(format!("GET /{n}/second HTTP/1.1\r\nhost: t\r\n\r\n"));
     }
     for (n, client) in clients.iter_mut().enumerate() {
         client.until(&format!("/{n}/second")).await;
@@ -74,7 +74,7 @@ async fn requests_sent_ahead_are_answered_in_their_order() {
     let mut client = server.connect().await;
     let ahead = |round: usize| (0..50).map(move |n| format!("/{round}/{n}/"));
     for round in 0..3 {
-        let asked = ahead(round).map(|path| format!("GET {path} HTTP/1.1\r\n\r\n"));
+        let asked = ahead(round).map(|path| format!("GET {path} HTTP/1.1\r\nhost: t\r\n\r\n"));
         client.send_now(asked.collect::<String>());
         for path in ahead(round) {
             client.until(&path).await;

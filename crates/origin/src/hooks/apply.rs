@@ -6,9 +6,9 @@
 //! what it called applied would never reach Redis.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error as _;
 use std::time::Duration;
 
+use corkboard_core::story::story;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -72,8 +72,10 @@ impl<R: Rewrite> Applier<R> {
             .run_until_cancelled(async {
                 loop {
                     if let Err(error) = self.take_part().await {
-                        let cause = error.source().map(ToString::to_string).unwrap_or_default();
-                        tracing::warn!(%error, cause, "changes are not applied to redis; they will be");
+                        tracing::warn!(
+                            error = story(&error),
+                            "changes are not applied to redis; they will be"
+                        );
                     }
                     sleep_until(Instant::now() + PAUSE).await;
                 }

@@ -3,9 +3,9 @@
 //! A change is forgotten twice: at once, and again when Redis has been rewritten, because a fill in
 //! between may have taken the old row from there.
 
-use std::error::Error as _;
 use std::time::Duration;
 
+use corkboard_core::story::story;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -50,8 +50,10 @@ impl<V: Void> Follower<V> {
             .run_until_cancelled(async {
                 loop {
                     if let Err(error) = self.follow(&mut cursor).await {
-                        let cause = error.source().map(ToString::to_string).unwrap_or_default();
-                        tracing::warn!(%error, cause, "changes of the source are not heard; rows live for their ttl");
+                        tracing::warn!(
+                            error = story(&error),
+                            "changes of the source are not heard; rows live for their ttl"
+                        );
                     }
                     sleep_until(Instant::now() + PAUSE).await;
                 }

@@ -7,14 +7,34 @@ use std::time::Duration;
 use corkboard_cache::{CallError, Joined, Lead, Mark, Missed, Passenger, Seen};
 use tokio::time::timeout;
 
-use super::{Held, Origin, Place, Served, Tier, Unavailable};
-use crate::rows::Found;
+use super::{Held, Origin, Place, Served, Shared, Tier, Unavailable};
+use crate::rows::{Found, Rows};
 
 impl Origin {
+    /// Whether a reader for whom memory has nothing is refused before anything is begun: the line before the
+    /// source takes nobody, Redis cannot be asked, nobody is bringing the key, and nothing old is left of it.
+    pub(crate) fn turns_away(&self, place: &Place) -> bool {
+        let Shared {
+            reader,
+            rows,
+            memory,
+            ..
+        } = &*self.shared;
+        let name = place.name.as_bytes();
+        let refused = reader.is_full()
+            && !rows.as_ref().is_some_and(Rows::are_there)
+            && memory.get(name).is_none()
+            && matches!(memory.see(name, false), Seen::Nothing(_));
+        if refused {
+            reader.turned_away();
+        }
+        refused
+    }
+
     /// Looks into Redis; if there is nothing, joins the fill of the key, or begins it.
     pub(crate) async fn fetch(&self, place: Place) -> Result<Served, Unavailable> {
         let mut looked = false;
-        if let Some(rows) = &self.shared.rows {
+        if let Some(rows) = self.rows_of(&place) {
             match self.shared.memory.see(place.name.as_bytes(), false) {
                 Seen::Here(held) => return held.served(held.tier).ok_or(Unavailable::Source),
                 Seen::Flying(passenger) => return self.await_fill(passenger).await,

@@ -29,8 +29,8 @@ impl Origin {
         lead: Lead<Held, Unavailable>,
         looked: bool,
     ) {
-        let outcome = match self.shared.rows.clone() {
-            Some(rows) => self.through_redis(&rows, &place, looked).await,
+        let outcome = match self.rows_of(&place) {
+            Some(rows) => self.through_redis(rows, &place, looked).await,
             None => self.read_source(&place, None).await,
         };
         let now = self.now();
@@ -155,7 +155,7 @@ impl Origin {
 
     /// What Redis keeps for the hour of need.
     async fn last_resort(&self, place: &Place, now: Timestamp) -> Option<Arc<Answer>> {
-        let rows = self.shared.rows.as_ref()?;
+        let rows = self.rows_of(place)?;
         let (read_at, body) = rows.last(&place.name).await?;
         let lifetimes = &self.shared.options.lifetimes;
         let answer = Answer::row(body, read_at, self.ttl(place), lifetimes);

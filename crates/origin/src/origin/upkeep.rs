@@ -48,9 +48,10 @@ impl Origin {
             .collect()
     }
 
+    /// Of those rows that have a name in Redis.
     fn places(&self, endpoint: usize, keys: &[Key]) -> Vec<Place> {
-        let keys = keys.iter().cloned();
-        keys.map(|key| self.place_of(endpoint, key)).collect()
+        let places = keys.iter().map(|key| self.place_of(endpoint, key.clone()));
+        places.filter(|place| place.in_redis).collect()
     }
 
     fn rows_in_redis(&self, endpoint: usize) -> Result<&Rows, UpkeepError> {

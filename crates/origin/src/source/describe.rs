@@ -54,6 +54,11 @@ pub(super) async fn describe(
     let prepared = prepare(&sql::shape(&endpoint.content)).await?;
     let columns = prepared.columns().iter();
     let columns = Columns::new(columns.map(|column| (column.name(), column.type_())));
+    if let Some(name) = columns.repeated() {
+        return Err(Misfit::Endpoint(format!(
+            "two of its columns are called {name}: tell them apart with AS"
+        )));
+    }
     let mut table = None;
     let (key_type, read) = match &endpoint.content {
         Content::Table { name, .. } => {

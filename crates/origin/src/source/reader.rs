@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use corkboard_core::story::story;
 use corkboard_postgres::{Entrance, Front, LineBounds, Waits, line};
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
@@ -71,6 +72,7 @@ impl Reader {
             patience: options.patience,
             // Nobody before this line turns anybody away.
             target: Some(TARGET),
+            takers: options.connections,
         });
         let front = Arc::new(front);
         let plans = endpoints.iter().map(|(endpoint, description)| Plan {
@@ -91,6 +93,16 @@ impl Reader {
             });
         }
         Self { entrance }
+    }
+
+    /// Whether a read that came now would be refused at once.
+    pub(crate) fn is_full(&self) -> bool {
+        self.entrance.is_full()
+    }
+
+    /// Counts a reader who was refused before it asked.
+    pub(crate) fn turned_away(&self) {
+        self.entrance.turned_away();
     }
 
     /// The row of a key, or that there is none. It is told within the line's patience and the time
@@ -173,10 +185,7 @@ impl Worker {
             }
             Err(error) => {
                 metrics::counter!("corkboard_origin_source_errors_total").increment(1);
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "a read of the source failed"
-                );
+                tracing::warn!(error = story(&error), "a read of the source failed");
                 let error = Arc::new(error);
                 for wanted in wanted {
                     let _ = wanted.answer.send(Err(Arc::clone(&error)));

@@ -115,6 +115,15 @@ async fn only_reading_is_possible() {
         .await
         .expect_status(405);
     assert_eq!(refused.header("allow"), Some("GET, HEAD"));
+    let problem = refused.json();
+    assert_eq!(problem["type"], "urn:corkboard:problem:method_not_allowed");
+    // What is not there is so for every method.
+    world
+        .client
+        .post("/nowhere")
+        .send()
+        .await
+        .expect_status(404);
     let head = world
         .client
         .request(http::Method::HEAD, "/users/1/offer")

@@ -1,7 +1,7 @@
 //! The tier that origins share, in its public layout.
 
 use corkboard_origin::{SourceOptions, install};
-use corkboard_testkit::{RedisServer, wait_until};
+use corkboard_testkit::{RedisServer, TestResponse, wait_until};
 
 use crate::world::{SOON, World, endpoints, shop, tier};
 
@@ -260,4 +260,83 @@ async fn warming_again_after_one_that_was_killed_leaves_nothing_out() {
     let title = said(&redis, &["HGET", "users:offer:100", "title"]);
     assert_eq!(title.trim(), "Offer 100");
     assert_eq!(world.origin.warm(0, |_| {}).await.unwrap().rows, 1_002);
+}
+
+#[tokio::test]
+async fn a_key_that_spells_the_name_of_another_endpoints_row_is_still_its_own() {
+    let (shop, redis) = (shop().await, RedisServer::start(&[]).await);
+    let world = World::start(shop.url(), Some(&redis)).await;
+    let colon = world.get("/pages/en:hello").await.expect_status(200);
+    assert_eq!(colon.text(), "a colon");
+    let english = world.get("/pages/en/hello").await.expect_status(200);
+    assert_eq!(
+        (tier(&english), english.text().as_str()),
+        ("source", "Hello.")
+    );
+    // What does not exist says nothing about what does.
+    world.get("/pages/en:bye").await.expect_status(404);
+    shop.sql("INSERT INTO english VALUES ('bye', 'Bye.')").await;
+    let bye = world.get("/pages/en/bye").await.expect_status(200);
+    assert_eq!(bye.text(), "Bye.");
+
+    // Nor does looking after one of them touch the other's.
+    let pages = 1;
+    let verified = world
+        .origin
+        .verify(pages, |_| {})
+        .await
+        .expect("redis is there");
+    assert_eq!((verified.rows, verified.gone), (0, 0));
+    let other = World::start(shop.url(), Some(&redis)).await;
+    let english = other.get("/pages/en/hello").await.expect_status(200);
+    assert_eq!(
+        (tier(&english), english.text().as_str()),
+        ("redis", "Hello.")
+    );
+    let colon = other.get("/pages/en:hello").await.expect_status(200);
+    assert_eq!((tier(&colon), colon.text().as_str()), ("source", "a colon"));
+}
+
+#[tokio::test]
+async fn what_verifying_puts_right_leaves_the_memory_of_origins_that_follow_the_journal() {
+    let (shop, redis) = (shop().await, RedisServer::start(&[]).await);
+    install(shop.url(), &endpoints(), &SourceOptions::default())
+        .await
+        .unwrap();
+    said(&redis, &["HSET", "users:offer:1", "title", "forged"]);
+    said(&redis, &["HSET", "users:offer:5", "title", "invented"]);
+    let world = World::start(shop.url(), Some(&redis)).await;
+    for user in [1, 5] {
+        let wrong = world.get(&format!("/users/{user}/offer")).await;
+        assert_eq!(tier(&wrong.expect_status(200)), "redis");
+    }
+    let other = World::start(shop.url(), Some(&redis)).await;
+    let found = other.origin.verify(0, |_| {}).await.unwrap();
+    assert_eq!((found.rows, found.different, found.gone), (2, 1, 1));
+    let right = |row: &TestResponse| row.text().contains("Socks");
+    world
+        .until("/users/1/offer", "the source's row", right)
+        .await;
+    let gone = |row: &TestResponse| row.status == 404;
+    world.until("/users/5/offer", "no row", gone).await;
+}
+
+#[tokio::test]
+async fn who_may_only_read_the_tables_can_verify() {
+    let (shop, redis) = (shop().await, RedisServer::start(&[]).await);
+    install(shop.url(), &endpoints(), &SourceOptions::default())
+        .await
+        .unwrap();
+    let (_, name) = shop.url().rsplit_once('/').unwrap();
+    let role = format!("reader_{name}");
+    shop.sql(&format!(
+        "CREATE ROLE {role} LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"
+    ))
+    .await;
+    let url = shop.url().replace("postgres@", &format!("{role}@"));
+    assert_ne!(url, shop.url());
+    said(&redis, &["HSET", "users:offer:1", "title", "forged"]);
+    let world = World::start(&url, Some(&redis)).await;
+    let found = world.origin.verify(0, |_| {}).await.unwrap();
+    assert_eq!((found.rows, found.different), (1, 1));
 }

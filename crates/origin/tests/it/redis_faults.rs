@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use corkboard_origin::{SourceOptions, install};
-use corkboard_testkit::{PgDatabase, RedisCluster, RedisServer, wait_until};
+use corkboard_testkit::{PgDatabase, RedisCluster, RedisServer, TestResponse, wait_until};
 use tokio::time::Instant;
 
 use crate::world::{SOON, World, endpoints, options, shop, tier};
@@ -161,4 +161,35 @@ async fn a_cluster_is_warmed_served_changed_and_verified() {
         .await;
     let found = world.origin.verify(0, |_| {}).await.unwrap();
     assert_eq!((found.rows, found.different, found.gone), (1_002, 0, 12));
+}
+
+#[tokio::test]
+async fn keys_with_braces_hold_up_no_others_in_a_cluster() {
+    let (shop, cluster) = (hooked().await, RedisCluster::start().await);
+    shop.sql(
+        "INSERT INTO english VALUES ('{x}', 'old'), ('a}b', 'old'), ('a{}', 'old'), ('a{', 'old')",
+    )
+    .await;
+    let url = cluster.url();
+    let world = World::start_over(shop.url(), Some(&url), options()).await;
+    let (english, in_redis) = (5, 3);
+    let warmed = world.origin.warm(english, |_| {}).await.unwrap();
+    assert_eq!(
+        warmed.rows, in_redis,
+        "a Cluster has no place beside a}}b and a{{}}"
+    );
+    let paths =
+        ["%7Bx%7D", "a%7Db", "a%7B%7D", "a%7B", "hello"].map(|key| format!("/pages/en/{key}"));
+    for path in &paths {
+        world.get(path).await.expect_status(200);
+    }
+    shop.sql("UPDATE english SET body = 'new'").await;
+    shop.sql("UPDATE offers SET title = 'All' WHERE user_id = 1")
+        .await;
+    for path in paths.iter().map(String::as_str).chain(["/users/1/offer"]) {
+        let changed = |row: &TestResponse| row.text().contains("new") || row.text().contains("All");
+        world.until(path, "the change", changed).await;
+    }
+    let found = world.origin.verify(english, |_| {}).await.unwrap();
+    assert_eq!((found.rows, found.different), (in_redis, 0));
 }

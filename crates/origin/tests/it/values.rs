@@ -1,8 +1,9 @@
 //! Values of all kinds, and keys at their edges, as a client and as Redis has them.
 
+use corkboard_origin::{Content, SourceError, SourceOptions, describe};
 use corkboard_testkit::RedisServer;
 
-use crate::world::{World, shop, tier};
+use crate::world::{World, endpoint, shop, tier};
 
 const ODD: &str = "/kinds/-9223372036854775808";
 
@@ -50,4 +51,18 @@ async fn keys_are_right_up_to_their_edges_however_they_are_spelled() {
         let nowhere = world.get(path).await.expect_status(404);
         assert_eq!(nowhere.header("x-cache"), None, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_query_with_two_columns_of_one_name_is_refused_before_it_is_served() {
+    let shop = shop().await;
+    let twins = "select o.title, p.body as title from offers o, pages p where o.user_id = $1";
+    let twins = endpoint("/twins/{id}", "id", Content::Query(twins.to_owned()));
+    let refused = describe(shop.url(), &[twins], &SourceOptions::default()).await;
+    let Err(SourceError::Endpoints { problems }) = refused else {
+        panic!("{refused:?}");
+    };
+    let expected =
+        "endpoint /twins/{id}: two of its columns are called title: tell them apart with AS";
+    assert_eq!(problems, [expected]);
 }

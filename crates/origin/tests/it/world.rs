@@ -26,7 +26,9 @@ const SHOP: &str = "
         (2, 'A \"quoted\" hat', NULL, NULL, NULL);
     INSERT INTO offers SELECT n, 'Offer ' || n, n FROM generate_series(100, 1099) AS n;
     CREATE TABLE pages (slug text PRIMARY KEY, body text);
-    INSERT INTO pages VALUES ('hello', '<p>hello</p>'), ('a b/c', 'odd');
+    INSERT INTO pages VALUES ('hello', '<p>hello</p>'), ('a b/c', 'odd'), ('en:hello', 'a colon');
+    CREATE TABLE english (slug text PRIMARY KEY, body text);
+    INSERT INTO english VALUES ('hello', 'Hello.');
     CREATE TABLE bare (id int PRIMARY KEY, note text, size int);
     INSERT INTO bare VALUES (1, NULL, NULL), (2, 'two', 2);
     CREATE TYPE pair AS (a int, b text);
@@ -116,6 +118,15 @@ pub(crate) fn endpoints() -> Vec<EndpointSpec> {
             Content::Table {
                 name: "bare".to_owned(),
                 columns: vec!["note".to_owned(), "size".to_owned()],
+            },
+        ),
+        // Under a prefix that begins with that of the pages.
+        endpoint(
+            "/pages/en/{slug}",
+            "slug",
+            Content::Table {
+                name: "english".to_owned(),
+                columns: vec!["body".to_owned()],
             },
         ),
     ]

@@ -11,6 +11,7 @@ const BOUNDS: LineBounds = LineBounds {
     most: 20_000,
     patience: Duration::from_secs(2),
     target: Some(Duration::from_millis(20)),
+    takers: 2,
 };
 
 #[derive(Debug)]
@@ -74,6 +75,14 @@ impl Scene {
         taken.len()
     }
 
+    /// So many times 10 ms in which so many come and ten are served.
+    async fn turns(&mut self, turns: usize, come: usize) {
+        for _ in 0..turns {
+            self.come(come);
+            self.serve(10).await;
+        }
+    }
+
     fn refused(&self) -> usize {
         self.refused.load(Relaxed) + self.turned_away
     }
@@ -107,31 +116,83 @@ async fn a_crowd_that_asks_again_when_it_is_answered_is_served_in_turn() {
 #[tokio::test(start_paused = true)]
 async fn at_ten_times_what_can_be_served_as_much_is_served_and_soon() {
     let mut scene = Scene::new(BOUNDS);
-    for _ in 0..100 {
-        scene.come(8);
-        scene.serve(10).await;
-    }
+    scene.turns(100, 8).await;
     assert_eq!(scene.refused(), 0, "four fifths of it");
     let before = scene.waits.len();
-    for _ in 0..1_000 {
-        scene.come(100);
-        scene.serve(10).await;
-    }
+    scene.turns(1_000, 100).await;
     assert!(scene.waits.len() - before >= 9_990);
     assert!(
         scene.longest_of_last(6_000) <= MS * 20,
         "after four seconds"
     );
-    for _ in 0..20 {
-        scene.come(8);
-        scene.serve(10).await;
-    }
+    scene.turns(20, 8).await;
     let refused = scene.refused();
+    scene.turns(100, 8).await;
+    assert_eq!(scene.refused(), refused, "it is over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_twice_what_can_be_served_nobody_is_served_later_than_in_a_second() {
+    let mut scene = Scene::new(BOUNDS);
+    scene.turns(100, 8).await;
+    assert_eq!(scene.refused(), 0, "four fifths of it");
+    let before = scene.waits.len();
+    scene.turns(1_000, 20).await;
+    assert!(scene.waits.len() - before >= 9_990);
+    assert!(scene.longest_of_last(20_000) < MS * 980, "{scene:?}");
+    assert!(scene.longest_of_last(8_000) <= MS * 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crowd_that_is_served_in_waves_is_served_in_turn() {
+    // 900 of 9,000 every tenth of a second, who ask again all at once.
+    let mut scene = Scene::new(BOUNDS);
+    scene.come(9_000);
+    tokio::time::advance(MS * 30).await;
     for _ in 0..100 {
+        let mut served = 0;
+        for _ in 0..3 {
+            served += scene.serve(300).await;
+        }
+        tokio::time::advance(MS * 70).await;
+        scene.come(served);
+    }
+    assert_eq!(scene.refused(), 0);
+    assert!(scene.longest_of_last(9_000) > MS * 850, "{scene:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_piled_up_while_a_server_stood_still_is_served() {
+    // 1.2 s; then it is itself again, with a fifth more than it needs.
+    let mut scene = Scene::new(BOUNDS);
+    for turn in 0..1_000 {
         scene.come(8);
+        if (100..220).contains(&turn) {
+            tokio::time::advance(MS * 10).await;
+        } else {
+            scene.serve(10).await;
+        }
+    }
+    assert_eq!(scene.refused(), 0);
+    assert!(scene.longest_of_last(10_000) > MS * 1_100, "{scene:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_while_too_many_come_is_turned_away_at_once_and_only_then() {
+    let mut scene = Scene::new(BOUNDS);
+    scene.come(1_000);
+    assert_eq!(scene.turned_away, 0);
+    scene.turns(500, 100).await;
+    let (refused, turned_away) = (scene.refused(), scene.turned_away);
+    scene.turns(100, 100).await;
+    // As many wait as two take next.
+    assert_eq!(scene.refused() - refused, 9_000);
+    assert_eq!(scene.turned_away - turned_away, 9_000);
+    for _ in 0..20 {
         scene.serve(10).await;
     }
-    assert_eq!(scene.refused(), refused, "it is over");
+    scene.come(1_000);
+    assert_eq!(scene.turned_away - turned_away, 9_000, "it is over");
 }
 
 #[tokio::test(start_paused = true)]
@@ -152,10 +213,7 @@ async fn a_line_that_stands_for_longer_than_anybody_likes_is_cut() {
 #[tokio::test(start_paused = true)]
 async fn a_line_that_only_grows_a_little_is_cut_before_its_wait_is_long() {
     let mut scene = Scene::new(BOUNDS);
-    for _ in 0..1_000 {
-        scene.come(13);
-        scene.serve(10).await;
-    }
+    scene.turns(1_000, 13).await;
     assert!(scene.longest_of_last(10_000) < MS * 1_400);
     assert!(scene.longest_of_last(5_000) <= MS * 20);
     assert!(scene.waits.len() >= 9_990);
@@ -168,10 +226,7 @@ async fn without_a_target_everybody_waits_for_as_long_as_the_patience_lasts() {
         ..BOUNDS
     };
     let mut scene = Scene::new(bounds);
-    for _ in 0..1_000 {
-        scene.come(20);
-        scene.serve(10).await;
-    }
+    scene.turns(1_000, 20).await;
     assert_eq!(scene.turned_away, 0);
     assert!(
         scene.waits.len() >= 9_990 && scene.refused() > 5_000,
@@ -183,10 +238,7 @@ async fn without_a_target_everybody_waits_for_as_long_as_the_patience_lasts() {
 #[tokio::test(start_paused = true)]
 async fn a_burst_after_a_quiet_time_is_not_judged_by_the_quiet_time() {
     let mut scene = Scene::new(BOUNDS);
-    for _ in 0..100 {
-        scene.come(1);
-        scene.serve(10).await;
-    }
+    scene.turns(100, 1).await;
     scene.come(1_500);
     for _ in 0..160 {
         scene.serve(10).await;

@@ -5,6 +5,7 @@ use corkboard_core::tenancy::{App, TokenAlgorithm, TokenKey};
 use corkboard_core::time::Timestamp;
 use corkboard_store::sqlite::{SqliteControlStore, SqliteOptions};
 use corkboard_testkit::HeldClock;
+use tokio::time::Instant;
 
 use super::*;
 use crate::auth::sign_hs256;
@@ -54,7 +55,7 @@ impl World {
     /// As `verify` does it, with this app read from the store.
     fn verify(&self, token: &str, app: &Arc<KnownApp>) -> Result<VerifiedUser, TokenError> {
         let (verifier, print) = (&self.verifier, fingerprint(token));
-        if let Some(vouched) = verifier.remembered.get(&print)
+        if let Some(vouched) = verifier.remembered.get(&print, Instant::now())
             && let Some(answer) = verifier.recall(&print, &vouched, Some(app))
         {
             return answer;
@@ -63,7 +64,10 @@ impl World {
     }
 
     fn remembers(&self, token: &str) -> bool {
-        self.verifier.remembered.get(&fingerprint(token)).is_some()
+        self.verifier
+            .remembered
+            .get(&fingerprint(token), Instant::now())
+            .is_some()
     }
 }
 
@@ -73,7 +77,11 @@ fn a_token_seen_again_is_not_checked_again() {
     let app = Arc::new(KnownApp::from(&world.app));
     let first = world.verify(&token, &app).unwrap();
     assert!(world.remembers(&token));
-    let Vouched(checked) = world.verifier.remembered.get(&fingerprint(&token)).unwrap();
+    let Vouched(checked) = world
+        .verifier
+        .remembered
+        .get(&fingerprint(&token), Instant::now())
+        .unwrap();
     assert_eq!(checked.user, first);
     let again = world.verify(&token, &checked.app).unwrap();
     assert_eq!(again, first);

@@ -6,7 +6,9 @@ use outcome::Outcome;
 use world::{Backend, Random, Stream, run, stream};
 
 mod another_pace;
+mod buses;
 mod cold_cache;
+mod few_connections;
 mod outcome;
 mod saturated;
 mod world;

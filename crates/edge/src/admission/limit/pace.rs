@@ -5,6 +5,10 @@
 //! anything: work itself takes longer. By chance, throughput may also have fallen for a reason of
 //! its own in that very moment, and a line would be taken for the pace of work for good; so the
 //! verdict holds only once throughput has come back with the former limit.
+//!
+//! There is something in between: work done for many at once, as by readers that take all who wait in one
+//! statement. The more are in flight the longer each takes, and the less each costs. There a step up is right as
+//! long as throughput follows.
 
 use std::time::Duration;
 
@@ -12,6 +16,12 @@ use super::window::Window;
 
 /// The part of the former number in flight at which a smaller limit has shown what it does.
 const FEWER: f64 = 0.75;
+
+/// The part of a step up (as logarithms) by which throughput has to follow. In a line it is nothing. Where a
+/// crowd costs less by the head, throughput stops to follow by so much when three quarters or more of all that
+/// can be had are there; a half of it, which is where throughput for the time it takes is highest, may leave
+/// no more than a half.
+const FOLLOWS: f64 = 0.25;
 
 /// By priority, the mean of the logarithms of microseconds.
 pub(super) type Paces = [Option<f64>; 4];
@@ -34,7 +44,8 @@ pub(super) enum Trial {
     /// The limit has been shrinking since, because work took longer than its baseline.
     Shrinking { since: Seen },
     /// The limit was raised a lot. Without more throughput it goes back, and the baseline becomes
-    /// what was known before, if another was learned above the floor.
+    /// what was known before, if another was learned above the floor. With more, what takes longer now is no
+    /// line.
     Raised { from: Seen, known: Option<Paces> },
 }
 
@@ -66,8 +77,24 @@ impl Seen {
     /// Whether more than then got no more done, though there was more to do. A baseline in doubt
     /// needs a proof; otherwise what is not certain refutes nothing.
     pub(super) fn refutes(&self, from: &Self, in_doubt: bool) -> bool {
-        let follows = self.faster(from) >= self.more(from) / 2.0;
-        self.somebody_waited && if self.certain { !follows } else { in_doubt }
+        let refuted = if self.certain {
+            !self.follows(from)
+        } else {
+            in_doubt
+        };
+        self.somebody_waited && refuted
+    }
+
+    /// Whether it is certain that a step up from then has brought more throughput.
+    pub(super) fn bears_out(&self, from: &Self) -> bool {
+        from.in_flight <= FEWER * self.in_flight
+            && self.certain
+            && self.somebody_waited
+            && self.follows(from)
+    }
+
+    fn follows(&self, from: &Self) -> bool {
+        self.faster(from) >= self.more(from) * FOLLOWS
     }
 
     /// The paces seen, and those of `known` for priorities that were not.

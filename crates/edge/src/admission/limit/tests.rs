@@ -17,12 +17,21 @@ fn limit() -> Limit {
 
 /// `count` windows in which the limit binds and every request takes `took` milliseconds.
 fn windows(limit: &mut Limit, from: u64, count: u64, took: u64) -> u64 {
+    windows_of(|_| ENOUGH, limit, from, count, took)
+}
+
+/// The same with as many answers as a limit brings.
+fn windows_of(answers: fn(f64) -> u32, limit: &mut Limit, from: u64, count: u64, took: u64) -> u64 {
     for window in from..from + count {
-        let end = Duration::from_millis(100 * (window + 1));
+        let begun = Duration::from_millis(100 * window);
         limit.somebody_waited();
         limit.in_flight(whole(limit.get()));
-        for _ in 0..ENOUGH {
-            limit.sample(end, Priority::Read, Duration::from_millis(took));
+        let answers = answers(limit.get());
+        for answer in 1..=answers {
+            let now = begun + Duration::from_millis(100) * answer / answers;
+            limit.in_flight(whole(limit.get()));
+            limit.sample(now, Priority::Read, Duration::from_millis(took));
+            limit.somebody_waited();
         }
     }
     from + count
@@ -62,9 +71,17 @@ fn work_that_takes_25_times_as_long_is_the_new_pace_within_a_second_at_the_floor
     let mut limit = limit();
     let after = windows(&mut limit, 0, 20, 1);
     let after = windows(&mut limit, after, 4, 25);
-    let fallen = windows(&mut limit, after, 10, 25);
-    windows(&mut limit, fallen, 10, 25);
+    let bears_everything = |limit: f64| whole(limit * 100.0 / 25.0);
+    windows_of(bears_everything, &mut limit, after, 10, 25);
     assert!(limit.get() > 500.0, "{}", limit.get());
+}
+
+#[test]
+fn few_answers_let_it_grow_by_its_root_only_on_the_way_up_with_a_new_pace_too() {
+    let mut limit = limit();
+    limit.swift = true;
+    windows(&mut limit, 0, 2, 10);
+    assert!((80.0..81.0).contains(&limit.get()), "{}", limit.get());
 }
 
 #[test]

@@ -14,11 +14,14 @@ pub(super) const ENOUGH: u32 = 16;
 const LONGEST_WINDOW: Duration = Duration::from_secs(1);
 /// A window is over after this time already, if it has seen many.
 const SHORTEST_WINDOW: Duration = Duration::from_millis(25);
+/// Not where throughput itself is asked for: answers may come by the dozen.
+const SHORTEST_JUDGEMENT: Duration = Duration::from_millis(50);
 pub(super) const MANY: u32 = 256;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Window {
     began: Duration,
+    shortest: Duration,
     /// Answers still to come to requests from before the limit was changed.
     from_before: u32,
     pub(super) most_in_flight: u32,
@@ -32,9 +35,17 @@ impl Window {
     pub(super) fn new(began: Duration, from_before: u32) -> Self {
         Self {
             began,
+            shortest: SHORTEST_WINDOW,
             from_before,
-            ..Self::default()
+            most_in_flight: 0,
+            somebody_waited: false,
+            sums: [(0.0, 0); 4],
         }
+    }
+
+    /// Throughput will be judged by it.
+    pub(super) fn look_twice(&mut self) {
+        self.shortest = SHORTEST_JUDGEMENT;
     }
 
     /// Counts an answer. True when the window is over.
@@ -46,12 +57,16 @@ impl Window {
         if self.from_before > 0 && age < WINDOW {
             self.from_before -= 1;
             if self.from_before == 0 {
-                *self = Self::new(now, 0);
+                let shortest = self.shortest;
+                *self = Self {
+                    shortest,
+                    ..Self::new(now, 0)
+                };
             }
             return false;
         }
         let seen = self.seen();
-        age >= SHORTEST_WINDOW && seen >= MANY
+        age >= self.shortest && seen >= MANY
             || age >= WINDOW && seen >= ENOUGH
             || age >= LONGEST_WINDOW
     }
@@ -90,6 +105,21 @@ mod tests {
         let now = Duration::from_millis(30);
         assert!(!(0..500).any(|_| window.add(now, Priority::Read, TOOK)));
         assert_eq!((window.seen(), window.age(now)), (0, Duration::ZERO));
+    }
+
+    #[test]
+    fn throughput_is_judged_by_a_longer_window_also_without_those_from_before() {
+        for from_before in [0, 500] {
+            let mut window = Window::new(Duration::ZERO, from_before);
+            window.look_twice();
+            let over = |window: &mut Window, millis, answers| {
+                let now = Duration::from_millis(millis);
+                (0..answers).any(|_| window.add(now, Priority::Read, TOOK))
+            };
+            assert!(!over(&mut window, 0, from_before));
+            assert!(!over(&mut window, 49, MANY + 1));
+            assert!(over(&mut window, 50, 1));
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl Origin {
         let look = Look {
             origin: self,
             endpoint,
-            scan: rows.scan(&self.shared.endpoints[endpoint].spec.prefix),
+            scan: rows.scan(self.shared.endpoints[endpoint].names.prefix()),
             retries,
         };
         stream::try_unfold(look, |mut look| async move {
@@ -53,12 +53,13 @@ impl Look<'_> {
                 Err(error) => attempt.again(error).await?,
             }
         };
-        let key = self.origin.shared.endpoints[self.endpoint].description.key;
+        let served = &self.origin.shared.endpoints[self.endpoint];
+        let key = served.description.key;
         Ok(page.map(|page| KeyPage {
             keys: page
                 .names
                 .iter()
-                .filter_map(|name| key.printed(name))
+                .filter_map(|name| key.printed(name).filter(|key| served.names.have(key)))
                 .collect(),
             begins_again: page.begins_again,
         }))

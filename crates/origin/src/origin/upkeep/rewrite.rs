@@ -1,6 +1,7 @@
 //! Rewriting what has changed: the applier's part.
 
 use corkboard_cache::CallError;
+use corkboard_core::story::story;
 use futures_util::{TryStreamExt, stream};
 use tokio::time::sleep;
 
@@ -85,7 +86,7 @@ impl Rewriting<'_> {
             // The table is not as it was. What cannot be read cannot be kept either, and other
             // tables' changes must not wait for an operator.
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
+                let error = story(&error);
                 tracing::error!(error, "changed rows cannot be read: they leave Redis");
                 Default::default()
             }

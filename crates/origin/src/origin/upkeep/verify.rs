@@ -7,6 +7,7 @@ use super::look::KeyPage;
 use super::pages::{Found as Expected, Pages};
 use super::patience::Retries;
 use super::{Origin, PAGES, Place, UpkeepError};
+use crate::hooks::tell;
 use crate::key::Key;
 use crate::rows::Found;
 
@@ -38,7 +39,7 @@ enum Finding {
 
 impl Origin {
     /// Compares every row of an endpoint that is in Redis with the source, and puts right what
-    /// differs. `checked` hears how many so far.
+    /// differs; where there is a journal, origins hear of it. `checked` hears how many so far.
     ///
     /// # Errors
     /// When the source or Redis fails for longer than a minute.
@@ -90,7 +91,7 @@ impl Origin {
         let kept = self.kept_of(filling, endpoint, &page.keys).await?;
         let keys: Vec<Key> = kept.iter().map(|(place, _)| place.key.clone()).collect();
         let expected = self.expected_of(filling, endpoint, &keys).await?;
-        let (mut wrong, mut gone) = (Vec::new(), Vec::new());
+        let (mut wrong, mut gone, mut gone_keys) = (Vec::new(), Vec::new(), Vec::new());
         for (place, kept) in kept {
             verified.rows += 1;
             match self.judge(&place, &kept, &expected) {
@@ -100,6 +101,7 @@ impl Origin {
                 Finding::Gone => {
                     verified.gone += 1;
                     gone.push(place.name);
+                    gone_keys.push(place.key);
                     continue;
                 }
             }
@@ -108,7 +110,27 @@ impl Origin {
         let remove = || filling.rows.remove_many(&gone);
         filling.retries.until_answered(remove).await?;
         self.fill_page(filling, endpoint, &wrong).await?;
+        wrong.extend(gone_keys);
+        self.tell_of(filling, endpoint, &wrong).await?;
         Ok(verified)
+    }
+
+    /// Whoever has read a wrong row from Redis has it in memory.
+    async fn tell_of(
+        &self,
+        filling: &Filling<'_>,
+        endpoint: usize,
+        keys: &[Key],
+    ) -> Result<(), UpkeepError> {
+        let table = &self.shared.endpoints[endpoint].description.table;
+        let Some(table) = table.as_deref().filter(|_| !keys.is_empty()) else {
+            return Ok(());
+        };
+        let told = || async {
+            let connection = filling.pages.connection().await?;
+            Ok(tell(&connection, table, keys).await?)
+        };
+        filling.retries.until_answered(told).await
     }
 
     /// What Redis has of these keys.

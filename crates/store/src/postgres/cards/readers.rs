@@ -55,6 +55,7 @@ impl Readers {
             // How many come is admission control's affair, and without it everybody is to be served
             // who can be.
             target: None,
+            takers: options.reads,
         });
         let front = Arc::new(front);
         let tasks = TaskTracker::new();

@@ -35,6 +35,17 @@ pub(super) struct Backend {
     pub(super) way: u64,
     /// How long it takes if it needs no worker at all.
     pub(super) beside: fn(u64, &mut Random) -> Option<u64>,
+    pub(super) bus: Option<Bus>,
+}
+
+/// A worker takes all who wait, as far as there are seats, and does once for all of them what one alone would
+/// cost as well. One processor does the work of all workers, in turn, and refuses.
+#[derive(Clone, Copy)]
+pub(super) struct Bus {
+    pub(super) seats: usize,
+    /// What each passenger adds to the work.
+    pub(super) each: f64,
+    pub(super) refusal: u64,
 }
 
 impl Backend {
@@ -44,6 +55,7 @@ impl Backend {
             work,
             way: 0,
             beside: |_, _| None,
+            bus: None,
         }
     }
 }
@@ -53,6 +65,7 @@ enum Event {
     Arrival(usize),
     Ready(u64),
     Finish(u64),
+    Terminus(Vec<u64>),
 }
 
 pub(super) struct Random(pub(super) u64);
@@ -94,6 +107,8 @@ struct World {
     controlled: bool,
     backend: Backend,
     cache: Option<Cache>,
+    /// When the processor of the buses will have done what it has to do.
+    free_at: u64,
 }
 
 impl World {
@@ -125,7 +140,33 @@ impl World {
 
     fn ready(&mut self, id: u64, now: u64) {
         self.backlog.push_back(id);
-        self.start_work(now);
+        match self.backend.bus {
+            Some(bus) => self.depart(bus, now),
+            None => self.start_work(now),
+        }
+    }
+
+    fn depart(&mut self, bus: Bus, now: u64) {
+        while self.busy < self.backend.workers && !self.backlog.is_empty() {
+            let seats = bus.seats.min(self.backlog.len());
+            let passengers: Vec<u64> = self.backlog.drain(..seats).collect();
+            let alone = (self.backend.work)(now) * (0.8 + 0.4 * self.random.next());
+            let took = alone + bus.each * seats as f64;
+            self.busy += 1;
+            self.free_at = self.free_at.max(now) + took as u64;
+            let there = Event::Terminus(passengers);
+            self.events.push(Reverse((self.free_at, there)));
+        }
+    }
+
+    fn terminus(&mut self, passengers: Vec<u64>, now: u64) {
+        self.busy -= 1;
+        for id in passengers {
+            self.finish(id, now);
+        }
+        if let Some(bus) = self.backend.bus {
+            self.depart(bus, now);
+        }
     }
 
     fn start_work(&mut self, now: u64) {
@@ -143,6 +184,7 @@ impl World {
 
     fn refuse(&mut self, id: u64) {
         if let Some(job) = self.jobs.remove(&id) {
+            self.free_at += self.backend.bus.map_or(0, |bus| bus.refusal);
             *self.outcome.refused.entry(job.passport).or_default() += 1;
         }
     }
@@ -177,8 +219,10 @@ impl World {
             return;
         };
         if !job.hit {
-            self.busy -= 1;
-            self.start_work(now);
+            if self.backend.bus.is_none() {
+                self.busy -= 1;
+                self.start_work(now);
+            }
             if let Some(cache) = &mut self.cache {
                 cache.fill(job.key);
             }
@@ -216,6 +260,7 @@ pub(super) fn run(
         controlled,
         backend,
         cache,
+        free_at: 0,
     };
     // Of its own, so that the same arrive whatever is decided.
     let mut arrivals = Random(0x0123_4567_89ab_cdef);
@@ -238,6 +283,7 @@ pub(super) fn run(
             }
             Event::Ready(id) => world.ready(id, now),
             Event::Finish(id) => world.finish(id, now),
+            Event::Terminus(passengers) => world.terminus(passengers, now),
         }
         while let Some((_, id, verdict)) = world.core.next(Duration::from_micros(now)) {
             match verdict {

@@ -158,6 +158,17 @@ fn on_the_way_up_from_the_floor_the_first_step_that_brings_nothing_is_taken_back
 }
 
 #[test]
+fn a_step_up_is_judged_for_a_twentieth_of_a_second() {
+    let mut run = Run::new();
+    run.under(NEAR, 20);
+    let limits = run.under(FAR, 1_000);
+    let at_256 = limits.iter().filter(|limit| (**limit - 256.0).abs() < 1e-6);
+    // Those that were in flight before are answered in the first 10; 25 more would have seen enough.
+    let millis = at_256.count();
+    assert!((55..65).contains(&millis), "{millis} ms");
+}
+
+#[test]
 fn a_priority_that_was_not_there_before_shows_nothing() {
     let mut run = Run::grown_to(500.0, NEAR);
     run.under(FAR, 1);
@@ -204,6 +215,51 @@ fn a_higher_limit_is_refuted_by_throughput_that_stays_though_there_is_more_to_do
     assert!(window(500, 1_800, 28, true).refutes(&from, false));
     assert!(!window(500, 2_500, 20, true).refutes(&from, true));
     assert!(!window(500, 1_800, 28, false).refutes(&from, true));
+}
+
+#[test]
+fn a_higher_limit_is_borne_out_by_throughput_that_follows_by_a_quarter() {
+    let from = window(200, 2_000, 20, true);
+    assert!(window(400, 2_400, 33, true).bears_out(&from));
+    let cases = [
+        (window(400, 2_350, 34, true), &from, "it follows by less"),
+        (window(260, 2_600, 20, true), &from, "hardly more"),
+        (
+            window(400, 2_400, 33, false),
+            &from,
+            "there is no more to do",
+        ),
+        (
+            window(400, 255, 33, true),
+            &window(200, 200, 20, true),
+            "too few answers",
+        ),
+    ];
+    for (seen, from, case) in cases {
+        assert!(!seen.bears_out(from), "{case}");
+    }
+}
+
+#[test]
+fn what_takes_longer_after_a_step_up_that_throughput_has_followed_is_the_pace() {
+    for (before, followed) in [(10_000, true), (12_400, false)] {
+        let mut run = Run::grown_to(500.0, NEAR);
+        let high = run.limit.get();
+        run.limit.window = Window::new(Duration::from_millis(run.millis), 0);
+        run.limit.trial = Some(Trial::Raised {
+            from: window(300, before, 3, true),
+            known: None,
+        });
+        let slower = Service { takes: 4.0, ..NEAR };
+        run.until(|limit| (limit - high).abs() > 1.0, slower);
+        let [pace, ..] = run
+            .limit
+            .baseline
+            .map(|pace| pace.unwrap_or_default().exp());
+        let expected = if followed { 4_000.0 } else { 2_000.0 };
+        assert!((pace - expected).abs() < 1.0, "{pace}");
+        assert_eq!(run.limit.get() > high, followed, "{}", run.limit.get());
+    }
 }
 
 #[test]
