@@ -19,8 +19,8 @@ const FETCHING: &str =
 
 const SOON: Duration = Duration::from_millis(5);
 const LATER: Duration = Duration::from_secs(600);
-/// Less than a card lives.
-const PATIENCE: Duration = Duration::from_hours(20);
+/// For tests in which time flies: less than a card lives.
+const AGES: Duration = Duration::from_hours(20);
 
 /// How often each URL was tried under which number.
 type Tries = Arc<Mutex<BTreeMap<(String, u8), u32>>>;
@@ -50,7 +50,7 @@ async fn launch(world: &World, running: &Running) -> (CampaignId, DispatchId) {
 }
 
 /// Lets time fly until the dispatch is over: by at most ten hours, because a wait looks at most
-/// every 50 ms once it has gone on for a while. So nobody who has [`PATIENCE`] is given up, however
+/// every 50 ms once it has gone on for a while. What may take [`AGES`] does not run out meanwhile, however
 /// slow the machine is.
 async fn fly(world: &World, id: DispatchId) -> DispatchReport {
     let sender = &world.idle();
@@ -112,7 +112,8 @@ async fn the_others_get_their_cards_while_one_waits_and_the_chunk_is_given_back(
     let one = SendOptions {
         workers: 1,
         batch: 100,
-        patience: PATIENCE,
+        patience: AGES,
+        lease: AGES,
         ..options()
     };
     let running = world.run_with(world.deps(Arc::clone(&fetcher)), one);
@@ -152,8 +153,8 @@ async fn a_chunk_given_back_is_finished_by_another_process() {
     first.end().await;
     // This one knows of no tries.
     let (fetcher, _) = flaky(SOON, 1);
-    let _second = world.run_with(world.deps(fetcher), options());
     world.clock.advance(LATER + Duration::from_secs(1));
+    let _second = world.run_with(world.deps(fetcher), options());
     let report = world.over(id).await;
     assert_eq!((report.tally.targeted, report.written), (30, 30));
     for n in 0..30 {
@@ -169,7 +170,11 @@ async fn a_card_that_has_waited_long_enough_is_given_up() {
     let fetcher = Arc::new(Fetcher::trying(|url, _| {
         url.ends_with('7').then(|| again(LATER, 1))
     }));
-    let running = world.run_with(world.deps(fetcher), options());
+    let leased = SendOptions {
+        lease: AGES,
+        ..options()
+    };
+    let running = world.run_with(world.deps(fetcher), leased);
     let (_, id) = launch(&world, &running).await;
     let report = fly(&world, id).await;
     assert_eq!((report.tally.targeted, report.written), (10, 9));
