@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::core::{Core, Verdict, Wait};
 use super::options::AdmissionOptions;
@@ -25,7 +25,6 @@ pub(crate) struct Door {
     core: Mutex<Core<oneshot::Sender<Verdict>>>,
     born: Instant,
     inspect: Inspect,
-    patience: Duration,
     retry_after: Duration,
     meters: DoorMeters,
 }
@@ -44,7 +43,6 @@ impl Door {
             core: Mutex::new(Core::new(options)),
             born: Instant::now(),
             inspect: options.inspect,
-            patience: options.longest_wait(),
             retry_after: options.retry_after,
             meters: DoorMeters::new(listener, options),
         })
@@ -85,18 +83,20 @@ impl Door {
             door: Arc::clone(self),
             priority: passport.priority,
             verdict,
-            patience: Box::pin(sleep(self.patience)),
         })
     }
 
     /// Watches how late tasks run, for as long as it is polled: work that never waits for anything
-    /// piles up before the scheduler, where nobody can count it.
+    /// piles up before the scheduler, where nobody can count it. And should nobody leave for a while, and
+    /// so nobody look, those whose time in line is up are told here: a timer for each would cost more
+    /// than the line.
     pub(crate) async fn pulse(&self) {
         loop {
             let due = Instant::now() + PULSE;
             sleep_until(due).await;
             let lag = due.elapsed();
             self.core().lag(lag);
+            self.settle();
             self.meters.lag.set(lag.as_secs_f64());
         }
     }
@@ -230,32 +230,17 @@ pub(crate) struct Waiting {
     door: Arc<Door>,
     priority: Priority,
     verdict: oneshot::Receiver<Verdict>,
-    /// Should nobody leave meanwhile, and so nobody look.
-    patience: Pin<Box<Sleep>>,
 }
 
 impl Waiting {
     /// The place, or none when the request is refused.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Ticket>> {
-        if let Poll::Ready(verdict) = Pin::new(&mut self.verdict).poll(cx) {
-            return Poll::Ready(match verdict {
+        Pin::new(&mut self.verdict)
+            .poll(cx)
+            .map(|verdict| match verdict {
                 Ok(Verdict::Admitted) => Some(self.door.ticket(self.priority, Instant::now())),
                 Ok(Verdict::Refused) | Err(_) => None,
-            });
-        }
-        if self.patience.as_mut().poll(cx).is_pending() {
-            return Poll::Pending;
-        }
-        self.verdict.close();
-        // Admitted in this very moment: the place must not be lost.
-        Poll::Ready(match self.verdict.try_recv() {
-            Ok(Verdict::Admitted) => Some(self.door.ticket(self.priority, Instant::now())),
-            Ok(Verdict::Refused) => None,
-            Err(_) => {
-                self.door.meters.shed(self.priority);
-                None
-            }
-        })
+            })
     }
 }
 

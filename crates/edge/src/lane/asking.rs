@@ -7,7 +7,7 @@ use super::coming::Later;
 use super::head::{Asked, Head};
 use super::reply::{Next, Reply};
 use super::scratch::Scratch;
-use crate::admission::{Entry, Ticket};
+use crate::admission::Entry;
 use crate::gate::Shared;
 
 /// What becomes of the request at the beginning of a buffer.
@@ -15,9 +15,8 @@ pub(super) enum Asking {
     More,
     Elsewhere,
     Answered,
-    /// With the place it was given, where places are given.
-    Later(Later, Option<Ticket>),
-    /// With what the door has said, if it was asked.
+    // With what the door has said, if it was asked.
+    Later(Later, Option<Entry>),
     Service(Box<Request<()>>, Option<Entry>),
 }
 
@@ -80,9 +79,7 @@ impl Asker<'_> {
                 Err(Refused) => Asking::Answered,
             },
             Next::Later(later) => match self.enter(&asked, closes, scratch) {
-                Ok(None) => Asking::Later(later, None),
-                Ok(Some(Entry::Admitted(ticket))) => Asking::Later(later, Some(ticket)),
-                Ok(entry) => Asking::service(&asked, entry),
+                Ok(entry) => Asking::Later(later, entry),
                 Err(Refused) => Asking::Answered,
             },
         };

@@ -159,7 +159,7 @@ where
                 Poll::Pending if self.has_left(cx) => return Poll::Ready(Some(Finish::Closed)),
                 Poll::Pending => return Poll::Pending,
             },
-            Stage::Coming(coming) => match coming.poll(cx) {
+            Stage::Coming(coming) => match coming.poll(cx, &self.gate.shared) {
                 Poll::Ready(found) => {
                     let head = coming.head;
                     let onward = scratch::lend(|scratch| self.found(cx, found, head, scratch));

@@ -85,16 +85,20 @@ async fn a_refused_body_is_not_read_and_its_client_sees_the_answer() {
     assert!(answer.contains("connection: close"), "{answer}");
 }
 
+/// One place, and a line in which one may wait as long as it takes.
+pub(crate) fn narrow_and_patient() -> EdgeOptions {
+    EdgeOptions {
+        admission: Some(AdmissionOptions {
+            patience: Duration::from_secs(3_600),
+            ..one_place()
+        }),
+        ..patient()
+    }
+}
+
 #[tokio::test]
 async fn who_waits_in_line_is_served_when_a_place_is_free() {
-    let admission = AdmissionOptions {
-        patience: Duration::from_secs(3_600),
-        ..one_place()
-    };
-    let server = Server::start(EdgeOptions {
-        admission: Some(admission),
-        ..patient()
-    });
+    let server = Server::start(narrow_and_patient());
     let mut busy = server.connect().await;
     busy.get("/gate").await;
     server.reached.notified().await;

@@ -9,7 +9,7 @@ use corkboard_edge::{Asked, EdgeOptions, Found, Lane, Reply, Verdict};
 use http::{Response, StatusCode};
 use tokio::sync::{Notify, Semaphore};
 
-use crate::admission::narrow;
+use crate::admission::{narrow, narrow_and_patient};
 use crate::server::{Client, Server, patient};
 
 /// Brings `/post/WORD` when there is a letter for it, `/lost/WORD` never by itself, and `/gone` as a whole
@@ -229,4 +229,27 @@ async fn it_is_begun_only_with_a_place_and_gives_it_back() {
     assert_eq!(answer(&mut busy).await.1, "1");
     refused.get("/post/3").await;
     assert_eq!(answer(&mut refused).await.1, "3");
+}
+
+#[tokio::test]
+async fn who_has_waited_in_line_is_brought_the_lanes_answer_too() {
+    let (server, post) = post(narrow_and_patient(), 0);
+    let mut busy = server.connect().await;
+    busy.get("/post/1").await;
+    post.reached.notified().await;
+    let mut waiting = server.connect().await;
+    waiting.get("/post/2").await;
+    // The line has one place: a refusal shows that it is taken.
+    let mut refused = server.connect().await;
+    loop {
+        refused.get("/post/3").await;
+        if answer(&mut refused).await.0.contains(" 503 ") {
+            break;
+        }
+    }
+    assert_eq!(post.begun.load(Relaxed), 1, "nothing is begun in line");
+    post.letters.add_permits(2);
+    assert_eq!(answer(&mut busy).await.1, "1");
+    // The service would say the whole path.
+    assert_eq!(answer(&mut waiting).await.1, "2");
 }

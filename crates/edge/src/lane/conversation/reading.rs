@@ -86,10 +86,10 @@ where
                     let work = Work::begin(answer, &self.answers);
                     return self.keep(&read[taken..], Onward::Wait(work));
                 }
-                Asking::Later(later, ticket) => {
+                Asking::Later(later, entry) => {
                     let activity = Arc::clone(&self.gate.shared.activity);
                     let handed_over = HandedOver::request_began(activity);
-                    let coming = Coming::new(later, ticket, taken, handed_over);
+                    let coming = Coming::new(later, entry, taken, handed_over);
                     return self.keep(read, Onward::Await(coming));
                 }
                 Asking::Answered => {
