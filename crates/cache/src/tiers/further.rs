@@ -1,12 +1,15 @@
 //! Beyond memory: Redis, and the source behind it.
 
 use std::mem;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{Inner, ReadError};
+use crate::hashing::random;
 use crate::key::Key;
 use crate::memory::{Lead, Mark, Weigh};
 use crate::redis::{CallError, Looked, Redis, Token};
@@ -160,12 +163,38 @@ where
     }
 }
 
-/// A lifetime four to six fifths as long, so that what came together does not go together.
+/// A lifetime four to six fifths as long, so that what came together does not go together, here or in
+/// another process. To draw a number from the system for each value would cost as much as a part of the
+/// read.
 fn jittered(lifetime: Duration, key: &Key) -> Duration {
-    let mut hash = xxh3_64(key.as_bytes());
-    if let Ok(random) = getrandom::u32() {
-        hash ^= u64::from(random);
-    }
+    static SEED: LazyLock<u64> = LazyLock::new(random);
+    static DRAWN: AtomicU64 = AtomicU64::new(0);
+    let turn = SEED.wrapping_add(DRAWN.fetch_add(1, Relaxed));
+    let hash = xxh3_64_with_seed(key.as_bytes(), turn);
     let fifths = 0.8 + 0.4 * (hash % 1_000) as f64 / 1_000.0;
     lifetime.mul_f64(fifths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifetimes_spread_over_keys_and_over_times_of_one_key() {
+        let second = Duration::from_secs(1);
+        let keys: Vec<Key> = (0..1_000_u32)
+            .map(|n| Key::from(&n.to_be_bytes()[..]))
+            .collect();
+        let of_keys = keys.iter().map(|key| jittered(second, key));
+        let of_one = (0..1_000).map(|_| jittered(second, &keys[0]));
+        for lives in [of_keys.collect::<Vec<_>>(), of_one.collect()] {
+            assert!(
+                lives
+                    .iter()
+                    .all(|life| (0.8..1.2).contains(&life.as_secs_f64()))
+            );
+            let short = lives.iter().filter(|life| **life < second).count();
+            assert!((400..600).contains(&short), "{short} of 1,000");
+        }
+    }
 }
