@@ -25,6 +25,7 @@ fn readers() -> Backend {
         bus: Some(Bus {
             seats: SEATS,
             each: EACH_MICROS,
+            away: 0,
             refusal: 9,
         }),
         ..Backend::of(READERS, |_| ALONE_MICROS)
@@ -76,4 +77,46 @@ fn few_places_before_such_readers_give_a_fraction() {
         found < 0.3 * GIVES,
         "the simulation would show nothing: {found:.0} of {GIVES:.0}"
     );
+}
+
+/// Goodput in each second of a first overload, without any cache and with the readers so far away.
+fn of_a_first_overload(away: u64, load: f64, min_in_flight: u32) -> Vec<f64> {
+    let crowd: Vec<Stream> = (0..10)
+        .flat_map(|tenant| {
+            let of = |load: f64| stream(Priority::Read, tenant, load * GIVES / 10.0);
+            let (usual, spike) = (of(0.4), of(load - 0.4));
+            [usual, Stream { from: 3.0, ..spike }]
+        })
+        .collect();
+    let options = AdmissionOptions {
+        slow_start: Duration::ZERO,
+        min_in_flight,
+        ..AdmissionOptions::new(inspect)
+    };
+    let mut backend = Backend {
+        beside: |_, _| None,
+        ..readers()
+    };
+    if let Some(bus) = &mut backend.bus {
+        bus.away = away;
+    }
+    let outcome = run(11.0, &crowd, &options, true, backend, None);
+    (3..11)
+        .map(|second| outcome.goodput(f64::from(second), f64::from(second) + 1.0))
+        .collect()
+}
+
+#[test]
+fn a_first_overload_shows_what_such_readers_bear() {
+    let usual = AdmissionOptions::new(inspect).min_in_flight;
+    for away in [0, 5_000, 20_000] {
+        for load in [1.2, 1.7, 2.5] {
+            let can = of_a_first_overload(away, load, 1_024)[4];
+            let found = of_a_first_overload(away, load, usual);
+            assert!(
+                found[1..].iter().all(|second| *second > 0.8 * can),
+                "{away} us away, {load} times: {found:?} of {can:.0}"
+            );
+        }
+    }
 }

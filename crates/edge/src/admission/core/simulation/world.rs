@@ -45,6 +45,8 @@ pub(super) struct Bus {
     pub(super) seats: usize,
     /// What each passenger adds to the work.
     pub(super) each: f64,
+    /// How long it is away beside the work.
+    pub(super) away: u64,
     pub(super) refusal: u64,
 }
 
@@ -155,7 +157,7 @@ impl World {
             self.busy += 1;
             self.free_at = self.free_at.max(now) + took as u64;
             let there = Event::Terminus(passengers);
-            self.events.push(Reverse((self.free_at, there)));
+            self.events.push(Reverse((self.free_at + bus.away, there)));
         }
     }
 
