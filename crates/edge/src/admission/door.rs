@@ -95,7 +95,11 @@ impl Door {
             let due = Instant::now() + PULSE;
             sleep_until(due).await;
             let lag = due.elapsed();
-            self.core().lag(lag);
+            let mut core = self.core();
+            core.lag(lag);
+            // Where nobody leaves any more, nobody else says how many are left.
+            self.meters.look(&core);
+            drop(core);
             self.settle();
             self.meters.lag.set(lag.as_secs_f64());
         }

@@ -96,6 +96,17 @@ pub(crate) fn narrow_and_patient() -> EdgeOptions {
     }
 }
 
+/// The line has one place: a refusal shows that it is taken.
+pub(crate) async fn line_is_taken(server: &Server, path: &str) {
+    let mut refused = server.connect().await;
+    loop {
+        refused.get(path).await;
+        if refused.until("\r\n").await.contains(" 503 ") {
+            return;
+        }
+    }
+}
+
 #[tokio::test]
 async fn who_waits_in_line_is_served_when_a_place_is_free() {
     let server = Server::start(narrow_and_patient());
@@ -104,17 +115,28 @@ async fn who_waits_in_line_is_served_when_a_place_is_free() {
     server.reached.notified().await;
     let mut waiting = server.connect().await;
     waiting.get("/waiting").await;
-    // The line has one place: a refusal shows that it is taken.
-    let mut refused = server.connect().await;
-    loop {
-        refused.get("/waiting").await;
-        if refused.until("\r\n").await.contains(" 503 ") {
-            break;
-        }
-    }
+    line_is_taken(&server, "/waiting").await;
     server.gate.notify_one();
     busy.until("opened").await;
     waiting.until("/waiting").await;
+}
+
+#[tokio::test]
+async fn the_books_say_how_many_are_in_flight_also_when_nobody_comes_any_more() {
+    let books = Books::open();
+    let server = Server::start(narrow());
+    let in_flight = |count| {
+        move |books: &Books| {
+            books.read("corkboard_edge_admission_in_flight").to_bits() == f64::to_bits(count)
+        }
+    };
+    let mut busy = server.connect().await;
+    busy.get("/gate").await;
+    server.reached.notified().await;
+    books.until(in_flight(1.0)).await;
+    server.gate.notify_one();
+    busy.until("opened").await;
+    books.until(in_flight(0.0)).await;
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use corkboard_edge::{Asked, EdgeOptions, Found, Lane, Reply, Verdict};
 use http::{Response, StatusCode};
 use tokio::sync::{Notify, Semaphore};
 
-use crate::admission::{narrow, narrow_and_patient};
+use crate::admission::{line_is_taken, narrow, narrow_and_patient};
 use crate::server::{Client, Server, patient};
 
 /// Brings `/post/WORD` when there is a letter for it, `/lost/WORD` never by itself, and `/gone` as a whole
@@ -239,14 +239,7 @@ async fn who_has_waited_in_line_is_brought_the_lanes_answer_too() {
     post.reached.notified().await;
     let mut waiting = server.connect().await;
     waiting.get("/post/2").await;
-    // The line has one place: a refusal shows that it is taken.
-    let mut refused = server.connect().await;
-    loop {
-        refused.get("/post/3").await;
-        if answer(&mut refused).await.0.contains(" 503 ") {
-            break;
-        }
-    }
+    line_is_taken(&server, "/post/3").await;
     assert_eq!(post.begun.load(Relaxed), 1, "nothing is begun in line");
     post.letters.add_permits(2);
     assert_eq!(answer(&mut busy).await.1, "1");
